@@ -1,0 +1,66 @@
+"""Arrays to pictures, without a window or global state."""
+
+import math
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from sparse_digits.objective import Floats
+
+DPI = 150
+
+
+def images_of(coef: Floats) -> Floats:
+    """Return weights (K, p) of square images as (K, side, side)."""
+    side = math.isqrt(coef.shape[1])
+    return coef.reshape(-1, side, side)
+
+
+def limit_of(coef: Floats) -> float:
+    """Return the one symmetric colour limit of all classes: the largest |weight|, 1 if there is none."""
+    return float(np.abs(coef).max()) or 1.0
+
+
+def coefficients(coef: Floats, classes: npt.NDArray[np.integer], title: str) -> Figure:
+    """Draw the seed's picture: each class's weights as an image, all at one symmetric colour scale.
+
+    coef : (K, p) with p a square number.
+    """
+    columns = math.ceil(len(coef) / 2)
+    figure = Figure(figsize=(2 * columns + 0.8, 4.7), dpi=DPI, layout="constrained")
+    axes = figure.subplots(2, columns, squeeze=False)
+    limit = limit_of(coef)
+    colours = ScalarMappable(Normalize(-limit, limit), "RdBu")
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, image, label in zip(axes.flat, images_of(coef), classes, strict=False):
+        ax.imshow(image, interpolation="nearest", cmap=colours.cmap, norm=colours.norm)
+        ax.set_axis_on()
+        ax.set(xticks=(), yticks=(), xlabel=f"Class {label}")
+    bar = figure.colorbar(colours, ax=axes, shrink=0.8, pad=0.02)
+    bar.set_label("weight: blue speaks for the digit, red against it")
+    figure.suptitle(title)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG: the same bytes each time."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def class_images(coef: Floats, pixels: int = 224) -> npt.NDArray[np.uint8]:
+    """Return each class's weights as an RGB image of about `pixels` a side, all at one colour scale.
+
+    coef : (K, p).  Returns (K, pixels, pixels, 3).
+    """
+    limit = limit_of(coef)
+    images = images_of(coef)
+    magnified = images.repeat(pixels // images.shape[1], axis=1).repeat(pixels // images.shape[1], axis=2)
+    return np.asarray(colormaps["RdBu"](Normalize(-limit, limit)(magnified), bytes=True)[..., :3], np.uint8)

@@ -1,0 +1,92 @@
+"""What varies between two runs of a stage: a note beside its outputs that DVC does not know.
+
+Seconds, versions, processor and commit must not be in a file that DVC tracks, or no run would ever equal
+another. The note carries its outputs' MD5s: whoever finds another file there (DVC restored it from its cache)
+takes the note as telling nothing.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from sparse_digits import files
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "matplotlib", "dvc", "mlflow")
+
+
+def path_beside(output: Path, stage: str) -> Path:
+    """Return where a stage's note lies."""
+    return output.parent / f"{stage}.note.json"
+
+
+def write(stage: str, outputs: Iterable[Path]) -> None:
+    """Leave the note of a stage whose process ends now."""
+    outputs = list(outputs)
+    content = {
+        "outputs": {output.name: md5(output) for output in outputs},
+        "seconds": round(time.time() - psutil.Process().create_time(), 3),
+        "code": code(Path.cwd(), [str(Path(__file__).parent), "dvc.yaml"]),
+        "environment": environment(),
+    }
+    files.write(path_beside(outputs[0], stage), (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read(path: Path, md5s: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the note at `path` if it is about outputs with these MD5s by name, else None: unknown."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.get("outputs") == dict(md5s) else None
+
+
+def md5(path: Path) -> str:
+    """Return a file's MD5, the digest that dvc.lock has of it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def code(folder: Path, paths: Iterable[str]) -> dict[str, Any] | None:
+    """Return the commit that `folder` is at and whether any of `paths` differ from it; None without git."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        dirty = bool(git("status", "--porcelain", "--", *paths))
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit, "dirty": dirty}
+
+
+def environment() -> dict[str, str]:
+    """Return the versions and the machine that a result was computed with."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count())),
+        **{name: version(name) for name in LIBRARIES},
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name where the system tells it, else its architecture."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
