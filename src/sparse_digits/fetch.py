@@ -1,5 +1,6 @@
 """Stage fetch: the images and labels as published, the same whichever source answers."""
 
+import os
 from collections.abc import Sequence
 
 from sparse_digits import sources
@@ -11,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Fetch the data set that params.yaml names."""
     (target,) = paths(argv, "raw.npz")
     with stage("fetch", target) as params:
-        images, labels = sources.load(params.fetch.dataset)
+        images, labels = sources.load(params.fetch.dataset, mirror=sources.mirror_from(os.environ))
         write_npz(target, params.flat("fetch"), images=images, labels=labels)
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparse_digits.download import File, Patience, UnavailableError, download, reason, within
+from sparse_digits.faults import Fault
 
 Arrays = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 Dataset = Literal["mnist_784", "digits"]
@@ -82,7 +83,7 @@ PATIENCE = Patience(timeout=5, answer=8, slowest=50_000, total=240, pauses=(0.5,
 LARGEST = 64_000_000  # bytes: no library may write a file longer than this, three times the longest expected
 
 
-class SourceError(Exception):
+class SourceError(Fault):
     """The data set cannot be had: one message for the user, with what was expected and what was found."""
 
 
