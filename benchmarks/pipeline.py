@@ -1,9 +1,9 @@
 """The seed's script from cached data against a cold `dvc repro`, and what each stage takes of that.
 
 Cold: a fresh clone of this repository's HEAD with an empty DVC cache, MNIST in the folder that
-SPARSE_DIGITS_MIRROR names, and no MLflow store, or an empty one whose schema is made already: only the very
-first `dvc repro` of a project finds none. The rounds take turns, so that a machine that is busy is busy for all of
-them. Both sides must print the same two numbers. Seconds are wall time, medians of the rounds.
+SPARSE_DIGITS_MIRROR names, and no MLflow store, or an empty one whose schema is made already: only the
+first `dvc repro` of a project finds none. The rounds take turns, so that a busy machine is busy for all
+of them. Both sides must print the same two numbers. Seconds are wall time, medians of the rounds.
 
     python benchmarks/pipeline.py [ROUNDS]
 """
