@@ -46,7 +46,7 @@ bench: setup  ## every benchmark, beside its peers
 clean:  ## remove what can be made again: the environment and the tools' caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
-	@for kept in records mlflow.db mlartifacts .dvc/cache data results; do \
+	@for kept in records mlflow.db mlartifacts .dvc/cache data results demo; do \
 	    test ! -e $$kept || echo "kept $$kept"; done
 
 # --- the environment: built when it has to be, silent and quick when not --------------------------------

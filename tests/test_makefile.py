@@ -220,7 +220,7 @@ def test_a_set_up_that_was_cut_off_is_begun_anew_by_the_next_make(project):
     while not (project / ".venv/origin.new").exists():
         assert first.poll() is None
         time.sleep(0.01)
-    os.killpg(first.pid, signal.SIGINT)  # ctrl-C reaches make and what it runs
+    os.killpg(first.pid, signal.SIGKILL)  # nothing gets to tidy up
     first.communicate()
     assert first.returncode != 0
     assert not runs(project, "import sparse_digits")
@@ -263,7 +263,7 @@ def test_a_python_that_is_too_old_or_lacks_pip_is_passed_over(project, tmp_path)
 
 
 def test_clean_removes_the_environment_and_no_result(project):
-    for folder in ["records", "mlartifacts", ".dvc/cache", "data", "results", "tests", "benchmarks"]:
+    for folder in ["records", "mlartifacts", ".dvc/cache", "data", "results", "demo", "tests", "benchmarks"]:
         (project / folder).mkdir(parents=True)
     cache = project / "src/sparse_digits/__pycache__"
     cache.mkdir()
@@ -273,7 +273,7 @@ def test_clean_removes_the_environment_and_no_result(project):
     assert not (project / ".venv").exists()
     assert not cache.exists()
     kept = {line.removeprefix("kept ") for line in clean.stdout.splitlines() if line.startswith("kept ")}
-    assert kept == {"records", "mlflow.db", "mlartifacts", ".dvc/cache", "data", "results"}
+    assert kept == {"records", "mlflow.db", "mlartifacts", ".dvc/cache", "data", "results", "demo"}
     assert all((project / path).exists() for path in kept)
 
 
