@@ -75,14 +75,17 @@ def ui(_: argparse.Namespace) -> None:
     server.serve(project())
 
 
-def track(arguments: argparse.Namespace) -> None:
+def track(_: argparse.Namespace) -> None:
     """Record what is in the workspace and in DVC's experiments and has no record; then deliver."""
     from sparse_digits import record
     from sparse_digits.model import made_with
 
     for place, found, new in record.record_all(RESULT, made_with):
-        print(f"{place}: {'recorded' if new else found if isinstance(found, str) else 'has its record'}")
-    deliver(arguments)
+        if isinstance(found, str):
+            print(f"{place}: {found}")
+        else:
+            print(f"{place}: {'recorded' if new else 'has its record'}", *found.warnings, sep="\nwarning: ")
+    raise SystemExit(_deliver(1))
 
 
 def record(_: argparse.Namespace) -> None:
@@ -91,7 +94,7 @@ def record(_: argparse.Namespace) -> None:
     from sparse_digits.record import NotRecorded, record_run
 
     try:
-        for warning in record_run(RESULT, made_with)[2]:
+        for warning in record_run(RESULT, made_with).warnings:
             print(f"warning: {warning}", file=sys.stderr)
     except (NotRecorded, OSError) as reason:
         print(
@@ -102,13 +105,7 @@ def record(_: argparse.Namespace) -> None:
 
 def deliver(_: argparse.Namespace) -> None:
     """Send to MLflow every record that it lacks (dvc.yaml calls it)."""
-    from sparse_digits.record import main_root
-
-    root = main_root()
-    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}  # before mlflow is imported
-    from sparse_digits import track, view
-
-    track.deliver(root, view.VIEW)
+    _deliver(0)
 
 
 def check(_: argparse.Namespace) -> None:
@@ -127,6 +124,17 @@ def project() -> Path:
         if (folder / "dvc.yaml").is_file() and (folder / ".dvc").is_dir():
             return folder
     raise Fault(f"{here}: expected a folder with dvc.yaml and .dvc, here or above, found none")
+
+
+def _deliver(failure: int) -> int:
+    """Deliver; return 0, or `failure` if records wait still."""
+    from sparse_digits.record import main_root
+
+    root = main_root()
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}  # before mlflow is imported
+    from sparse_digits import track, view
+
+    return failure if track.deliver(root, view.VIEW, status=failure) else 0
 
 
 def _config(root: Path) -> str:
