@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -36,7 +37,7 @@ def write(stage: str, outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> N
         "inputs": {path.name: md5(path) for path in inputs},
         "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "seconds": round(time.time() - psutil.Process().create_time(), 3),
-        "code": code(Path.cwd(), [str(Path(__file__).parent), "dvc.yaml"]),
+        "code": code(Path.cwd(), [*_imported(Path.cwd()), "dvc.yaml"]),
         "environment": environment(),
     }
     place = path_beside(outputs[0], stage)
@@ -55,7 +56,13 @@ def read(path: Path, md5s: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def md5(path: Path) -> str:
-    """Return a file's MD5, the digest that dvc.lock has of it."""
+    """Return the MD5 of a file, or of a folder, as dvc.lock has it."""
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.is_file()]
+        listed = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
+        listed.sort(key=lambda entry: entry["relpath"])
+        content = json.dumps(listed, sort_keys=True).encode()
+        return hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir"
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -73,6 +80,15 @@ def code(folder: Path, paths: Iterable[str]) -> dict[str, Any] | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return {"commit": commit, "dirty": dirty}
+
+
+def _imported(folder: Path) -> list[str]:
+    """Return the files below `folder`, outside the environment, that this process runs."""
+    names = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    paths = {Path(name).resolve() for name in names if name}
+    return [
+        str(path) for path in paths if path.is_relative_to(folder) and not path.is_relative_to(sys.prefix)
+    ]
 
 
 def environment() -> dict[str, str]:

@@ -287,7 +287,8 @@ def _kept(
                 missing.append(path)
                 continue
             files[path] = content
-            metrics |= _numbers(path, content) if out.metric else {}
+            for name, value in (_numbers(path, content) if out.metric else {}).items():
+                metrics[f"{path}:{name}" if name in metrics else name] = value
     if missing:
         raise NotRecorded(f"not in the workspace nor in DVC's cache: {', '.join(missing)}")
     return files, metrics
@@ -438,9 +439,10 @@ def _note(repo: Repo, stage: "Stage", root: Path, made: Mapping[str, str]) -> di
     if not stage.outs:
         return None
     paths = [_path(repo, out) for out in stage.outs]
+    md5s = {Path(path).name: made[path] for path in paths}
     for folder in (Path(repo.root_dir), root):
         place = note.path_beside(folder / paths[0], getattr(stage, "name", ""))
-        if told := note.read(place, {Path(path).name: made[path] for path in paths}):
+        if told := note.read(place, md5s):
             return {key: value for key, value in told.items() if key != "outputs"}
     return None
 
