@@ -1,7 +1,5 @@
 """A small pipeline in the shape of DVC's own tutorial, records made by hand, and where to send them."""
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -32,7 +30,7 @@ from sparse_digits import note
 params = YAML(typ="safe", pure=True).load(open("params.yaml"))
 time.sleep(float(os.environ.get("TAKES", 0)))
 C = params["train"]["C"]
-model, metrics, plots = (pathlib.Path(path) for path in ("models/model.json", "eval/metrics.json", "eval/plots"))
+model, metrics, plots = map(pathlib.Path, ("models/model.json", "eval/metrics.json", "eval/plots"))
 plots.mkdir(parents=True, exist_ok=True)
 model.parent.mkdir(exist_ok=True)
 model.write_text(json.dumps({"params": {"train.C": C}, "coef": [C, 0, 0]}))
@@ -96,12 +94,16 @@ stages:
 """
 
 
-def run(*command, cwd, status=0, **environment):
+def environment(**more):
+    return os.environ | more
+
+
+def run(*command, cwd, status=0, **more):
     """Run a command; its output, on both streams, is shown if its status is another one."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
-        env=os.environ | environment,
+        env=environment(**more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

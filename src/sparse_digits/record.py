@@ -25,8 +25,12 @@ from dvc.dependency.param import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.serialize import PARSERS
+from dvc_data.hashfile import load
 from dvc_data.hashfile.build import build
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.obj import HashFile
 from dvc_data.hashfile.tree import Tree
+from dvc_objects.errors import ObjectFormatError
 from filelock import FileLock
 
 from sparse_digits import note
@@ -214,10 +218,9 @@ def _find(
     line = _lineage(repo, address)
     target = line[-1]
     live = None if source == "lock" else target
-    trees = {out: _tree(repo, out, live=stage is live) for stage in line for out in stage.outs}
-    made = {_path(repo, out): md5 for out, (md5, _) in trees.items()}
+    made = {_path(repo, out): _md5(repo, out, live=stage is live) for stage in line for out in stage.outs}
     used = {
-        (stage, _path(repo, dep)): _tree(repo, dep, live=stage is live)[0]
+        (stage, _path(repo, dep)): _md5(repo, dep, live=stage is live)
         for stage in line
         for dep in _files(stage)
     }
@@ -229,7 +232,7 @@ def _find(
                 "wrote last: dvc repro"
             )
 
-    files, metrics = _kept(repo, trees)
+    files, metrics = _kept(repo, line, made)
     params = _params(repo, line, live)
     said = _said(files, made_with)
     warnings = [
@@ -256,7 +259,7 @@ def _find(
         stage=address,
         params=dict(sorted((params | {key: value for key, (value, _) in said.items()}).items())),
         metrics=metrics,
-        data={_path(repo, out): trees[out][0] for stage in first for out in stage.outs},
+        data={_path(repo, out): made[_path(repo, out)] for stage in first for out in stage.outs},
         outputs={
             path: hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in files.items()
         },
@@ -273,15 +276,19 @@ def _find(
 
 
 def _kept(
-    repo: Repo, trees: Mapping["Output", tuple[str, dict[str, str]]]
+    repo: Repo, line: Sequence["Stage"], made: Mapping[str, str]
 ) -> tuple[dict[str, bytes], dict[str, float]]:
     """Return the bytes of all metrics, plots and models by path, and the metrics' numbers."""
     files, missing, metrics = dict[str, bytes](), list[str](), dict[str, float]()
-    for out, (_, tree) in trees.items():
+    for out in [out for stage in line for out in stage.outs]:
         if not (out.metric or out.plot or out.annot.type == "model"):
             continue
-        for relative, md5 in tree.items():
-            path = str(PurePosixPath(_path(repo, out), relative))
+        above = _path(repo, out)
+        listed = _listed(repo, out, made[above])
+        if listed is None:
+            missing.append(above)
+        for relative, md5 in (listed or {}).items():
+            path = str(PurePosixPath(above, relative))
             content = _content(out, relative, md5)
             if content is None:
                 missing.append(path)
@@ -351,30 +358,44 @@ def _lineage(repo: Repo, address: str) -> list["Stage"]:
     return line
 
 
-def _tree(repo: Repo, out: "Output", *, live: bool) -> tuple[str, dict[str, str]]:
-    """Return DVC's MD5 of an output or dependency, and the MD5 of each file by its path within.
-
-    live : of what lies there, else what dvc.lock has. A file is the path "" within itself.
-    """
-    known = out.hash_info and out.hash_info.value
-    if not live and not isinstance(known, str):
-        raise NotRecorded(f"dvc.lock does not tell of {_path(repo, out)}: dvc repro")
-    if not live and not known.endswith(".dir"):
-        return known, {"": known}
-    tree = None if live else out.get_obj()
-    if tree is None:  # DVC's cache does not have the list of the folder's files
+def _md5(repo: Repo, out: "Output", *, live: bool) -> str:
+    """Return DVC's MD5 of an output or dependency: of what lies there if `live`, else what dvc.lock has."""
+    if live:
         try:
-            _, _, tree = build(
-                repo.cache.local, out.fs_path, out.fs, "md5", dry_run=True, ignore=out.dvcignore
-            )
+            return _hashed(repo, out)[0]
         except OSError:
             raise NotRecorded(f"{_path(repo, out)} is not there: dvc repro") from None
-        if not live and tree.hash_info.value != known:
-            raise NotRecorded(f"not in the workspace nor in DVC's cache: {_path(repo, out)}")
-    md5 = str(tree.hash_info.value)
-    if not isinstance(tree, Tree):
-        return md5, {"": md5}
-    return md5, {"/".join(key): str(info.value) for key, _, info in tree}
+    if out.hash_info and isinstance(out.hash_info.value, str):
+        return out.hash_info.value
+    raise NotRecorded(f"dvc.lock does not tell of {_path(repo, out)}: dvc repro")
+
+
+def _listed(repo: Repo, out: "Output", md5: str) -> dict[str, str] | None:
+    """Return the MD5 of each file of an output by its path within; None if the list is nowhere.
+
+    A file is the path "" within itself.
+    """
+    if not md5.endswith(".dir"):
+        return {"": md5}
+    with contextlib.suppress(FileNotFoundError, ObjectFormatError):
+        return _within(load(out.cache, HashInfo("md5", md5)))
+    with contextlib.suppress(OSError):
+        there, listed = _hashed(repo, out)
+        return listed if there == md5 else None
+    return None
+
+
+def _hashed(repo: Repo, out: "Output") -> tuple[str, dict[str, str]]:
+    """Return what DVC finds where an output belongs: its MD5, and those within."""
+    _, _, found = build(repo.cache.local, out.fs_path, out.fs, "md5", dry_run=True, ignore=out.dvcignore)
+    md5 = str(found.hash_info.value)
+    return md5, _within(found)
+
+
+def _within(found: HashFile) -> dict[str, str]:
+    if isinstance(found, Tree):
+        return {"/".join(key): str(info.value) for key, _, info in found}
+    return {"": str(found.hash_info.value)}
 
 
 def _content(out: "Output", relative: str, md5: str) -> bytes | None:
