@@ -1,10 +1,18 @@
 """A small pipeline in the shape of DVC's own tutorial, records made by hand, and where to send them."""
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+from mlflow import MlflowClient
+
+from sparse_digits import record, track
+from sparse_digits.store import Store
 
 ROOT = Path(__file__).parent.parent
 
@@ -153,3 +161,95 @@ def small_pipeline(folder, store=None):
 
 def set_C(folder, C):
     (folder / "params.yaml").write_text(f"prepare: {{seed: 0}}\ntrain: {{C: {C}}}\n")
+
+
+def found(C, experiment="sparse-digits", name=None, **changes):
+    """Return a result made by hand, complete as one that was computed; what it shows depends on C alone."""
+    files = {
+        "models/model.json": f'{{"coef": [{C}]}}'.encode(),
+        "eval/metrics.json": b"{}",
+        "eval/plots/a #1 50 %.csv": b"x,y\n0,1\n",
+    }
+    md5s = {path: hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in files.items()}
+    told = {"seconds": 2.5, "code": None, "environment": None}
+    content = {
+        "stage": "evaluate",
+        "params": {"train.C": C, "grid@1": [1, 2]},
+        "metrics": {"accuracy": 1 - C, "p@1 %": 0.5},
+        "data": {"data/prepared": "d" * 32 + ".dir"},
+        "outputs": md5s,
+        "digests": {**md5s, "data/prepared": "d" * 32 + ".dir"},
+        "code": {"commit": "c" * 40, "dirty": False},
+        "environment": {"python": "3.11"},
+        "stages": {"prepare": None, "evaluate": told},
+        "experiment": experiment,
+        "name": name,
+        "created": "2026-01-02T03:04:05.678+00:00",
+    } | changes
+    identity = {key: content[key] for key in ("stage", "params", "data", "outputs")}
+    return record.Found(record.Record(result=record._hash(identity)[:32], **content), files, [])
+
+
+def add(client, run, one, folder):
+    """Show what a view may add: a file, an image and a model."""
+    run_id = run.info.run_id
+    client.log_text(run_id, (folder / "files" / "models" / "model.json").read_text(), "extra/note.txt")
+    client.log_image(run_id, np.zeros((8, 8, 3), np.uint8), key="class", step=0)
+    model = client.create_logged_model(run.info.experiment_id, "model", run_id)
+    client.finalize_logged_model(model.model_id, "READY")
+
+
+VIEW = track.View(lambda one: f"C={one.params['train.C']}", lambda _: "rows", add)
+
+
+def client_of(root):
+    return MlflowClient(Store.of(root).uri)
+
+
+def artifacts_of(client, run_id, folder=""):
+    """Return the paths of a run's artifacts, without the ids that MLflow gives to images."""
+    paths = []
+    for entry in client.list_artifacts(run_id, folder):
+        paths += artifacts_of(client, run_id, entry.path) if entry.is_dir else [entry.path]
+    return sorted(re.sub(r"timestamp.*(?=\.|\+)", "timestamp", path) for path in paths)
+
+
+def shown(root):
+    """Return all that a store shows, by experiment, but for MLflow's ids and the time of delivery."""
+    client = client_of(root)
+    store = {}
+    for experiment in client.search_experiments():
+        runs = []
+        for run in client.search_runs([experiment.experiment_id], max_results=1000):
+            tags = {key: value for key, value in run.data.tags.items() if key != track.BEGUN}
+            models = client.search_logged_models(
+                [experiment.experiment_id], f"source_run_id = '{run.info.run_id}'"
+            )
+            runs.append(
+                {
+                    "name": run.info.run_name,
+                    "status": run.info.status,
+                    "times": (run.info.start_time, run.info.end_time),
+                    "params": run.data.params,
+                    "metrics": run.data.metrics,
+                    "tags": tags,
+                    "data": [
+                        (entry.dataset.name, entry.dataset.digest) for entry in run.inputs.dataset_inputs
+                    ],
+                    "artifacts": artifacts_of(client, run.info.run_id),
+                    "models": [(model.name, str(model.status)) for model in models],
+                }
+            )
+        store[experiment.name] = sorted(runs, key=lambda run: run["name"])
+    return store
+
+
+def models_of(root):
+    """Return the status of every model in a store."""
+    client = client_of(root)
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    return [str(model.status) for model in client.search_logged_models(ids)]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())

@@ -253,7 +253,8 @@ def _connect(store: Store, root: Path) -> MlflowClient:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MLflow to one attempt a request, and its and its libraries' log lines off the terminal."""
+    """Keep MLflow to one attempt a request and off the terminal; leave the environment as it was."""
+    before = dict(os.environ)  # MLflow puts the store's address there, which the next delivery would obey
     os.environ |= {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": str(6 * PATIENCE),  # _Watch is quicker
@@ -264,9 +265,13 @@ def _quiet() -> Iterator[None]:
     mlflow.store.db.utils.MAX_RETRY_COUNT = 1  # else a file that cannot be opened takes 100 s
     for name in ("mlflow", "urllib3", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
 
 
 class _Watch:
