@@ -9,6 +9,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -101,21 +102,27 @@ def forwarding(upstream, before):
 def mlflow_server(root, backend) -> Iterator[str]:
     """A real MLflow server with proxied artifacts."""
     port = ui.free_port(5600)
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    os.environ["MLFLOW_TRACKING_URI"] = backend
-    try:
-        with (root / "server.log").open("wb") as log, ui.running(root, port, log) as server:
+    command = [sys.executable, "-m", "mlflow", "server", "--host", ui.HOST, "--port", str(port)]
+    command += ["--workers", "1", "--artifacts-destination", root / "mlartifacts"]
+    settings = {"MLFLOW_BACKEND_STORE_URI": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with (root / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            command,
+            env=os.environ | ui.SETTINGS | settings,
+            stdout=log,
+            stderr=log,
+            cwd=root,
+            start_new_session=True,
+        )
+        try:
             deadline = time.monotonic() + 120
             while not ui.answers(port):
                 assert server.poll() is None, (root / "server.log").read_text()
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
             yield f"http://127.0.0.1:{port}"
-    finally:
-        if before is None:
-            del os.environ["MLFLOW_TRACKING_URI"]
-        else:
-            os.environ["MLFLOW_TRACKING_URI"] = before
+        finally:
+            ui.end(server)
 
 
 def no_postgres() -> str:

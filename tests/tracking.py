@@ -51,6 +51,7 @@ BRIDGE = '''\
 """What is particular to this pipeline, and the two commands that its last stage ends with."""
 
 import json
+import os
 import sys
 
 from sparse_digits import record
@@ -69,6 +70,7 @@ def main(command):
     if command in ("deliver", "track"):
         from sparse_digits import track
 
+        track.PATIENCE = int(os.environ.get("PATIENCE", track.PATIENCE))
         title = lambda record: f"C={record.params['train.C']}"
         add = lambda client, run, record, folder: client.log_text(run.info.run_id, "extra", "extra.txt")
         track.deliver(record.main_root(), track.View(title, lambda record: "rows", add))

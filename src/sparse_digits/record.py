@@ -413,6 +413,16 @@ def _content(out: "Output", relative: str, md5: str) -> bytes | None:
     return None
 
 
+def files_of(repo: Repo, path: str, md5: str) -> dict[str, bytes] | None:
+    """Return the bytes of an output's files, by their paths within, if it is at hand with this MD5."""
+    for out in repo.index.outs:
+        if _path(repo, out) == path and (listed := _listed(repo, out, md5)) is not None:
+            contents = {relative: _content(out, relative, own) for relative, own in listed.items()}
+            whole = {relative: content for relative, content in contents.items() if content is not None}
+            return whole if len(whole) == len(listed) else None
+    return None
+
+
 def _params(repo: Repo, line: Sequence["Stage"], live: "Stage | None") -> dict[str, Any]:
     """Return the params that stages declare, by full name: dvc.lock's, for the stage `live` the file's."""
     found: dict[str, Any] = {}

@@ -11,13 +11,15 @@ from urllib.parse import unquote
 class Store:
     """A store, the same from whichever folder it is asked for.
 
-    uri : MLflow's tracking URI.  artifacts : where experiments keep them; None: the server knows.
+    uri : MLflow's tracking URI.  file : it, if it is a SQLite file.
+    artifacts : where experiments keep them; None: the server knows.
     lock : held by whoever delivers; beside a SQLite file, which several repositories may share.
     """
 
     uri: str
     artifacts: str | None
     lock: Path
+    file: Path | None = None
 
     @classmethod
     def of(cls, root: Path) -> "Store":
@@ -30,7 +32,7 @@ class Store:
             file = root / unquote(path)
             # SQLAlchemy unquotes; MLflow makes the folder of the quoted name: so no more than has to be.
             uri = "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F") + mark + options
-            return cls(uri, (file.parent / "mlartifacts").as_uri(), file.with_name(f"{file.name}.lock"))
+            return cls(uri, (file.parent / "mlartifacts").as_uri(), file.with_name(f"{file.name}.lock"), file)
         remote = uri.startswith(("http://", "https://", "databricks"))
         return cls(uri, None if remote else (root / "mlartifacts").as_uri(), lock)
 

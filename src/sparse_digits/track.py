@@ -90,6 +90,26 @@ def initialise(root: Path) -> Store:
     return store
 
 
+@contextmanager
+def connected(root: Path, give_up: Callable[[str], None]) -> Iterator[MlflowClient]:
+    """Yield a client of the store, to look into it, without making one. Raises what MLflow raises.
+
+    give_up : is called, and the process ended with status 1, when the store does not answer.
+    """
+    store = Store.of(root)
+    if store.file and not store.file.exists():
+        raise FileNotFoundError("there is no store yet")
+    with _quiet(), _Watch(give_up, 1):
+        yield _connect(store, root)
+
+
+def values_of(result: Record) -> tuple[dict[str, float], dict[str, str]]:
+    """Return a record's metrics and params by the names, and in the form, that its run has."""
+    seconds = {f"seconds_{stage}": told["seconds"] for stage, told in result.stages.items() if told}
+    metrics = {_name(key): value for key, value in (result.metrics | seconds).items()}
+    return metrics, {_name(key): str(value)[:MAX_PARAM_VAL_LENGTH] for key, value in result.params.items()}
+
+
 def runs_of(client: MlflowClient, experiment_id: str, result: str = "") -> list[Run]:
     """Return the runs that show records (or this record), deleted ones too."""
     where = f"tags.`{RESULT}` = '{result}'" if result else f"tags.`{RESULT}` != ''"
@@ -110,8 +130,11 @@ def _experiment(
     found = client.get_experiment_by_name(name)
     if found is None:
         # Whoever makes it fixes the place of its artifacts: if nothing is said, in the working directory.
-        with contextlib.suppress(MlflowException):  # another host may be first
+        try:
             client.create_experiment(name, store.artifacts)
+        except MlflowException:
+            if client.get_experiment_by_name(name) is None:  # no other host was first
+                raise
         found = client.get_experiment_by_name(name)
     if found.lifecycle_stage == "deleted":  # by the user: so it stays
         yield from ((folder, None) for folder in folders)
@@ -172,16 +195,14 @@ def _send(
 ) -> None:
     """Make a record's run: what every pipeline has, and what the view adds."""
     end = int(datetime.fromisoformat(result.created).timestamp() * 1000)
-    seconds = {f"seconds_{stage}": told["seconds"] for stage, told in result.stages.items() if told}
-    start = end - int(sum(seconds.values()) * 1000)
+    values, texts = values_of(result)
+    start = end - int(sum(told["seconds"] for told in result.stages.values() if told) * 1000)
     tags = _tags(result) | {OWNER: owner, BEGUN: repr(time.time())}
     run = client.create_run(experiment_id, start, tags, view.title(result))
     run_id = run.info.run_id
     try:
-        metrics = [Metric(_name(key), value, end, 0) for key, value in (result.metrics | seconds).items()]
-        params = [
-            Param(_name(key), str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in result.params.items()
-        ]
+        metrics = [Metric(key, value, end, 0) for key, value in values.items()]
+        params = [Param(key, value) for key, value in texts.items()]
         digests = [RunTag(_name(f"dvc.md5.{path}"), md5) for path, md5 in result.digests.items()]
         for i in range(0, max(map(len, (metrics, params, digests))), MAX_PARAMS_TAGS_PER_BATCH):
             part = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
@@ -257,14 +278,16 @@ def _quiet() -> Iterator[None]:
     before = dict(os.environ)  # MLflow puts the store's address there, which the next delivery would obey
     os.environ |= {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(6 * PATIENCE),  # _Watch is quicker
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # _Watch is quicker
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "DO_NOT_TRACK": "true",
         "PGCONNECT_TIMEOUT": str(PATIENCE),
     }
     mlflow.store.db.utils.MAX_RETRY_COUNT = 1  # else a file that cannot be opened takes 100 s
     for name in ("mlflow", "urllib3", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
