@@ -1,4 +1,4 @@
-"""Whether this machine's bits are the committed ones is judged only where all they were made from is equal."""
+"""Other bits than the committed ones are told only where all they were made from is equal."""
 
 import re
 

@@ -98,5 +98,7 @@ def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, mo
     for target in targets:
         assert target.read_bytes() == (digits / "results" / target.name).read_bytes()
     assert capsys.readouterr().out.startswith(
-        "Sparsity with L1 penalty: 47.50%\nTest score with L1 penalty: 0.9480\nRelative duality gap: 0.4 (so large"
+        "Sparsity with L1 penalty: 47.50%\n"
+        "Test score with L1 penalty: 0.9480\n"
+        "Relative duality gap: 0.4 (so large"
     )

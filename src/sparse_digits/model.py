@@ -62,8 +62,11 @@ def read(path: Path) -> Model:
     """Read a model. Raises `Fault` if the file is not one."""
     made_with, arrays = read_npz(path)
     try:
-        scalars = {"n_iter": int(arrays["n_iter"]), "converged": bool(arrays["converged"])}
-        return Model(**(arrays | scalars), params=made_with)
+        scalars: dict[str, Any] = {
+            "n_iter": int(arrays["n_iter"]),
+            "converged": bool(arrays["converged"]),
+        }
+        return Model(**{**arrays, **scalars}, params=made_with)
     except (KeyError, TypeError):
         raise Fault(f"{path}: expected a model, found arrays named {', '.join(arrays)}") from None
 
