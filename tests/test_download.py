@@ -34,7 +34,7 @@ def test_a_good_file_arrives_by_one_question(mirror, how):
     assert len(mirror.asked) == 1
 
 
-@pytest.mark.parametrize("how", ["busy-once", "cut-once", "hangs-up-once"])
+@pytest.mark.parametrize("how", ["busy-once", "cut-once", "resets-once", "hangs-up-once"])
 def test_what_may_pass_is_asked_for_again(mirror, how):
     assert fetch(mirror.url(how)) == BODY
     assert len(mirror.asked) == 2
@@ -55,7 +55,7 @@ def test_what_does_not_pass_ends_after_as_many_attempts_as_there_are_pauses_and_
     [
         ("missing", "HTTP 404, Not Found"),
         ("wrong", f"expected SHA-256 {FILE.sha256}, found "),
-        ("longer", "expected 256000 bytes, the server offers 256001"),
+        ("offers-more", "expected 256000 bytes, the server offers 256001"),
         ("endless", r"expected 256000 bytes, found \d+"),
         ("stalls", "silent for 0.4 s"),
         ("silent", "no answer"),
