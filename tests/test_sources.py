@@ -19,7 +19,7 @@ from sparse_digits import sources
 from sparse_digits.download import File, Patience, UnavailableError
 from sparse_digits.sources import SourceError
 
-PATIENCE = Patience(timeout=1, answer=2, slowest=1e5, total=20, pauses=(0.01, 0.02))
+PATIENCE = Patience(timeout=5, answer=10, slowest=1e5, total=20, pauses=(0.01, 0.02))
 
 
 def idx(values: np.ndarray) -> bytes:
