@@ -11,7 +11,7 @@ from http.client import HTTPException, HTTPResponse
 from threading import Thread
 from typing import TypeVar
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import Request, build_opener
 
 from tqdm import tqdm
 
@@ -123,8 +123,11 @@ def _answer(url: str, file: File, patience: Patience) -> HTTPResponse:
     """Return the server's answer with its body still to be read."""
     # `identity`, because a body that was compressed on its way would have another digest.
     request = Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310 - the address is a constant
+    opener = build_opener()  # `urlopen` would keep the proxies that it found when it was first called
     try:
-        answer: HTTPResponse = within(patience.answer, partial(urlopen, request, timeout=patience.timeout))
+        answer: HTTPResponse = within(
+            patience.answer, partial(opener.open, request, timeout=patience.timeout)
+        )
     except HTTPError as error:
         error.close()
         kind = PassingError if error.code in PASSING else UnavailableError

@@ -116,7 +116,7 @@ def record_all(address: str, made_with: MadeWith) -> Iterator[tuple[str, Record 
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
     for place, name, rev in [("workspace", None, None), *_experiments()]:
         try:
-            with Repo(rev=rev) as repo:
+            with Repo(Repo.find_root(), rev=rev) as repo:
                 made = _Result.of(repo, address, root, made_with, running=False)
                 if rev:  # DVC computes an experiment from the very files that it then commits
                     made = replace(made, code={"commit": rev, "dirty": False})
@@ -167,7 +167,7 @@ class _Result:
         md5s = {
             id(out): _md5(out, actual=running and stage is target) for stage in line for out in stage.outs
         }
-        _check_links(line, md5s, target if running else None)
+        _check_links(repo, line, md5s, target if running else None)
         kept = [out for stage in line for out in stage.outs if out.metric or out.plot or _is_model(out)]
         files = {_path(repo, out): _content(out, md5s[id(out)]) for out in kept}
         if missing := [path for path, content in files.items() if content is None]:
@@ -182,17 +182,17 @@ class _Result:
                     maker = next(stage for stage in line if name in _params([stage], None))
                     warnings.append(
                         f"dvc.lock has {name} = {params[name]}, but {path} was made with {value} and is "
-                        f"recorded so. To mend the lock: dvc repro -f -s {maker.addressing} && dvc repro"
+                        f"recorded so. To mend the lock: dvc repro -f -s {_address(repo, maker)} && dvc repro"
                     )
                 params[name] = value
 
-        notes = {stage.addressing: _note(repo, stage, root, md5s) for stage in line if stage.cmd}
+        notes = {_address(repo, stage): _note(repo, stage, root, md5s) for stage in line if stage.cmd}
         if running:
             inputs = [_path(repo, dep) for stage in line for dep in stage.deps if _is_code(dep, line)]
             code: Any = note.code(Path(repo.root_dir), [*inputs, "dvc.yaml"])
             environment: Any = note.environment()
         else:
-            own = notes[target.addressing] or {}
+            own = notes[address] or {}
             code, environment = own.get("code"), own.get("environment")
         return cls(
             stage=address,
@@ -266,18 +266,20 @@ def _lineage(repo: Repo, address: str) -> list["Stage"]:
 
     def visit(stage: "Stage") -> None:
         for dep in stage.deps:
-            if (maker := makers.get(dep.fs_path)) and maker.addressing not in line:
+            if (maker := makers.get(dep.fs_path)) and _address(repo, maker) not in line:
                 visit(maker)
-        line[stage.addressing] = stage
+        line[_address(repo, stage)] = stage
 
-    found = [stage for stage in repo.index.stages if stage.addressing == address]
+    found = [stage for stage in repo.index.stages if _address(repo, stage) == address]
     if not found:
         raise NotRecorded(f"dvc.yaml has no stage {address}")
     visit(found[0])
     return list(line.values())
 
 
-def _check_links(line: Sequence["Stage"], md5s: Mapping[int, str], running: "Stage | None") -> None:
+def _check_links(
+    repo: Repo, line: Sequence["Stage"], md5s: Mapping[int, str], running: "Stage | None"
+) -> None:
     """Refuse a result one of whose stages read another file than the stage upstream of it wrote."""
     outs = {out.fs_path: out for stage in line for out in stage.outs}
     for stage in line:
@@ -285,8 +287,8 @@ def _check_links(line: Sequence["Stage"], md5s: Mapping[int, str], running: "Sta
             out = outs.get(dep.fs_path)
             if out and _md5(dep, actual=stage is running) != md5s[id(out)]:
                 raise NotRecorded(
-                    f"{stage.addressing} read another {dep.def_path} than the one that "
-                    f"{out.stage.addressing} wrote last: dvc repro"
+                    f"{_address(repo, stage)} read another {_path(repo, dep)} than the one that "
+                    f"{_address(repo, out.stage)} wrote last: dvc repro"
                 )
 
 
@@ -351,7 +353,7 @@ def _note(repo: Repo, stage: "Stage", root: Path, md5s: Mapping[int, str]) -> di
     outputs = {Path(out.fs_path).name: md5s[id(out)] for out in stage.outs}
     beside = Path(_path(repo, stage.outs[0]))
     for folder in (Path(repo.root_dir), root):
-        if told := note.read(note.path_beside(folder / beside, stage.addressing), outputs):
+        if told := note.read(note.path_beside(folder / beside, _address(repo, stage)), outputs):
             return {key: value for key, value in told.items() if key != "outputs"}
     return None
 
@@ -369,6 +371,13 @@ def _is_code(dep: "Output", line: Sequence["Stage"]) -> bool:
 
 def _is_model(out: "Output") -> bool:
     return bool(out.annot.type == "model")
+
+
+def _address(repo: Repo, stage: "Stage") -> str:
+    """Return a stage's name as `dvc repro` takes it in the repository's root, wherever this runs."""
+    path = str(repo.fs.relpath(stage.path, repo.root_dir)).replace(os.sep, "/")
+    name = getattr(stage, "name", None)
+    return path if not name else name if path == "dvc.yaml" else f"{path}:{name}"
 
 
 def _path(repo: Repo, output: "Output") -> str:

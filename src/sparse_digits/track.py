@@ -80,7 +80,7 @@ def deliver(root: Path, view: View) -> int:
     watch = _Watch(lambda reason: _warn(len(waiting), store.uri, reason))
     try:
         with _quiet(), watch, FileLock(_lock(root, store.uri)):
-            client = _connect(store.uri)
+            client = _connect(store.uri, root)
             for name, folders in _by_experiment(waiting).items():
                 experiment_id = _experiment(client, name, store.artifacts)
                 _deliver_experiment(client, experiment_id, root, folders, view, waiting)
@@ -93,7 +93,7 @@ def initialise(root: Path) -> Store:
     """Make the store if it is not there, under the lock; return it."""
     store = Store.of(root)
     with _quiet(), FileLock(_lock(root, store.uri)):
-        _connect(store.uri)
+        _connect(store.uri, root)
     return store
 
 
@@ -289,11 +289,12 @@ def _lock(root: Path, uri: str) -> str:
     return str(record.records(root) / ".lock")
 
 
-def _connect(uri: str) -> MlflowClient:
+def _connect(uri: str, root: Path) -> MlflowClient:
     """Return a client of the store; its schema is made if the file is new."""
     mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(uri)
-    client.search_experiments(max_results=1)
+    client = MlflowClient(uri)
+    with contextlib.chdir(root):  # MLflow gives its Default experiment a place in the working directory
+        client.search_experiments(max_results=1)
     return client
 
 
