@@ -8,7 +8,6 @@ Setting the run FINISHED is the last call.
 import contextlib
 import logging
 import os
-import re
 import socket
 import sys
 import threading
@@ -31,6 +30,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 
 from sparse_digits import record
 from sparse_digits.record import Record
+from sparse_digits.store import Store, shown
 
 PATIENCE = 10  # seconds without an acknowledgement
 RESULT = "record.result"  # the tag that says which record a run shows
@@ -49,26 +49,6 @@ class View:
     title: Callable[[Record], str]
     dataset: Callable[[Record], str]
     add: Callable[[MlflowClient, Run, Record, Path], None]
-
-
-@dataclass(frozen=True)
-class Store:
-    """Where MLflow keeps runs, and where new experiments keep their artifacts (None: the server knows)."""
-
-    uri: str
-    artifacts: str | None
-
-    @classmethod
-    def of(cls, root: Path) -> "Store":
-        """Return what the user says, else a SQLite file and a folder beside the records, by absolute path."""
-        if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-            return cls(uri, None)
-        return cls(f"sqlite:///{root.resolve()}/mlflow.db", (root.resolve() / "mlartifacts").as_uri())
-
-
-def shown(text: str) -> str:
-    """Return a text without the passwords of the URIs in it."""
-    return re.sub(r"://[^/@\s]*@", "://***@", text)
 
 
 def deliver(root: Path, view: View) -> int:
