@@ -132,9 +132,7 @@ def main():
             assert os.waitpid(forked(lambda: track.initialise(project) and 0), 0)[1] == 0
         shutil.copy("mlflow.db", store)
         killed = soak(store, arguments.moments, arguments.seed)
-    print(
-        f"{killed} of {arguments.moments} were killed in time; nothing was lost, doubled or left over"
-    )
+    print(f"{killed} of {arguments.moments} were killed in time; nothing was lost, doubled or left over")
 
 
 if __name__ == "__main__":

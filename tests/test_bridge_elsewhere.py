@@ -3,11 +3,8 @@
 import re
 import sys
 
-import pytest
 import tracking
 from tracking import shown
-
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's
 
 BRIDGE = ("note", "record", "store", "track")
 

@@ -13,8 +13,6 @@ from sparse_digits import record
 
 __all__ = ["computed_small", "small"]  # fixtures
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's
-
 
 @pytest.fixture
 def tracked(small, store):

@@ -11,9 +11,6 @@ from tracking import VIEW, client_of, found, models_of, names, shown
 from sparse_digits import record, track
 from sparse_digits.store import Store
 
-# MLflow's own use of SQLAlchemy 2.1, when a test looks into a store; deliveries are silent by themselves.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-
 
 @pytest.fixture
 def root(tmp_path, store, monkeypatch):

@@ -7,9 +7,6 @@ import servers
 import tracking
 from tracking import names, shown
 
-# MLflow's own use of SQLAlchemy 2.1, when a test looks into a store; deliveries are silent by themselves.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-
 NUMBER = 16
 
 

@@ -14,8 +14,6 @@ from tracking import artifacts_of, client_of, shown
 from sparse_digits import model, record
 from sparse_digits.files import read_npz
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's
-
 
 def wait_for_the_queue(dvc, seconds=300):
     deadline = time.monotonic() + seconds

@@ -12,8 +12,6 @@ from tracking import dvc, found, shown
 
 from sparse_digits import record
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's
-
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):

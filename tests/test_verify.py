@@ -14,8 +14,6 @@ from sparse_digits.verify import verify
 
 __all__ = ["computed_small", "small"]  # fixtures
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow's
-
 
 def said(capsys):
     return capsys.readouterr().out

@@ -72,7 +72,7 @@ def ui(_: argparse.Namespace) -> None:
     """Open MLflow on this project's store, on 127.0.0.1, until ctrl-C (make ui)."""
     from sparse_digits import ui as server
 
-    server.serve(project())
+    raise SystemExit(server.serve(project()))
 
 
 def track(_: argparse.Namespace) -> None:

@@ -56,11 +56,12 @@ def png(figure: Figure) -> bytes:
 
 
 def class_images(coef: Floats, pixels: int = 224) -> npt.NDArray[np.uint8]:
-    """Return each class's weights as an RGB image of about `pixels` a side, all at one colour scale.
+    """Return each class's weights as an RGB image, all at one colour scale.
 
-    coef : (K, p).  Returns (K, pixels, pixels, 3).
+    coef : (K, p).  Returns (K, side, side, 3): a weight is a square, as large as `pixels` a side allow.
     """
     limit = limit_of(coef)
     images = images_of(coef)
-    magnified = images.repeat(pixels // images.shape[1], axis=1).repeat(pixels // images.shape[1], axis=2)
+    times = max(pixels // images.shape[1], 1)
+    magnified = images.repeat(times, axis=1).repeat(times, axis=2)
     return np.asarray(colormaps["RdBu"](Normalize(-limit, limit)(magnified), bytes=True)[..., :3], np.uint8)

@@ -228,7 +228,7 @@ def _find(
         if made.get(path, md5) != md5:
             maker = next(stage for stage in line for out in stage.outs if _path(repo, out) == path)
             raise NotRecorded(
-                f"{_address(repo, stage)} read another {path} than the one that {_address(repo, maker)} "
+                f"{address_of(repo, stage)} read another {path} than the one that {address_of(repo, maker)} "
                 "wrote last: dvc repro"
             )
 
@@ -241,7 +241,7 @@ def _find(
         for key, (value, path) in said.items()
         if params.get(key, value) != value
     ]
-    notes = {_address(repo, stage): _note(repo, stage, root, made) for stage in line if stage.cmd}
+    notes = {address_of(repo, stage): _note(repo, stage, root, made) for stage in line if stage.cmd}
     own = notes[address] or {}
     if source == "note":
         inputs = {
@@ -351,7 +351,7 @@ def _lineage(repo: Repo, address: str) -> list["Stage"]:
                 visit(maker)
         line.append(stage)
 
-    found = [stage for stage in repo.index.stages if _address(repo, stage) == address]
+    found = [stage for stage in repo.index.stages if address_of(repo, stage) == address]
     if not found:
         raise NotRecorded(f"dvc.yaml has no stage {address}")
     visit(found[0])
@@ -447,7 +447,7 @@ def _said(files: Mapping[str, bytes], made_with: MadeWith) -> dict[str, tuple[An
 
 
 def _maker(repo: Repo, line: Sequence["Stage"], param: str) -> str:
-    return next(_address(repo, stage) for stage in line if param in _params(repo, [stage], None))
+    return next(address_of(repo, stage) for stage in line if param in _params(repo, [stage], None))
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -483,7 +483,7 @@ def _files(stage: "Stage") -> list["Output"]:
     return [dep for dep in stage.deps if stage.cmd and not isinstance(dep, ParamsDependency)]
 
 
-def _address(repo: Repo, stage: "Stage") -> str:
+def address_of(repo: Repo, stage: "Stage") -> str:
     """Return a stage's name as `dvc repro` takes it in the repository's root, wherever this runs."""
     path = str(repo.fs.relpath(stage.path, repo.root_dir)).replace(os.sep, "/")
     name = getattr(stage, "name", None)

@@ -28,9 +28,13 @@ def estimator(train: Train) -> LogisticRegression:
 
 
 def fit(X: Floats, y: Ints, train: Train) -> LogisticRegression:
-    """Fit on standardised X (n, p) and labels y (n,). Raises `Fault` if y has one class alone."""
-    if len(np.unique(y)) == 1:
-        raise Fault(f"split.train_size: expected training rows of two classes or more, got only {y[0]}s")
+    """Fit on standardised X (n, p) and labels y (n,). Raises `Fault` if y has fewer than three classes.
+
+    With two scikit-learn fits another model: one vector of weights instead of one for each class.
+    """
+    if len(classes := np.unique(y)) < 3:  # noqa: PLR2004 - see above
+        found = " and ".join(map(str, classes))
+        raise Fault(f"split.train_size: expected training rows of three classes or more, got only {found}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the metrics say it: `converged`
         return estimator(train).fit(X, y)

@@ -211,7 +211,7 @@ def _put_data(project: Path, root: Path, data: Mapping[str, str]) -> list[str]:
                     target = project / path / relative if relative else project / path
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
-                addresses.append(out.stage.addressing)
+                addresses.append(record.address_of(there, out.stage))
     return addresses
 
 
