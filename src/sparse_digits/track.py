@@ -29,7 +29,7 @@ import mlflow.store.db.utils
 import requests
 from filelock import FileLock
 from mlflow import MlflowClient, MlflowException
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, ViewType
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH, MAX_TAG_VAL_LENGTH
 
 from sparse_digits import record
@@ -48,11 +48,13 @@ class View:
     """What a project's runs show beyond what it declares to DVC.
 
     title : the run's name.  dataset : the data set's name.  add : logs a model, images and the like.
+    arrange : prepares the page of an experiment, given its id, once its runs are there.
     """
 
     title: Callable[[Record], str]
     dataset: Callable[[Record], str]
     add: Callable[[MlflowClient, Run, Record, Path], None]
+    arrange: Callable[[MlflowClient, str], None] = lambda _client, _experiment_id: None
 
 
 def deliver(root: Path, view: View, *, status: int = 0) -> int:
@@ -104,9 +106,12 @@ def connected(root: Path, give_up: Callable[[str], None]) -> Iterator[MlflowClie
 
 
 def values_of(result: Record) -> tuple[dict[str, float], dict[str, str]]:
-    """Return a record's metrics and params by the names, and in the form, that its run has."""
+    """Return a record's metrics and params by the names, and in the form, that its run has.
+
+    A metric has six significant digits: MLflow's tables show whatever there is.
+    """
     seconds = {f"seconds_{stage}": told["seconds"] for stage, told in result.stages.items() if told}
-    metrics = {_name(key): value for key, value in (result.metrics | seconds).items()}
+    metrics = {_name(key): float(f"{value:.6g}") for key, value in (result.metrics | seconds).items()}
     return metrics, {_name(key): str(value)[:MAX_PARAM_VAL_LENGTH] for key, value in result.params.items()}
 
 
@@ -156,6 +161,9 @@ def _experiment(
             yield folder, _said(error)
             continue
         yield folder, None
+    if done.issuperset(folder.name for folder in folders):
+        return
+    view.arrange(client, experiment_id)
 
 
 def _settle(client: MlflowClient, runs: list[Run], owner: str) -> set[str]:
@@ -203,19 +211,12 @@ def _send(
     try:
         metrics = [Metric(key, value, end, 0) for key, value in values.items()]
         params = [Param(key, value) for key, value in texts.items()]
-        digests = [RunTag(_name(f"dvc.md5.{path}"), md5) for path, md5 in result.digests.items()]
-        for i in range(0, max(map(len, (metrics, params, digests))), MAX_PARAMS_TAGS_PER_BATCH):
+        for i in range(0, max(len(metrics), len(params)), MAX_PARAMS_TAGS_PER_BATCH):
             part = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
-            client.log_batch(run_id, metrics[part], params[part], digests[part])
+            client.log_batch(run_id, metrics[part], params[part])
         name = view.dataset(result)
-        inputs = [
-            DatasetInput(
-                Dataset(name, md5, "local", json.dumps({"uri": path})),
-                [InputTag("mlflow.data.context", path)],
-            )
-            for path, md5 in result.data.items()
-        ]
-        client.log_inputs(run_id, inputs)
+        inputs = [Dataset(name, md5, "local", json.dumps({"uri": path})) for path, md5 in result.data.items()]
+        client.log_inputs(run_id, [DatasetInput(dataset, []) for dataset in inputs])
         client.log_artifacts(run_id, str(folder / "files"))
         client.log_artifact(run_id, str(folder / "record.json"))
         view.add(client, run, result, folder)
@@ -237,6 +238,7 @@ def _tags(result: Record) -> dict[str, str]:
         "environment": ", ".join(f"{name} {value}" for name, value in (result.environment or {}).items())
         or "unknown",
         "dvc.experiment": result.name,
+        "dvc.md5": ", ".join(f"{path} {md5}" for path, md5 in result.digests.items()),  # one: a page of many
         RESULT: result.result,
     }
     return {name: value[:MAX_TAG_VAL_LENGTH] for name, value in tags.items() if value}
