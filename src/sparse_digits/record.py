@@ -271,8 +271,12 @@ def _find(
         name=name,
         created=own.get("ended") or datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
-    what = {key: getattr(record, key) for key in ("stage", "params", "data", "outputs")}
-    return Found(replace(record, result=_hash(what)[:32]), files, warnings)
+    return Found(replace(record, result=digest_of(record)), files, warnings)
+
+
+def digest_of(record: Record) -> str:
+    """Return the digest that names a result: of its stage, params, data and outputs."""
+    return _hash({key: getattr(record, key) for key in ("stage", "params", "data", "outputs")})[:32]
 
 
 def _kept(
