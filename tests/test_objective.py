@@ -126,6 +126,22 @@ def test_the_gap_is_never_less_than_the_true_distance_from_the_optimum(seed, C, 
     assert certificate >= true_gap - 1e-9
 
 
+@given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e2), st.floats(-2, 8))
+def test_the_dual_point_is_feasible_whatever_the_weights(seed, C, log10_size):
+    """Rows are probabilities, each class has its frequency, and no slope is steeper than lambda."""
+    X, y = problem(seed)
+    coef = 10**log10_size * np.random.default_rng(seed).normal(size=(3, 4))
+    points, entropy = [], o._entropy
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(o, "_entropy", lambda Q: points.append(Q) or entropy(Q))
+        o.duality_gap(X, y, coef, np.zeros(3), C)
+    (Q,) = points
+    assert Q.min() >= -1e-14
+    np.testing.assert_allclose(Q.sum(axis=1), 1)
+    np.testing.assert_allclose(Q.sum(axis=0), np.bincount(y))
+    assert np.abs(X.T @ (Q - np.eye(3)[y])).max() <= (1 + 1e-9) / C
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 10), SHARES)
 @settings(max_examples=30)
 def test_at_the_optimum_the_gap_is_small(seed, C, l1_ratio):
