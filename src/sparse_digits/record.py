@@ -8,20 +8,30 @@ model is an output with DVC's annotation ``type: model``.
     records/<MLflow experiment>/<digest of the result>/record.json, files/<path of each output>
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, unquote
 
 from dvc.dependency.param import ParamsDependency
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from ruamel.yaml import YAML
+from dvc.utils.serialize import PARSERS
+from dvc_data.hashfile import load
+from dvc_data.hashfile.build import build
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.obj import HashFile
+from dvc_data.hashfile.tree import Tree
+from dvc_objects.errors import ObjectFormatError
+from filelock import FileLock
 
 from sparse_digits import note
 
@@ -33,6 +43,11 @@ DEFAULT_EXPERIMENT = "sparse-digits"
 
 # Params by full name that an output says it was made with, or None if it does not say.
 MadeWith = Callable[[str, bytes], Mapping[str, Any] | None]
+
+
+# What tells which files the last stage wrote: dvc.lock; the files that lie there, asked by the stage itself;
+# or those files, if the stage's note says that it made them of what lies there too.
+Source = Literal["lock", "files", "note"]
 
 
 class NotRecorded(Exception):  # noqa: N818 - not an error of the program: the text says why and what to do
@@ -48,18 +63,27 @@ class Record:
     params: dict[str, Any]
     metrics: dict[str, float]
     data: dict[str, str]  # MD5 by path of what the first stages made
-    outputs: dict[str, str]  # MD5 by path of the metrics, plots and models, all kept in files/
-    digests: dict[str, str]  # MD5 by path of everything that the stages read and wrote
+    outputs: dict[str, str]  # MD5 by path of the files that are metrics, plots and models, all in files/
+    digests: dict[str, str]  # DVC's MD5 by path of everything that the stages read and wrote
     code: dict[str, Any] | None
     environment: dict[str, str] | None
     stages: dict[str, dict[str, Any] | None]
     experiment: str  # MLflow's
     name: str | None  # DVC's experiment
-    created: str  # ISO 8601, UTC
+    created: str  # ISO 8601, UTC: when it was computed if that is known, else when it was found
 
     def folder(self, root: Path) -> Path:
         """Return where this record lies."""
-        return records(root) / quote(self.experiment, safe="") / self.result
+        return records(root) / quote(self.experiment, safe="").replace(".", "%2E") / self.result
+
+
+@dataclass(frozen=True)
+class Found:
+    """A result that lies somewhere: as a record, with its files' bytes by path, and what is odd about it."""
+
+    record: Record
+    files: dict[str, bytes]
+    warnings: list[str]
 
 
 def main_root() -> Path:
@@ -73,240 +97,310 @@ def records(root: Path) -> Path:
     return root / "records"
 
 
+def folders(root: Path) -> list[Path]:
+    """Return the folders of all records, damaged ones too, by experiment and digest."""
+    return sorted(path for path in records(root).glob("[!.]*/[!.]*") if path.is_dir())
+
+
+def experiment_of(folder: Path) -> str:
+    """Return the name of the MLflow experiment that a record's folder lies under."""
+    return unquote(folder.parent.name)
+
+
 def read(folder: Path) -> Record:
     """Read a record. Raises ValueError, with what is wrong, if it is not whole."""
     try:
-        record = Record(**json.loads((folder / "record.json").read_bytes()))
-        if record.result != folder.name or record.result != _digest(record):
-            raise ValueError("record.json is not what the folder's name is the digest of")
+        content = json.loads((folder / "record.json").read_bytes())
+        if content.pop("check") != _hash(content):
+            raise ValueError("record.json was changed")
+        record = Record(**content)
+        if (record.result, record.experiment) != (folder.name, experiment_of(folder)):
+            raise ValueError("record.json is that of another folder")
         for path, md5 in record.outputs.items():
             if note.md5(folder / "files" / path) != md5:
                 raise ValueError(f"files/{path} is not what record.json has the digest of")
-    except (TypeError, AttributeError, OSError) as error:
-        raise ValueError(f"{error}") from None
+    except (AttributeError, KeyError, OSError, TypeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
     return record
 
 
-def folders(root: Path) -> list[Path]:
-    """Return the folders of all records, by experiment and digest."""
-    return sorted(path.parent for path in records(root).glob("[!.]*/*/record.json"))
+def set_aside(folder: Path, root: Path, reason: str) -> Path:
+    """Move a damaged record out of the way, with the reason beside it; return where it is now."""
+    place = records(root) / ".damaged" / f"{folder.name}-{uuid.uuid4().hex[:6]}"
+    place.parent.mkdir(exist_ok=True)
+    folder.rename(place)
+    (place / "reason.txt").write_text(reason + "\n", encoding="utf-8")
+    return place
 
 
-def record_run(address: str, made_with: MadeWith) -> tuple[Record, bool, list[str]]:
-    """Record the stage whose command this is the last of; return the record, if it is new, and warnings.
+def record_run(address: str, made_with: MadeWith) -> Found:
+    """Record the stage whose command this is the last of.
 
     The stage's own outputs are taken as they lie there: DVC writes their lock after the command. Raises
     `NotRecorded`.
     """
-    with Repo() as repo:
-        experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-        root = main_root()
-        made = _Result.of(repo, address, root, made_with, running=True)
-        record = made.record(experiment, os.environ.get("DVC_EXP_NAME"))
-        return record, _keep(record, made.files, root), made.warnings
+    root = main_root()
+    with _told(), Repo() as repo:
+        found = _find(repo, address, root, made_with, "files", os.environ.get("DVC_EXP_NAME"))
+    keep(found, root)
+    return found
 
 
-def record_all(address: str, made_with: MadeWith) -> Iterator[tuple[str, Record | str, bool]]:
-    """Record the results in the workspace and in DVC's experiments that have no record yet.
+def record_all(address: str, made_with: MadeWith) -> Iterator[tuple[str, Found | str, bool]]:
+    """Record the results in DVC's experiments and in the workspace that have no record yet.
 
-    Yields where each was found, its record (or in words why it has none), and whether that is new.
+    Yields where each was found, the result (or in words why it cannot be recorded), and whether it is new.
     """
     root = main_root()
     known = {folder.name: folder for folder in folders(root)}
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
-    for place, name, rev in [("workspace", None, None), *_experiments()]:
+    for place, found in results(address, made_with):
+        new = False
+        if isinstance(found, Found):
+            result = found.record.result
+            try:
+                read(known[result])  # also under another experiment: one is enough
+            except (KeyError, ValueError):
+                new = keep(found, root)
+                known[result] = found.record.folder(root)
+        yield place, found, new
+
+
+def results(address: str, made_with: MadeWith) -> Iterator[tuple[str, Found | str]]:
+    """Yield where a result lies, and the result, or in words why it cannot be recorded."""
+    root = main_root()
+
+    def attempt(source: Source, name: str | None = None, commit: str | None = None) -> Found | str:
         try:
-            with Repo(Repo.find_root(), rev=rev) as repo:
-                made = _Result.of(repo, address, root, made_with, running=False)
-                if rev:  # DVC computes an experiment from the very files that it then commits
-                    made = replace(made, code={"commit": rev, "dirty": False})
-                record = made.record(experiment, name)
-                if record.result in known:
-                    yield place, read(known[record.result]), False
-                    continue
-                new = _keep(record, made.files, root)
+            with _told(), Repo(Repo.find_root(), rev=commit) as repo:
+                return _find(repo, address, root, made_with, source, name, commit)
         except NotRecorded as reason:
-            yield place, str(reason), False
-            continue
-        known[record.result] = record.folder(root)
-        yield place, record, new
-        for warning in made.warnings:
-            yield place, warning, False
+            return str(reason)
 
-
-def _experiments() -> list[tuple[str, str, str]]:
-    """Return DVC's experiments as (place, name, commit)."""
     with Repo() as repo:
-        if repo.config["core"].get("no_scm"):
-            return []
-        found = repo.experiments.ls(all_commits=True)
-    return [(f"experiment {name}", name, rev) for group in found.values() for name, rev in group if rev]
+        scm = not repo.config["core"].get("no_scm")
+        groups = repo.experiments.ls(all_commits=True).values() if scm else []
+    for name, commit in sorted({(name, rev) for group in groups for name, rev in group if rev}):
+        yield f"experiment {name}", attempt("lock", name, commit)
+    locked = attempt("lock")
+    unlocked = attempt("note")  # a run that was killed after the work and before DVC wrote dvc.lock
+    if isinstance(unlocked, str):
+        yield "workspace", locked
+    elif isinstance(locked, str):
+        yield "workspace", unlocked
+    else:
+        yield "workspace", locked
+        if unlocked.record.result != locked.record.result:
+            yield "workspace, not in dvc.lock", unlocked
 
 
-@dataclass(frozen=True)
-class _Result:
-    """What a stage and all upstream of it made, as declared to DVC."""
-
-    stage: str
-    params: dict[str, Any]
-    metrics: dict[str, float]
-    data: dict[str, str]
-    outputs: dict[str, str]
-    digests: dict[str, str]
-    code: dict[str, Any] | None
-    environment: dict[str, str] | None
-    stages: dict[str, dict[str, Any] | None]
-    files: dict[str, bytes]
-    warnings: list[str]
-
-    @classmethod
-    def of(cls, repo: Repo, address: str, root: Path, made_with: MadeWith, *, running: bool) -> "_Result":
-        """Gather it. `running`: the stage is not in dvc.lock yet, its files are what they are."""
-        line = _lineage(repo, address)
-        target = line[-1]
-        md5s = {
-            id(out): _md5(out, actual=running and stage is target) for stage in line for out in stage.outs
-        }
-        _check_links(repo, line, md5s, target if running else None)
-        kept = [out for stage in line for out in stage.outs if out.metric or out.plot or _is_model(out)]
-        files = {_path(repo, out): _content(out, md5s[id(out)]) for out in kept}
-        if missing := [path for path, content in files.items() if content is None]:
-            raise NotRecorded(f"not in the workspace nor in DVC's cache: {', '.join(missing)}")
-        whole = {path: content for path, content in files.items() if content is not None}
-
-        params = _params(line, target if running else None)
-        warnings = []
-        for path, content in whole.items():
-            for name, value in (made_with(path, content) or {}).items():
-                if name in params and params[name] != value:
-                    maker = next(stage for stage in line if name in _params([stage], None))
-                    warnings.append(
-                        f"dvc.lock has {name} = {params[name]}, but {path} was made with {value} and is "
-                        f"recorded so. To mend the lock: dvc repro -f -s {_address(repo, maker)} && dvc repro"
-                    )
-                params[name] = value
-
-        notes = {_address(repo, stage): _note(repo, stage, root, md5s) for stage in line if stage.cmd}
-        if running:
-            inputs = [_path(repo, dep) for stage in line for dep in stage.deps if _is_code(dep, line)]
-            code: Any = note.code(Path(repo.root_dir), [*inputs, "dvc.yaml"])
-            environment: Any = note.environment()
-        else:
-            own = notes[address] or {}
-            code, environment = own.get("code"), own.get("environment")
-        return cls(
-            stage=address,
-            params=dict(sorted(params.items())),
-            metrics=_metrics([whole[_path(repo, out)] for out in kept if out.metric]),
-            data={_path(repo, out): md5s[id(out)] for stage in _first(line) for out in stage.outs},
-            outputs={_path(repo, out): md5s[id(out)] for out in kept},
-            digests={
-                _path(repo, dep): _md5(dep, actual=running and stage is target)
-                for stage in line
-                for dep in stage.deps
-                if not isinstance(dep, ParamsDependency)
-            }
-            | {_path(repo, out): md5s[id(out)] for stage in line for out in stage.outs},
-            code=code,
-            environment=environment,
-            stages=notes,
-            files=whole,
-            warnings=warnings,
-        )
-
-    def record(self, experiment: str, name: str | None) -> Record:
-        """Return it as a record."""
-        values = {key: value for key, value in vars(self).items() if key not in ("files", "warnings")}
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        record = Record(**values, result="", experiment=experiment, name=name, created=created)
-        return Record(**(vars(record) | {"result": _digest(record)}))
-
-
-def _keep(record: Record, files: Mapping[str, bytes], root: Path) -> bool:
-    """Put the bundle into its place by one rename; return False if it is there already."""
-    place = record.folder(root)
-    if (place / "record.json").exists():
-        return False
-    draft = records(root) / f".draft-{os.getpid()}-{record.result[:12]}"
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn what DVC finds wrong with a repository into a reason."""
     try:
-        for path, content in files.items():
-            target = draft / "files" / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _write(target, content)
-        _write(draft / "record.json", (json.dumps(asdict(record), indent=2) + "\n").encode())
-        place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.rename(place)
-        except OSError:
-            if (place / "record.json").exists():  # another process was first
+        yield
+    except DvcException as error:
+        raise NotRecorded(" ".join(str(error).split())) from error
+
+
+def _find(
+    repo: Repo,
+    address: str,
+    root: Path,
+    made_with: MadeWith,
+    source: Source,
+    name: str | None,
+    commit: str | None = None,
+) -> Found:
+    """Gather what a stage and all upstream of it made.
+
+    name, commit : of the DVC experiment that `repo` is: computed from the very files that DVC committed.
+    """
+    line = _lineage(repo, address)
+    target = line[-1]
+    live = None if source == "lock" else target
+    made = {_path(repo, out): _md5(repo, out, live=stage is live) for stage in line for out in stage.outs}
+    used = {
+        (stage, _path(repo, dep)): _md5(repo, dep, live=stage is live)
+        for stage in line
+        for dep in _files(stage)
+    }
+    for (stage, path), md5 in used.items():
+        if made.get(path, md5) != md5:
+            maker = next(stage for stage in line for out in stage.outs if _path(repo, out) == path)
+            raise NotRecorded(
+                f"{address_of(repo, stage)} read another {path} than the one that {address_of(repo, maker)} "
+                "wrote last: dvc repro"
+            )
+
+    files, metrics = _kept(repo, line, made)
+    params = _params(repo, line, live)
+    said = _said(files, made_with)
+    warnings = [
+        f"dvc.lock has {key} = {params[key]}, but {path} was made with {value} and is recorded so. "
+        f"To mend the lock: dvc repro -f -s {_maker(repo, line, key)} && dvc repro"
+        for key, (value, path) in said.items()
+        if params.get(key, value) != value
+    ]
+    notes = {address_of(repo, stage): _note(repo, stage, root, made) for stage in line if stage.cmd}
+    own = notes[address] or {}
+    if source == "note":
+        inputs = {
+            Path(path).name: md5 for (stage, path), md5 in used.items() if path in made and stage is target
+        }
+        if own.get("inputs") != inputs or not said.keys() >= _params(repo, [target], None).keys():
+            raise NotRecorded(f"nothing tells what {address} made its outputs of: dvc repro")
+    code, environment = own.get("code"), own.get("environment")
+    if source == "files":
+        code = note.code(Path(repo.root_dir), [*{path for _, path in used if path not in made}, "dvc.yaml"])
+        environment = note.environment()
+    first = [stage for stage in line if not any(_path(repo, dep) in made for dep in _files(stage))]
+    record = Record(
+        result="",
+        stage=address,
+        params=dict(sorted((params | {key: value for key, (value, _) in said.items()}).items())),
+        metrics=metrics,
+        data={_path(repo, out): made[_path(repo, out)] for stage in first for out in stage.outs},
+        outputs={
+            path: hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in files.items()
+        },
+        digests={path: md5 for (_, path), md5 in used.items()} | made,
+        code={"commit": commit, "dirty": False} if commit else code,
+        environment=environment,
+        stages=notes,
+        experiment=os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT,
+        name=name,
+        created=own.get("ended") or datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )
+    what = {key: getattr(record, key) for key in ("stage", "params", "data", "outputs")}
+    return Found(replace(record, result=_hash(what)[:32]), files, warnings)
+
+
+def _kept(
+    repo: Repo, line: Sequence["Stage"], made: Mapping[str, str]
+) -> tuple[dict[str, bytes], dict[str, float]]:
+    """Return the bytes of all metrics, plots and models by path, and the metrics' numbers."""
+    files, missing, metrics = dict[str, bytes](), list[str](), dict[str, float]()
+    for out in [out for stage in line for out in stage.outs]:
+        if not (out.metric or out.plot or out.annot.type == "model"):
+            continue
+        above = _path(repo, out)
+        listed = _listed(repo, out, made[above])
+        if listed is None:
+            missing.append(above)
+        for relative, md5 in (listed or {}).items():
+            path = str(PurePosixPath(above, relative))
+            content = _content(out, relative, md5)
+            if content is None:
+                missing.append(path)
+                continue
+            files[path] = content
+            for name, value in (_numbers(path, content) if out.metric else {}).items():
+                metrics[f"{path}:{name}" if name in metrics else name] = value
+    if missing:
+        raise NotRecorded(f"not in the workspace nor in DVC's cache: {', '.join(missing)}")
+    return files, metrics
+
+
+def keep(found: Found, root: Path) -> bool:
+    """Put a record into its place, by one rename; return False if it is there already, and whole."""
+    place = found.record.folder(root)
+    draft = records(root) / ".draft"
+    records(root).mkdir(exist_ok=True)
+    with FileLock(records(root) / ".lock"):
+        shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed: it holds no lock
+        if place.exists():
+            try:
+                read(place)
+            except ValueError as reason:
+                set_aside(place, root, str(reason))
+            else:
                 return False
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            content = asdict(found.record)
+            content["check"] = _hash(content)
+            _write(draft / "record.json", (json.dumps(content, indent=2, default=str) + "\n").encode())
+            for path, bytes_ in found.files.items():
+                _write(draft / "files" / path, bytes_)
+            place.parent.mkdir(exist_ok=True)
+            draft.rename(place)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     return True
 
 
 def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _digest(record: Record) -> str:
-    """Return the digest that names a result."""
-    what = {key: getattr(record, key) for key in ("stage", "params", "data", "outputs")}
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
+def _hash(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _lineage(repo: Repo, address: str) -> list["Stage"]:
     """Return the stage and all upstream of it, upstream first."""
     makers = {out.fs_path: stage for stage in repo.index.stages for out in stage.outs}
-    line: dict[str, Stage] = {}
+    line: list[Stage] = []
 
     def visit(stage: "Stage") -> None:
         for dep in stage.deps:
-            if (maker := makers.get(dep.fs_path)) and _address(repo, maker) not in line:
+            if (maker := makers.get(dep.fs_path)) and maker not in line:
                 visit(maker)
-        line[_address(repo, stage)] = stage
+        line.append(stage)
 
-    found = [stage for stage in repo.index.stages if _address(repo, stage) == address]
+    found = [stage for stage in repo.index.stages if address_of(repo, stage) == address]
     if not found:
         raise NotRecorded(f"dvc.yaml has no stage {address}")
     visit(found[0])
-    return list(line.values())
+    return line
 
 
-def _check_links(
-    repo: Repo, line: Sequence["Stage"], md5s: Mapping[int, str], running: "Stage | None"
-) -> None:
-    """Refuse a result one of whose stages read another file than the stage upstream of it wrote."""
-    outs = {out.fs_path: out for stage in line for out in stage.outs}
-    for stage in line:
-        for dep in stage.deps:
-            out = outs.get(dep.fs_path)
-            if out and _md5(dep, actual=stage is running) != md5s[id(out)]:
-                raise NotRecorded(
-                    f"{_address(repo, stage)} read another {_path(repo, dep)} than the one that "
-                    f"{_address(repo, out.stage)} wrote last: dvc repro"
-                )
+def _md5(repo: Repo, out: "Output", *, live: bool) -> str:
+    """Return DVC's MD5 of an output or dependency: of what lies there if `live`, else what dvc.lock has."""
+    if live:
+        try:
+            return _hashed(repo, out)[0]
+        except OSError:
+            raise NotRecorded(f"{_path(repo, out)} is not there: dvc repro") from None
+    if out.hash_info and isinstance(out.hash_info.value, str):
+        return out.hash_info.value
+    raise NotRecorded(f"dvc.lock does not tell of {_path(repo, out)}: dvc repro")
 
 
-def _md5(output: "Output", *, actual: bool) -> str:
-    """Return an output's or dependency's MD5: of the file that lies there, or what dvc.lock has."""
-    if actual:
-        path = Path(output.fs_path)
-        if path.is_file():
-            return note.md5(path)
-        raise NotRecorded(f"{output.def_path} is not there: dvc repro")
-    if output.hash_info and isinstance(output.hash_info.value, str):
-        return output.hash_info.value
-    raise NotRecorded(f"dvc.lock does not tell of {output.def_path}: dvc repro")
+def _listed(repo: Repo, out: "Output", md5: str) -> dict[str, str] | None:
+    """Return the MD5 of each file of an output by its path within; None if the list is nowhere.
+
+    A file is the path "" within itself.
+    """
+    if not md5.endswith(".dir"):
+        return {"": md5}
+    with contextlib.suppress(FileNotFoundError, ObjectFormatError):
+        return _within(load(out.cache, HashInfo("md5", md5)))
+    with contextlib.suppress(OSError):
+        there, listed = _hashed(repo, out)
+        return listed if there == md5 else None
+    return None
 
 
-def _content(out: "Output", md5: str) -> bytes | None:
-    """Return an output's bytes: from where it belongs if it is still the one, else from DVC's cache."""
-    places = [(out.fs, out.fs_path)]
+def _hashed(repo: Repo, out: "Output") -> tuple[str, dict[str, str]]:
+    """Return what DVC finds where an output belongs: its MD5, and those within."""
+    _, _, found = build(repo.cache.local, out.fs_path, out.fs, "md5", dry_run=True, ignore=out.dvcignore)
+    md5 = str(found.hash_info.value)
+    return md5, _within(found)
+
+
+def _within(found: HashFile) -> dict[str, str]:
+    if isinstance(found, Tree):
+        return {"/".join(key): str(info.value) for key, _, info in found}
+    return {"": str(found.hash_info.value)}
+
+
+def _content(out: "Output", relative: str, md5: str) -> bytes | None:
+    """Return a file's bytes: from where it belongs if it is still the one, else from DVC's cache."""
+    places = [(out.fs, out.fs.join(out.fs_path, *relative.split("/")) if relative else out.fs_path)]
     if out.use_cache:
         places.append((out.cache.fs, out.cache.oid_to_path(md5)))
     for fs, path in places:
@@ -319,15 +413,41 @@ def _content(out: "Output", md5: str) -> bytes | None:
     return None
 
 
-def _params(line: Sequence["Stage"], running: "Stage | None") -> dict[str, Any]:
-    """Return the params that stages declare, by full name: dvc.lock's, for the running stage the file's."""
+def files_of(repo: Repo, path: str, md5: str) -> dict[str, bytes] | None:
+    """Return the bytes of an output's files, by their paths within, if it is at hand with this MD5."""
+    for out in repo.index.outs:
+        if _path(repo, out) == path and (listed := _listed(repo, out, md5)) is not None:
+            contents = {relative: _content(out, relative, own) for relative, own in listed.items()}
+            whole = {relative: content for relative, content in contents.items() if content is not None}
+            return whole if len(whole) == len(listed) else None
+    return None
+
+
+def _params(repo: Repo, line: Sequence["Stage"], live: "Stage | None") -> dict[str, Any]:
+    """Return the params that stages declare, by full name: dvc.lock's, for the stage `live` the file's."""
     found: dict[str, Any] = {}
     for stage in line:
         for dep in stage.deps:
             if isinstance(dep, ParamsDependency):
-                values = dep.read_params() if stage is running else (dep.hash_info.value or {})
-                found |= _flat(values)
+                path = _path(repo, dep)
+                values = dep.read_params() if stage is live else (dep.hash_info.value or {})
+                found |= _flat(values, "" if path == dep.DEFAULT_PARAMS_FILE else f"{path}:")
     return found
+
+
+def _said(files: Mapping[str, bytes], made_with: MadeWith) -> dict[str, tuple[Any, str]]:
+    """Return the params that outputs say they were made with, each with the path that says it."""
+    said: dict[str, tuple[Any, str]] = {}
+    for path, content in files.items():
+        try:
+            said |= {key: (value, path) for key, value in (made_with(path, content) or {}).items()}
+        except Exception as error:  # whatever a project's function finds in a broken file
+            raise NotRecorded(f"{path}: {error}") from error
+    return said
+
+
+def _maker(repo: Repo, line: Sequence["Stage"], param: str) -> str:
+    return next(address_of(repo, stage) for stage in line if param in _params(repo, [stage], None))
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -338,48 +458,41 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def _metrics(contents: Sequence[bytes]) -> dict[str, float]:
-    """Return the numbers of metrics files (JSON or YAML) by dotted name."""
-    found: dict[str, Any] = {}
-    for content in contents:
-        found |= _flat(YAML(typ="safe", pure=True).load(content.decode()) or {})
-    return {name: float(value) for name, value in found.items() if isinstance(value, (bool, int, float))}
+def _numbers(path: str, content: bytes) -> dict[str, float]:
+    """Return the numbers of a metrics file by dotted name."""
+    values = PARSERS[PurePosixPath(path).suffix.lower()](content.decode(), path)
+    flat = _flat(values if isinstance(values, Mapping) else {})
+    return {name: float(value) for name, value in flat.items() if isinstance(value, (bool, int, float))}
 
 
-def _note(repo: Repo, stage: "Stage", root: Path, md5s: Mapping[int, str]) -> dict[str, Any] | None:
+def _note(repo: Repo, stage: "Stage", root: Path, made: Mapping[str, str]) -> dict[str, Any] | None:
     """Return a stage's note if it tells of these very outputs, from here or from the main repository."""
     if not stage.outs:
         return None
-    outputs = {Path(out.fs_path).name: md5s[id(out)] for out in stage.outs}
-    beside = Path(_path(repo, stage.outs[0]))
+    paths = [_path(repo, out) for out in stage.outs]
+    md5s = {Path(path).name: made[path] for path in paths}
     for folder in (Path(repo.root_dir), root):
-        if told := note.read(note.path_beside(folder / beside, _address(repo, stage)), outputs):
+        place = note.path_beside(folder / paths[0], getattr(stage, "name", ""))
+        if told := note.read(place, md5s):
             return {key: value for key, value in told.items() if key != "outputs"}
     return None
 
 
-def _first(line: Sequence["Stage"]) -> list["Stage"]:
-    """Return the stages that read nothing which another one wrote."""
-    outs = {out.fs_path for stage in line for out in stage.outs}
-    return [stage for stage in line if not any(dep.fs_path in outs for dep in stage.deps)]
+def _files(stage: "Stage") -> list["Output"]:
+    """Return the files and folders that a stage's command depends on."""
+    return [dep for dep in stage.deps if stage.cmd and not isinstance(dep, ParamsDependency)]
 
 
-def _is_code(dep: "Output", line: Sequence["Stage"]) -> bool:
-    outs = {out.fs_path for stage in line for out in stage.outs}
-    return dep.fs_path not in outs and not isinstance(dep, ParamsDependency)
-
-
-def _is_model(out: "Output") -> bool:
-    return bool(out.annot.type == "model")
-
-
-def _address(repo: Repo, stage: "Stage") -> str:
+def address_of(repo: Repo, stage: "Stage") -> str:
     """Return a stage's name as `dvc repro` takes it in the repository's root, wherever this runs."""
     path = str(repo.fs.relpath(stage.path, repo.root_dir)).replace(os.sep, "/")
     name = getattr(stage, "name", None)
     return path if not name else name if path == "dvc.yaml" else f"{path}:{name}"
 
 
-def _path(repo: Repo, output: "Output") -> str:
+def _path(repo: Repo, out: "Output") -> str:
     """Return a path as dvc.lock has it: relative to the repository, with forward slashes."""
-    return str(repo.fs.relpath(output.fs_path, repo.root_dir)).replace(os.sep, "/")
+    path = str(repo.fs.relpath(out.fs_path, repo.root_dir)).replace(os.sep, "/")
+    if path.startswith("../"):
+        raise NotRecorded(f"{path} is not in the repository")
+    return path

@@ -21,8 +21,11 @@ def paths(argv: Sequence[str] | None, *names: str) -> list[Path]:
 
 
 @contextmanager
-def stage(name: str, *outputs: Path) -> Iterator[params.Params]:
+def stage(name: str, *outputs: Path, inputs: Sequence[Path] = ()) -> Iterator[params.Params]:
     """Yield the params, all of them checked; once the outputs are written, leave the stage's note.
+
+    inputs : those that the note is to tell of: for the last stage, whose result is recorded by them if DVC
+    was killed before it wrote dvc.lock.
 
     A fault ends the program with status 2. Under DVC, which has removed the outputs by then, its message ends
     with the command that brings them back.
@@ -32,7 +35,7 @@ def stage(name: str, *outputs: Path) -> Iterator[params.Params]:
         lines.append(f"What DVC removed before the stage began comes back with: {_restore(outputs)}")
     with told(*lines):
         yield params.read()
-        note.write(name, outputs)
+        note.write(name, outputs, inputs)
 
 
 def _restore(outputs: Sequence[Path]) -> str:
