@@ -175,8 +175,8 @@ def test_metrics_diff_has_every_metric_of_both(tried, digits, dvc):
 
 
 @pytest.mark.slow
-def test_plots_show_has_the_picture_and_the_confusion_matrix(tried, dvc, git, tmp_path):
-    shown = json.loads(dvc("plots", "show", "--json", "--out", tmp_path, cwd=tried).stdout)["data"]
+def test_plots_show_has_the_picture_and_the_confusion_matrix(tried, dvc, git):
+    shown = json.loads(dvc("plots", "show", "--json", cwd=tried).stdout)["data"]
     (picture,) = shown["results/coefficients.png"]
     assert Path(picture["url"]).read_bytes() == (tried / "results/coefficients.png").read_bytes()
     (matrix,) = shown["results/confusion.csv"]
@@ -185,6 +185,7 @@ def test_plots_show_has_the_picture_and_the_confusion_matrix(tried, dvc, git, tm
     assert '"field": "actual"' in encodings
     assert '"field": "predicted"' in encodings
     assert '"op": "count"' in encodings  # DVC's own confusion template counts the rows
+    assert "dvc_plots" not in git("status", "--porcelain", cwd=tried)  # where it put them
 
 
 @pytest.mark.slow
