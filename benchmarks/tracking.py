@@ -23,7 +23,7 @@ MANY = 100
 IMPORTS = {
     "import mlflow": "import mlflow",
     "the imports of deliver": "from sparse_digits import track, view",
-    "the imports of record": "from sparse_digits import cli, model, record",
+    "the imports of record": "from sparse_digits import cli, model, results",
 }
 # The same result under many values of C: what differs is what the record is filed under.
 COPIES = f"""

@@ -190,6 +190,22 @@ def test_a_record_that_the_view_cannot_show_waits_and_the_others_are_delivered(r
     assert line.endswith("('train.C'): 1 record waits in records/. To send: sparse-digits track")
 
 
+@pytest.mark.parametrize("error", [ValueError("bad"), OSError("bad"), ZeroDivisionError("bad")])
+def test_a_whole_record_is_never_set_aside_whatever_the_view_raises(root, capsys, error):
+    record.keep(found(0.02), root)
+    tried = []
+
+    def fail_once(client, run, one, folder):
+        tried.append(run)
+        if len(tried) == 1:
+            raise error
+
+    assert track.deliver(root, track.View(VIEW.title, VIEW.dataset, fail_once)) == 0
+    assert [run["status"] for run in runs(root)] == ["FINISHED"]
+    assert len(record.folders(root)) == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_a_record_that_was_damaged_is_set_aside_with_a_reason_and_not_tried_again(root, capsys):
     record.keep(found(0.02), root)
     record.keep(found(0.04), root)

@@ -55,7 +55,7 @@ import json
 import os
 import sys
 
-from sparse_digits import record
+from sparse_digits import record, results
 
 
 def made_with(path, content):
@@ -64,9 +64,9 @@ def made_with(path, content):
 
 def main(command):
     if command == "record":
-        print(*record.record_run("evaluate", made_with).warnings, sep="\\n")
+        print(*results.record_run("evaluate", made_with).warnings, sep="\\n")
     if command == "track":
-        for place, found, new in record.record_all("evaluate", made_with):
+        for place, found, new in results.record_all("evaluate", made_with):
             print(place, found if isinstance(found, str) else new, *getattr(found, "warnings", ()), sep=": ")
     if command in ("deliver", "track"):
         from sparse_digits import track

@@ -40,6 +40,7 @@ PATIENCE = 10  # seconds without an acknowledgement
 RESULT = "record.result"  # the tag that says which record a run shows
 OWNER = "record.owner"  # the tag that says which repository on which machine delivers it
 BEGUN = "record.begun"  # the tag that says since when, in seconds since 1970
+ATTEMPTS = 2  # hosts that log one data set at once make MLflow fail one of them on PostgreSQL
 STALE = 600  # seconds after which another owner's unfinished run is taken for dead
 
 
@@ -149,21 +150,34 @@ def _experiment(
     owner = f"{socket.gethostname()}:{root.resolve()}"
     done = _settle(client, runs_of(client, experiment_id), owner)
     for folder in folders:
+        yield (
+            folder,
+            None if folder.name in done else _record(client, experiment_id, folder, root, view, owner),
+        )
+    if not done.issuperset(folder.name for folder in folders):
+        view.arrange(client, experiment_id)
+
+
+def _record(
+    client: MlflowClient, experiment_id: str, folder: Path, root: Path, view: View, owner: str
+) -> str | None:
+    """Deliver one record; return the reason why it waits still, or None. Raises if the store fails."""
+    try:
+        result = record.read(folder)
+    except ValueError as damage:
+        place = record.set_aside(folder, root, str(damage))
+        print(f"warning: a damaged record was set aside in {place}: {damage}", file=sys.stderr)
+        return None
+    reason = "its run did not stay"
+    for _ in range(ATTEMPTS):
         try:
-            if folder.name not in done:
-                _send(client, experiment_id, record.read(folder), folder, view, owner)
-                _settle(client, runs_of(client, experiment_id, folder.name), owner)
-        except ValueError as reason:
-            place = record.set_aside(folder, root, str(reason))
-            print(f"warning: a damaged record was set aside in {place}: {reason}", file=sys.stderr)
+            _send(client, experiment_id, result, folder, view, owner)
         except Exception as error:  # noqa: BLE001 - of whatever kind, the other records may be sent
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
-            yield folder, _said(error)
-            continue
-        yield folder, None
-    if done.issuperset(folder.name for folder in folders):
-        return
-    view.arrange(client, experiment_id)
+            reason = _said(error)
+        if result.result in _settle(client, runs_of(client, experiment_id, result.result), owner):
+            return None
+    return reason
 
 
 def _settle(client: MlflowClient, runs: list[Run], owner: str) -> set[str]:

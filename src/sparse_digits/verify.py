@@ -15,7 +15,7 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
-from sparse_digits import note, record, track
+from sparse_digits import note, record, results, track
 from sparse_digits.faults import Fault
 from sparse_digits.record import Record
 from sparse_digits.store import Store, shown
@@ -209,12 +209,12 @@ def _put_data(project: Path, root: Path, data: Mapping[str, str]) -> list[str]:
         for out in there.index.outs:
             path = there.fs.relpath(out.fs_path, there.root_dir)
             md5 = data.get(path)
-            if md5 and (files := record.files_of(here, path, md5)):
+            if md5 and (files := results.files_of(here, path, md5)):
                 for relative, content in files.items():
                     target = project / path / relative if relative else project / path
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
-                addresses.append(record.address_of(there, out.stage))
+                addresses.append(results.address_of(there, out.stage))
     return addresses
 
 
