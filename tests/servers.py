@@ -129,8 +129,8 @@ def no_postgres() -> str:
     """Return why PostgreSQL cannot be started here, or nothing."""
     if POSTGRES is None:
         return "PostgreSQL's server (Debian's package postgresql) is not installed"
-    if importlib.util.find_spec("psycopg") is None:
-        return "psycopg is not installed"
+    if importlib.util.find_spec("psycopg2") is None:
+        return "psycopg2 is not installed"
     return ""
 
 
@@ -167,7 +167,7 @@ def postgres() -> Iterator[str]:
             while subprocess.run(ready, check=False).returncode:
                 assert server.poll() is None
                 time.sleep(0.1)
-            yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+            yield f"postgresql+psycopg2://tester@127.0.0.1:{port}/postgres"
         finally:
             server.terminate()
             server.wait()

@@ -23,7 +23,7 @@ import conftest
 from ruamel.yaml import YAML
 from tracking import models_of, names, shown
 
-from sparse_digits import record, track, view
+from sparse_digits import record, results, track, view
 from sparse_digits.cli import RESULT
 from sparse_digits.model import made_with
 
@@ -46,7 +46,7 @@ def record_and_deliver(times):
     """What dvc.yaml calls after the work; notes when each of the two is through."""
     times.write_text("")
     begin = time.monotonic()
-    record.record_run(RESULT, made_with)
+    results.record_run(RESULT, made_with)
     recorded = time.monotonic() - begin
     track.deliver(Path.cwd(), view.VIEW)
     times.write_text(json.dumps([recorded, time.monotonic() - begin]))
@@ -54,7 +54,7 @@ def record_and_deliver(times):
 
 def track_again():
     """What `sparse-digits track` does."""
-    for _ in record.record_all(RESULT, made_with):
+    for _ in results.record_all(RESULT, made_with):
         pass
     return track.deliver(Path.cwd(), view.VIEW)
 

@@ -6,7 +6,7 @@ import sys
 import tracking
 from tracking import shown
 
-BRIDGE = ("note", "record", "store", "track")
+BRIDGE = ("note", "record", "results", "store", "track")
 
 
 def test_another_pipeline_is_recorded_and_delivered_by_the_same_modules(tmp_path, store, monkeypatch):
@@ -23,7 +23,7 @@ def test_another_pipeline_is_recorded_and_delivered_by_the_same_modules(tmp_path
 
 def test_what_is_to_be_copied_imports_nothing_else_of_this_project():
     code = (
-        "import sys, sparse_digits.record, sparse_digits.track;"
+        "import sys, sparse_digits.results, sparse_digits.track;"
         "print(*sorted(name for name in sys.modules if name.startswith('sparse_digits.')))"
     )
     path = str(tracking.ROOT / "src")

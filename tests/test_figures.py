@@ -81,3 +81,17 @@ def test_class_images_are_squares_of_whole_magnified_pixels_at_one_scale(p, pixe
     blue = flat[..., 2] > flat[..., 0]
     strong = np.abs(coef) > 0.05 * np.abs(coef).max()
     np.testing.assert_array_equal(blue[strong], (coef > 0)[strong])
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_a_tile_is_one_square_image_of_all_classes_with_words_under_them(classes):
+    coef = np.zeros((classes, 64))
+    plain = figures.tile(coef, ())
+    assert plain.shape == (512, 512, 3)
+    assert plain.dtype == np.uint8
+    worded = figures.tile(coef, ("C = 0.01", "79.6 % zero"))
+    rows = np.flatnonzero((plain != worded).any(axis=(1, 2)))
+    columns = next(n for n in range(2, 9) if n * (n - 1) > classes)
+    assert rows.min() >= 512 - 512 // columns  # no word is on a weight
+    coef[-1, 0] = 1
+    assert (figures.tile(coef, ()) != plain).any()

@@ -329,3 +329,15 @@ def test_a_damaged_record_is_set_aside_with_the_reason_and_made_anew(small, dama
     (aside,) = (small / "records" / ".damaged").iterdir()
     assert (aside / "reason.txt").read_text().strip()
     assert (aside / "files" / "models" / "model.json").exists()
+
+
+def test_a_stage_that_reads_a_part_of_what_another_wrote_is_recorded_with_that_one_upstream(small):
+    forget(small)
+    text = (small / "dvc.yaml").read_text()
+    (small / "dvc.yaml").write_text(
+        text.replace("[evaluate.py, data/prepared]", "[evaluate.py, data/prepared/test]")
+    )
+    dvc(small, "repro")
+    (one,) = all_records(small)
+    assert one.params == {"prepare.seed": 0, "train.C": 0.02}
+    assert list(one.data) == ["data/prepared"]

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ import json
 import os
 import sys
 
-from sparse_digits import record
+from sparse_digits import record, results
 
 
 def made_with(path, content):
@@ -63,9 +64,9 @@ def made_with(path, content):
 
 def main(command):
     if command == "record":
-        print(*record.record_run("evaluate", made_with).warnings, sep="\\n")
+        print(*results.record_run("evaluate", made_with).warnings, sep="\\n")
     if command == "track":
-        for place, found, new in record.record_all("evaluate", made_with):
+        for place, found, new in results.record_all("evaluate", made_with):
             print(place, found if isinstance(found, str) else new, *getattr(found, "warnings", ()), sep=": ")
     if command in ("deliver", "track"):
         from sparse_digits import track
@@ -188,8 +189,8 @@ def found(C, experiment="sparse-digits", name=None, **changes):
         "name": name,
         "created": "2026-01-02T03:04:05.678+00:00",
     } | changes
-    identity = {key: content[key] for key in ("stage", "params", "data", "outputs")}
-    return record.Found(record.Record(result=record._hash(identity)[:32], **content), files, [])
+    one = record.Record(result="", **content)
+    return record.Found(replace(one, result=record.digest_of(one)), files, [])
 
 
 def add(client, run, one, folder):

@@ -78,10 +78,10 @@ def ui(_: argparse.Namespace) -> None:
 
 def track(_: argparse.Namespace) -> None:
     """Record what is in the workspace and in DVC's experiments and has no record; then deliver."""
-    from sparse_digits import record
     from sparse_digits.model import made_with
+    from sparse_digits.results import record_all
 
-    for place, found, new in record.record_all(RESULT, made_with):
+    for place, found, new in record_all(RESULT, made_with):
         if isinstance(found, str):
             print(f"{place}: {found}")
         else:
@@ -92,7 +92,7 @@ def track(_: argparse.Namespace) -> None:
 def record(_: argparse.Namespace) -> None:
     """Put the result of the run that ends now into records/ (dvc.yaml calls it)."""
     from sparse_digits.model import made_with
-    from sparse_digits.record import record_run
+    from sparse_digits.results import record_run
 
     try:
         for warning in record_run(RESULT, made_with).warnings:

@@ -8,8 +8,9 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from sparse_digits import record, track
-from sparse_digits.record import Found, MadeWith
+from sparse_digits import record, results, track
+from sparse_digits.record import Found
+from sparse_digits.results import MadeWith
 from sparse_digits.store import Store, shown
 
 TRACK = "sparse-digits track"
@@ -38,7 +39,7 @@ class Row:
 def status(root: Path, address: str, made_with: MadeWith, *, as_json: bool) -> None:
     """Print the table, or JSON."""
     rows = [*_recorded(root), *_set_aside(root)]
-    for place, found in record.results(address, made_with):
+    for place, found in results.results(address, made_with):
         if isinstance(found, str):
             rows.append(Row(None, None, found=[place], record="impossible", reason=found, mlflow=""))
             continue

@@ -29,7 +29,7 @@ import mlflow.store.db.utils
 import requests
 from filelock import FileLock
 from mlflow import MlflowClient, MlflowException
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, ViewType
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH, MAX_TAG_VAL_LENGTH
 
 from sparse_digits import record
@@ -40,6 +40,7 @@ PATIENCE = 10  # seconds without an acknowledgement
 RESULT = "record.result"  # the tag that says which record a run shows
 OWNER = "record.owner"  # the tag that says which repository on which machine delivers it
 BEGUN = "record.begun"  # the tag that says since when, in seconds since 1970
+ATTEMPTS = 2  # hosts that log one data set at once make MLflow fail one of them on PostgreSQL
 STALE = 600  # seconds after which another owner's unfinished run is taken for dead
 
 
@@ -48,11 +49,13 @@ class View:
     """What a project's runs show beyond what it declares to DVC.
 
     title : the run's name.  dataset : the data set's name.  add : logs a model, images and the like.
+    arrange : prepares the page of an experiment, given its id, once its runs are there.
     """
 
     title: Callable[[Record], str]
     dataset: Callable[[Record], str]
     add: Callable[[MlflowClient, Run, Record, Path], None]
+    arrange: Callable[[MlflowClient, str], None] = lambda _client, _experiment_id: None
 
 
 def deliver(root: Path, view: View, *, status: int = 0) -> int:
@@ -104,9 +107,12 @@ def connected(root: Path, give_up: Callable[[str], None]) -> Iterator[MlflowClie
 
 
 def values_of(result: Record) -> tuple[dict[str, float], dict[str, str]]:
-    """Return a record's metrics and params by the names, and in the form, that its run has."""
+    """Return a record's metrics and params by the names, and in the form, that its run has.
+
+    A metric has six significant digits: MLflow's tables show whatever there is.
+    """
     seconds = {f"seconds_{stage}": told["seconds"] for stage, told in result.stages.items() if told}
-    metrics = {_name(key): value for key, value in (result.metrics | seconds).items()}
+    metrics = {_name(key): float(f"{value:.6g}") for key, value in (result.metrics | seconds).items()}
     return metrics, {_name(key): str(value)[:MAX_PARAM_VAL_LENGTH] for key, value in result.params.items()}
 
 
@@ -144,18 +150,34 @@ def _experiment(
     owner = f"{socket.gethostname()}:{root.resolve()}"
     done = _settle(client, runs_of(client, experiment_id), owner)
     for folder in folders:
+        yield (
+            folder,
+            None if folder.name in done else _record(client, experiment_id, folder, root, view, owner),
+        )
+    if not done.issuperset(folder.name for folder in folders):
+        view.arrange(client, experiment_id)
+
+
+def _record(
+    client: MlflowClient, experiment_id: str, folder: Path, root: Path, view: View, owner: str
+) -> str | None:
+    """Deliver one record; return the reason why it waits still, or None. Raises if the store fails."""
+    try:
+        result = record.read(folder)
+    except ValueError as damage:
+        place = record.set_aside(folder, root, str(damage))
+        print(f"warning: a damaged record was set aside in {place}: {damage}", file=sys.stderr)
+        return None
+    reason = "its run did not stay"
+    for _ in range(ATTEMPTS):
         try:
-            if folder.name not in done:
-                _send(client, experiment_id, record.read(folder), folder, view, owner)
-                _settle(client, runs_of(client, experiment_id, folder.name), owner)
-        except ValueError as reason:
-            place = record.set_aside(folder, root, str(reason))
-            print(f"warning: a damaged record was set aside in {place}: {reason}", file=sys.stderr)
+            _send(client, experiment_id, result, folder, view, owner)
         except Exception as error:  # noqa: BLE001 - of whatever kind, the other records may be sent
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
-            yield folder, _said(error)
-            continue
-        yield folder, None
+            reason = _said(error)
+        if result.result in _settle(client, runs_of(client, experiment_id, result.result), owner):
+            return None
+    return reason
 
 
 def _settle(client: MlflowClient, runs: list[Run], owner: str) -> set[str]:
@@ -203,19 +225,12 @@ def _send(
     try:
         metrics = [Metric(key, value, end, 0) for key, value in values.items()]
         params = [Param(key, value) for key, value in texts.items()]
-        digests = [RunTag(_name(f"dvc.md5.{path}"), md5) for path, md5 in result.digests.items()]
-        for i in range(0, max(map(len, (metrics, params, digests))), MAX_PARAMS_TAGS_PER_BATCH):
+        for i in range(0, max(len(metrics), len(params)), MAX_PARAMS_TAGS_PER_BATCH):
             part = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
-            client.log_batch(run_id, metrics[part], params[part], digests[part])
+            client.log_batch(run_id, metrics[part], params[part])
         name = view.dataset(result)
-        inputs = [
-            DatasetInput(
-                Dataset(name, md5, "local", json.dumps({"uri": path})),
-                [InputTag("mlflow.data.context", path)],
-            )
-            for path, md5 in result.data.items()
-        ]
-        client.log_inputs(run_id, inputs)
+        inputs = [Dataset(name, md5, "local", json.dumps({"uri": path})) for path, md5 in result.data.items()]
+        client.log_inputs(run_id, [DatasetInput(dataset, []) for dataset in inputs])
         client.log_artifacts(run_id, str(folder / "files"))
         client.log_artifact(run_id, str(folder / "record.json"))
         view.add(client, run, result, folder)
@@ -237,6 +252,7 @@ def _tags(result: Record) -> dict[str, str]:
         "environment": ", ".join(f"{name} {value}" for name, value in (result.environment or {}).items())
         or "unknown",
         "dvc.experiment": result.name,
+        "dvc.md5": ", ".join(f"{path} {md5}" for path, md5 in result.digests.items()),  # one: a page of many
         RESULT: result.result,
     }
     return {name: value[:MAX_TAG_VAL_LENGTH] for name, value in tags.items() if value}

@@ -15,7 +15,7 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
-from sparse_digits import note, record, track
+from sparse_digits import note, record, results, track
 from sparse_digits.faults import Fault
 from sparse_digits.record import Record
 from sparse_digits.store import Store, shown
@@ -112,17 +112,20 @@ def _in_store(client: MlflowClient, run: Run, result: Record) -> Iterator[Compar
     """Compare the run with its record: whoever changed one of them changed it after the delivery."""
     yield Compared("run: status", "FINISHED", run.info.status)
     metrics, params = track.values_of(result)
-    for kind, expected, there in (
+    for kind, expected, values in (
         ("params", params, run.data.params),
         ("metrics", metrics, run.data.metrics),
     ):
-        differing = [key for key, value in expected.items() if there.get(key) != value]
+        differing = [key for key, value in expected.items() if values.get(key) != value]
         same = f"{len(expected) - len(differing)} values"
         yield Compared(f"run: {kind}", same, same)
         for key in differing:
-            yield Compared(f"run: {key}", expected[key], there.get(key))
+            yield Compared(f"run: {key}", expected[key], values.get(key))
     with tempfile.TemporaryDirectory() as folder:
         for path, md5 in result.outputs.items():
+            if set("#%?") & set(path):
+                print(f"MLflow does not hand out a file with such a name: {path}")
+                continue
             try:
                 there = note.md5(Path(client.download_artifacts(run.info.run_id, path, folder)))
             except (MlflowException, OSError):
@@ -206,12 +209,12 @@ def _put_data(project: Path, root: Path, data: Mapping[str, str]) -> list[str]:
         for out in there.index.outs:
             path = there.fs.relpath(out.fs_path, there.root_dir)
             md5 = data.get(path)
-            if md5 and (files := record.files_of(here, path, md5)):
+            if md5 and (files := results.files_of(here, path, md5)):
                 for relative, content in files.items():
                     target = project / path / relative if relative else project / path
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
-                addresses.append(record.address_of(there, out.stage))
+                addresses.append(results.address_of(there, out.stage))
     return addresses
 
 
