@@ -506,11 +506,11 @@ def solve(
     while True:
         target = min(target, 0.5 * tol * objective / (lam * _penalty(problem, point.V) + 1e-300), 0.3)
         history: list[tuple[Floats, Floats]] = [(point.V.copy(), point.eta.copy())]
-        last = np.inf
+        last = 0.0
         for _ in range(PATIENCE):
             worst = sweep(problem, point, target)
             sweeps += 1
-            if worst * min(1.0, worst / last) <= target or sweeps == max_iter:
+            if (worst * worst / last if worst < last else worst) <= target or sweeps == max_iter:
                 break
             last = worst
             history.append((point.V.copy(), point.eta.copy()))
