@@ -143,10 +143,51 @@ def residual_and_weight(e, above, below, hit, s, r, w):
 
 
 @kernel
+def changed(r, counted, s, tau, rows, change):
+    """rows = np.flatnonzero(abs(r - counted) > tau * s); change = (r - counted)[rows]; counted[rows] = r[rows].
+
+    Returns how many; up to the next multiple of 8 they are filled up with the last row, which is empty.
+    """
+    m = 0
+    for i in range(r.size):
+        if abs(r[i] - counted[i]) > tau * s[i]:
+            rows[m] = i
+            change[m] = r[i] - counted[i]
+            counted[i] = r[i]
+            m += 1
+    while m % 8:
+        rows[m] = r.size - 1
+        change[m] = 0
+        m += 1
+    return m
+
+
+@kernel
+def add_rows(packed, rows, change, g):
+    """g += change @ packed[rows, : g.size].  rows : (m,), m a multiple of 8."""
+    m = g.size
+    part = np.empty(m, packed.dtype)
+    for start in range(0, rows.size, BLOCK):
+        part[:] = 0
+        for q in range(start, min(start + BLOCK, rows.size), 8):
+            x0, x1, x2, x3 = packed[rows[q]], packed[rows[q + 1]], packed[rows[q + 2]], packed[rows[q + 3]]
+            x4, x5, x6, x7 = packed[rows[q + 4]], packed[rows[q + 5]], packed[rows[q + 6]], packed[rows[q + 7]]
+            r0, r1, r2, r3 = change[q], change[q + 1], change[q + 2], change[q + 3]
+            r4, r5, r6, r7 = change[q + 4], change[q + 5], change[q + 6], change[q + 7]
+            for j in range(m):
+                part[j] += ((r0 * x0[j] + r1 * x1[j]) + (r2 * x2[j] + r3 * x3[j])) + (
+                    (r4 * x4[j] + r5 * x5[j]) + (r6 * x6[j] + r7 * x7[j])
+                )
+        for j in range(m):
+            g[j] += part[j]
+
+
+@kernel
 def gradient(rows, R, out):
-    """out[:] += R @ rows.  rows : (n, p), n a multiple of 4.  R : (K, n), K even."""
+    """out += R[:, : len(rows)] @ rows.  R : (K, a multiple of 4), K even, 0 behind the rows that there are."""
+    last = rows.shape[0] - 1
     for i in range(0, rows.shape[0], 4):
-        x0, x1, x2, x3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+        x0, x1, x2, x3 = rows[i], rows[min(i + 1, last)], rows[min(i + 2, last)], rows[min(i + 3, last)]
         for k in range(0, R.shape[0], 2):
             r0, r1, r2, r3 = R[k, i], R[k, i + 1], R[k, i + 2], R[k, i + 3]
             s0, s1, s2, s3 = R[k + 1, i], R[k + 1, i + 1], R[k + 1, i + 2], R[k + 1, i + 3]
@@ -157,39 +198,23 @@ def gradient(rows, R, out):
 
 
 @kernel
-def scores(X, columns, W, b, out):
-    """out[:] = (X[:, columns] @ W + b).T.  W : (m, K), m a multiple of 4."""
-    K = b.size
-    line = np.empty(K)
-    for i in range(X.shape[0]):
-        x = X[i]
-        line[:] = b
-        for q in range(0, columns.size, 4):
-            x0, x1, x2, x3 = x[columns[q]], x[columns[q + 1]], x[columns[q + 2]], x[columns[q + 3]]
-            w0, w1, w2, w3 = W[q], W[q + 1], W[q + 2], W[q + 3]
-            for k in range(K):
-                line[k] += (x0 * w0[k] + x1 * w1[k]) + (x2 * w2[k] + x3 * w3[k])
-        for k in range(K):
-            out[k, i] = line[k]
+def scores(X, starts, columns, weights, b, out):
+    """out[:, : len(X)] = W @ X.T + b[:, None]; row k of W has weights[a:z] in columns[a:z], a, z = starts[k : k + 2].
 
-
-@kernel
-def packed_gradient(packed, r, m, out):
-    """out[:m] = r @ packed[:, :m].  packed : (n, at least m), n a multiple of 8."""
-    part = np.empty(m, packed.dtype)
-    out[:m] = 0.0
-    for start in range(0, packed.shape[0], BLOCK):
-        part[:] = 0
-        for i in range(start, min(start + BLOCK, packed.shape[0]), 8):
-            x0, x1, x2, x3 = packed[i], packed[i + 1], packed[i + 2], packed[i + 3]
-            x4, x5, x6, x7 = packed[i + 4], packed[i + 5], packed[i + 6], packed[i + 7]
-            r0, r1, r2, r3, r4, r5, r6, r7 = r[i], r[i + 1], r[i + 2], r[i + 3], r[i + 4], r[i + 5], r[i + 6], r[i + 7]
-            for j in range(m):
-                part[j] += ((r0 * x0[j] + r1 * x1[j]) + (r2 * x2[j] + r3 * x3[j])) + (
-                    (r4 * x4[j] + r5 * x5[j]) + (r6 * x6[j] + r7 * x7[j])
-                )
-        for j in range(m):
-            out[j] += part[j]
+    out : (K, a multiple of 4); behind the rows that there are it repeats the last one.
+    """
+    last = X.shape[0] - 1
+    for i in range(0, X.shape[0], 4):
+        x0, x1, x2, x3 = X[i], X[min(i + 1, last)], X[min(i + 2, last)], X[min(i + 3, last)]
+        for k in range(b.size):
+            t0, t1, t2, t3 = b[k], b[k], b[k], b[k]
+            for q in range(starts[k], starts[k + 1]):
+                j, w = columns[q], weights[q]
+                t0 += w * x0[j]
+                t1 += w * x1[j]
+                t2 += w * x2[j]
+                t3 += w * x3[j]
+            out[k, i], out[k, i + 1], out[k, i + 2], out[k, i + 3] = t0, t1, t2, t3
 
 
 @kernel
@@ -235,15 +260,37 @@ def gram(packed, w, heavy, old, m, G):
 
 
 @kernel
+def total(a):
+    """a.sum(), in float64 and in a fixed order."""
+    lanes = np.zeros(LANES)
+    whole = a.size - a.size % LANES
+    for i in range(0, whole, LANES):
+        u = a[i : i + LANES]
+        for j in range(LANES):
+            lanes[j] += u[j]
+    out = 0.0
+    for j in range(LANES):
+        out += lanes[j]
+    for i in range(whole, a.size):
+        out += a[i]
+    return out
+
+
+@kernel
 def distance(a, b):
     """np.abs(a - b).sum(), in float64 and in a fixed order."""
-    total = 0.0
-    for start in range(0, a.size, 8):
-        part = 0.0
-        for i in range(start, min(start + 8, a.size)):
-            part += abs(np.float64(a[i]) - np.float64(b[i]))
-        total += part
-    return total
+    lanes = np.zeros(LANES)
+    whole = a.size - a.size % LANES
+    for i in range(0, whole, LANES):
+        u, v = a[i : i + LANES], b[i : i + LANES]
+        for j in range(LANES):
+            lanes[j] += abs(np.float64(u[j]) - np.float64(v[j]))
+    out = 0.0
+    for j in range(LANES):
+        out += lanes[j]
+    for i in range(whole, a.size):
+        out += abs(np.float64(a[i]) - np.float64(b[i]))
+    return out
 
 
 @kernel
@@ -372,6 +419,23 @@ def entropy(R, hit, t, out):
         for i in range(out.size):
             q = (1.0 if hit[k, i] else 0.0) + t * R[k, i]
             out[i] -= q * _log(max(q, 1e-300))
+
+
+@kernel
+def intercept_curvature(R, hit, s):
+    """P = R + hit; np.diag(P @ s) - (P * s) @ P.T, the Hessian of the cross-entropy in the intercepts."""
+    K, n = R.shape
+    H = np.zeros((K, K))
+    P, sp = np.empty((K, n)), np.empty(n)
+    for k in range(K):
+        for i in range(n):
+            P[k, i] = R[k, i] + (1.0 if hit[k, i] else 0.0)
+            sp[i] = s[i] * P[k, i]
+        for a in range(k + 1):
+            H[k, a] = -dot(sp, P[a])
+            H[a, k] = H[k, a]
+        H[k, k] += total(sp)
+    return H
 
 
 @kernel

@@ -23,7 +23,7 @@ extrapolation of coordinate descent (Bertrand and Massias 2021).
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -43,6 +43,10 @@ INNER = 0.1  # coordinate descent stops at this part of the violation it began w
 PASSES = 200  # and after so many passes over the working columns
 MOVED = 0.3  # a Gram matrix is made afresh when its weights have moved by this part
 LIGHT = 0.05  # rows with less than this part of the mean weight are left out of it
+STILL = 1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
+MOST = 0.3  # the largest target
+NEED = 0.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
+DEPTH = 3  # sweeps for one extrapolation
 PATIENCE = 40  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
 
@@ -94,8 +98,8 @@ def multinomial_l1_path(
     point = first_point(problem)
     for lam in sorted(set(lambdas.tolist()), reverse=True):
         while lam < (below := point.lam * GRID_RATIO):
-            point, _, _ = solve(problem, point, below, max(tol, GRID_TOL), max_iter)
-        _, certificate, sweeps = solve(problem, point.branch(), lam, tol, max_iter)
+            point, _, _ = solve(problem, point, below, max(tol, GRID_TOL), max_iter, asked=False)
+        _, certificate, sweeps = solve(problem, point.branch(), lam, tol, max_iter, asked=True)
         found[lam] = certificate, sweeps
     asked = [found[lam] for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
@@ -232,9 +236,10 @@ class Working:
         """Return a copy that may grow and be made afresh without a change to this one."""
         return replace(self, gram=self.gram.copy())
 
-    def take(self, problem: Problem, wanted: Indices) -> bool:
-        """Add the columns of `wanted` that are not there; say whether there were any."""
-        new = np.setdiff1d(wanted, self.columns)
+    def take(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
+        """Add the columns of `wanted` (columns,) that are not there; say whether there were any."""
+        wanted[self.columns] = False
+        new = np.flatnonzero(wanted)
         if not new.size:
             return False
         new = _fours(new, problem.rows.shape[1] - 1)
@@ -276,53 +281,66 @@ class Point:
     lam: float
     V: Floats  # (K, columns)
     eta: Floats  # (K, rows)
+    e: Floats  # (K, rows), exp(eta - shift)
+    shift: Floats  # (rows,)
+    loss: float  # the cross-entropy at eta
+    counted: Floats  # (K, rows): s (softmax - Y), as it is counted in the gradient
     gradient: Floats  # (K, columns), of the cross-entropy
     working: list[Working]
     before: Point | None = None
-    e: Floats = field(default_factory=lambda: np.zeros(0))  # (K, rows), exp(eta - shift)
-    shift: Floats = field(default_factory=lambda: np.zeros(0))  # (rows,)
 
     def branch(self) -> Point:
         """Return a copy whose working columns may change."""
         return replace(self, working=[work.branch() for work in self.working])
 
-    def place(self, problem: Problem, V: Floats, eta: Floats) -> float:
-        """Take `V` and its scores; return the objective there."""
-        self.V, self.eta = V, eta
-        self.e, R = np.empty_like(eta), np.empty_like(eta)
-        self.shift, loss = np.empty(eta.shape[1]), np.empty(eta.shape[1])
-        kernels.softmax(eta, problem.hit, self.shift, self.e, R, loss)
-        return float(kernels.dot(loss, problem.s) + self.lam * _penalty(problem, V))
+    def objective(self, problem: Problem) -> float:
+        """Return the objective of this point."""
+        return self.loss + self.lam * _l1(problem, self.V)
+
+    def moved(self, problem: Problem, V: Floats, eta: Floats) -> Point:
+        """Return this point with other coefficients and their scores; the gradient stays."""
+        e, shift, loss = np.empty_like(eta), np.empty(eta.shape[1]), np.empty(eta.shape[1])
+        kernels.softmax(eta, problem.hit, shift, e, np.empty_like(eta), loss)
+        return replace(self, V=V, eta=eta, e=e, shift=shift, loss=kernels.dot(loss, problem.s))
 
 
-def _penalty(problem: Problem, V: Floats) -> float:
+def _l1(problem: Problem, V: Floats) -> float:
     """Return |W|_1 on the data as given."""
     return float(sum(kernels.dot(np.abs(row), problem.unit) for row in V))
 
 
 def first_point(problem: Problem) -> Point:
-    """Return the largest lambda that has a solution other than W = 0 beneath it, and that solution."""
+    """Return the point at the largest lambda beneath which W = 0 is no longer the solution."""
     K, height = problem.hit.shape
     V = np.zeros((K, problem.rows.shape[1]))
     share = np.array([kernels.dot(hit.astype(np.float64), problem.s) for hit in problem.hit])
     kernels.log(share, V[:, problem.p])
     certificate = certify(problem, V, np.inf)
-    lam = float((np.abs(certificate.gradient[:, : problem.p]) / problem.unit[: problem.p]).max())
-    return Point(lam, V, certificate.eta, certificate.gradient, [Working.none(problem) for _ in range(K)])
+    p = problem.p
+    lam = float((np.abs(certificate.gradient[:, :p]) / problem.unit[:p]).max())
+    nothing = np.zeros(0)
+    point = Point(
+        lam, certificate.V, certificate.eta, nothing, nothing, 0.0, certificate.residual, certificate.gradient,
+        [Working.none(problem) for _ in range(K)],
+    )
+    return point.moved(problem, point.V, point.eta)
 
 
 # 3. The start of a point
 
 
-def start_of(problem: Problem, origin: Point, lam: float) -> tuple[Point, float]:
-    """Return the point at `lam` as extrapolated from `origin` and the one before it, and its objective.
+def start_of(problem: Problem, origin: Point, lam: float) -> Point:
+    """Return the point at `lam` as extrapolated from `origin` and the one before it.
 
     The working columns are those whose extrapolated gradient reaches lambda, whose gradient reached the last
     one, or whose weight is not zero; at the start of the path those of the strong rule.
     """
-    point = replace(origin, lam=lam, before=replace(origin, before=None, working=[]))
+    point = replace(
+        origin, lam=lam, V=origin.V.copy(), eta=origin.eta.copy(), e=origin.e.copy(),
+        counted=origin.counted.copy(), gradient=origin.gradient.copy(),
+        before=replace(origin, before=None, working=[]),
+    )
     size = np.abs(origin.gradient)
-    objective = point.place(problem, origin.V.copy(), origin.eta.copy())
     if origin.before is None:
         wanted = size >= (2 * lam - origin.lam) * problem.unit
     else:
@@ -330,15 +348,16 @@ def start_of(problem: Problem, origin: Point, lam: float) -> tuple[Point, float]
         t = (origin.lam - lam) / (last.lam - origin.lam)
         ahead = origin.gradient + t * (origin.gradient - last.gradient)
         wanted = (size >= origin.lam * problem.unit) | (np.abs(ahead) >= lam * problem.unit)
-        further = replace(point)
-        reached = further.place(problem, origin.V + t * (origin.V - last.V), origin.eta + t * (origin.eta - last.eta))
-        if reached < objective:
-            point, objective = further, reached
+        further = point.moved(
+            problem, origin.V + t * (origin.V - last.V), origin.eta + t * (origin.eta - last.eta)
+        )
+        if further.objective(problem) < point.objective(problem):
+            point = further
     wanted |= point.V != 0
     wanted[:, problem.p] = True
     for work, mine in zip(point.working, wanted, strict=True):
-        work.take(problem, np.flatnonzero(mine))
-    return point, objective
+        work.take(problem, mine)
+    return point
 
 
 # 4. A sweep over the classes
@@ -349,30 +368,31 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
 
     Class k against the rest: p = e / (e + rest), and p (1 - p) for the weights of Newton's model. These bound
     the curvature at the start only, so the slope at the end of the step decides whether it is taken whole.
+    The gradient counts only rows whose residual has moved, by more than could matter to the target.
     """
-    above, below = np.empty_like(point.e), np.zeros(point.e.shape[1])
+    height = point.e.shape[1]
+    above, below = np.empty_like(point.e), np.zeros(height)
     kernels.sums_below(point.e, above)
-    r, w = np.empty((2, len(below)), problem.rows.dtype)
+    r, w, move = np.empty(height), *np.empty((2, height), problem.rows.dtype)
+    rows, change = np.empty(height, np.intp), np.empty_like(w)
     worst = 0.0
     for k, work in enumerate(point.working):
-        hit, e = problem.hit[k], point.e[k]
+        hit, e, columns = problem.hit[k], point.e[k], work.columns
         kernels.residual_and_weight(e, above[k], below, hit, problem.s, r, w)
-        g = np.empty(work.columns.size)
-        kernels.packed_gradient(work.packed, r, g.size, g)
-        coef, penalty = point.V[k, work.columns], point.lam * problem.unit[work.columns]
+        count = kernels.changed(r, point.counted[k], problem.s, STILL * point.lam * target, rows, change)
+        g = point.gradient[k, columns]
+        kernels.add_rows(work.packed, rows[:count], change[:count], g)
+        point.gradient[k, columns] = g
+        coef, penalty = point.V[k, columns], point.lam * problem.unit[columns]
         violation = kernels.violation(g, coef, penalty, point.lam)
         worst = max(worst, violation)
         if violation > SKIP * target:
             new = coef.copy()
-            G = work.gram_for(w, problem.s.size - 1)
-            kernels.descend(G, g, new, penalty, point.lam, INNER * violation, PASSES)
+            kernels.descend(work.gram_for(w, height - 1), g, new, penalty, point.lam, INNER * violation, PASSES)
             step = new - coef
-            moved = _fours(np.flatnonzero(step), 0)
-            step[0] = step[0]
-            move = np.empty_like(r)
-            weights = step[moved].astype(r.dtype)
-            weights[np.count_nonzero(step) :] = 0
-            kernels.combine(problem.columns, work.columns[moved], weights, move)
+            moving = _fours(np.flatnonzero(step), columns.size)
+            columns, weights = np.append(columns, problem.p + 1)[moving], np.append(step, 0.0)[moving]
+            kernels.combine(problem.columns, columns, weights.astype(w.dtype), move)
             growth = kernels.dot(penalty, np.abs(new) - np.abs(coef))
             start = kernels.dot(g, step) + growth
             t = 1.0
@@ -392,21 +412,21 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
 # 5. Anderson extrapolation
 
 
-def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats]]) -> None:
-    """Go on to the combination of three sweeps whose steps cancel best, if the objective is lower there."""
+def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats]]) -> Point:
+    """Return the combination of the last sweeps whose steps cancel best, or `point` if its objective is lower."""
     steps = [(after[0] - before[0]).ravel() for before, after in pairwise(history)]
     H = np.array([[kernels.dot(a, b) for b in steps] for a in steps])
-    H += 1e-10 * H.trace() * np.eye(len(steps))
-    if not H.trace() > 0:
-        return
-    c = kernels.solve(H, np.ones(len(steps)))
+    if not (trace := H.trace()) > 0:
+        return point
+    c = kernels.solve(H + 1e-10 * trace * np.eye(len(steps)), np.ones(len(steps)))
     c /= c.sum()
-    V = sum(f * after[0] for f, after in zip(c, history[1:], strict=True))
-    eta = sum(f * after[1] for f, after in zip(c, history[1:], strict=True))
-    here = replace(point).place(problem, point.V, point.eta)
-    there = replace(point)
-    if there.place(problem, V, eta) < here:
-        point.V, point.eta, point.e, point.shift = there.V, there.eta, there.e, there.shift
+    here = point.moved(problem, point.V, point.eta)
+    there = point.moved(
+        problem,
+        sum(f * after[0] for f, after in zip(c, history[1:], strict=True)),
+        sum(f * after[1] for f, after in zip(c, history[1:], strict=True)),
+    )
+    return there if there.objective(problem) < here.objective(problem) else here
 
 
 # 6. The certificate
@@ -422,110 +442,120 @@ class Certificate:
     gap: float  # relative to the primal
     V: Floats  # (K, columns): the same coefficients on the working copy
     eta: Floats  # (K, rows)
+    residual: Floats  # (K, rows): s (softmax - Y)
     gradient: Floats  # (K, columns), of the working copy
 
 
-def certify(problem: Problem, V: Floats, lam: float) -> Certificate:
+def certify(problem: Problem, V: Floats, lam: float, eta: Floats | None = None) -> Certificate:
     """Return the duality gap at `V`, with the intercepts made optimal first.
 
-    Dual point: the residuals R = softmax - Y, scaled by the largest t <= 1 that makes |X' (s R)| <= lambda / t;
-    its value is the mean entropy of the rows of Y + t R. It wants the columns of s R to sum to zero: what
-    rounding leaves of that is charged at the size of the intercepts.
+    Dual point: the residuals R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value
+    is the mean entropy of the rows of Y + t R. It wants the columns of s R to sum to zero: what rounding leaves
+    of that is charged at the size of the intercepts.
+
+    With the scores `eta` given, these and the working copy are relied on: an estimate, no certificate.
     """
     K, height = problem.hit.shape
-    n, p = problem.X.shape
+    p = problem.p
     coef, b = problem.on_the_data(V)
-    used = _fours(np.flatnonzero((coef != 0).any(axis=0)), 0)
-    weights = np.zeros((used.size, K))
-    count = np.count_nonzero((coef != 0).any(axis=0))
-    weights[:count] = coef.T[used[:count]]
-    eta = np.zeros((K, height))
-    kernels.scores(problem.X, used, weights, b, eta)
-    e, R = np.empty_like(eta), np.zeros((_up_to(2, K), height))
-    shift, loss = np.empty(height), np.empty(height)
-    move = _intercept_step(problem, eta)
-    b = b + move
-    eta[:, :n] += move[:, None]
-    kernels.softmax(eta, problem.hit, shift, e, R[:K], loss)
-    entropy = np.empty(height)
-    sR = R * problem.s
-    gradient = np.zeros((len(R), p))
-    fours = n - n % 4
-    kernels.gradient(problem.X[:fours], sR[:, :fours], gradient)
-    last = np.zeros((4, p))
-    last[: n - fours] = problem.X[fours:]
-    kernels.gradient(last, sR[:, fours : fours + 4], gradient)
-    largest = np.abs(gradient).max()
+    rows: Reals = problem.rows
+    if eta is None:
+        rows, eta = problem.X, np.empty((K, height))
+        starts = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1)))
+        kernels.scores(problem.X, starts, np.nonzero(coef)[1], coef[coef != 0], b, eta)
+    move, e, R, loss = _optimal_intercepts(problem, eta)
+    sR = np.zeros((_up_to(2, K), height))
+    sR[:K] = R * problem.s
+    gradient = np.zeros((K, problem.rows.shape[1]))
+    found = _gradient(rows, sR)[:K]
+    gradient[:, :p] = found / problem.scale if rows is problem.X else found[:, :p]
+    largest = (np.abs(gradient[:, :p]) / problem.unit[:p]).max()
     t = min(1.0, lam / largest) if largest > 0 else 1.0
-    kernels.entropy(R[:K], problem.hit, t, entropy)
-    size = sum(kernels.dot(np.abs(row), np.ones(p)) for row in coef)
+    entropy = np.empty(height)
+    kernels.entropy(R, problem.hit, t, entropy)
+    size = sum(kernels.total(np.abs(row)) for row in coef)
     primal = kernels.dot(loss, problem.s) + (lam * size if size else 0.0)
-    left = sum(abs(kernels.dot(row, np.ones(height))) for row in sR) * (1 + np.abs(b).max())
+    b = b + move
+    left = sum(abs(kernels.total(row)) for row in sR) * (1 + np.abs(b).max())
     gap = max(0.0, primal - kernels.dot(entropy, problem.s) + left) / primal
     V = V.copy()
     V[:, p] += move
-    working = np.zeros((K, problem.rows.shape[1]))
-    working[:, :p] = gradient[:K] / problem.scale
-    return Certificate(coef, b, primal, gap, V, eta, working)
+    return Certificate(coef, b, primal, gap, V, eta + move[:, None], sR[:K], gradient)
 
 
-def _intercept_step(problem: Problem, eta: Floats) -> Floats:
-    """Return what to add to the intercepts at the scores `eta` to make them optimal: Newton's method."""
+def _gradient(rows: Reals, sR: Floats) -> Floats:
+    """Return sR @ rows, in blocks of rows that are added up in float64."""
+    sR = sR.astype(rows.dtype)
+    out = np.zeros((len(sR), rows.shape[1]))
+    for start in range(0, len(rows), 1024):
+        part = np.zeros(out.shape, rows.dtype)
+        kernels.gradient(rows[start : start + 1024], sR[:, start : start + 1024], part)
+        out += part
+    return out
+
+
+def _optimal_intercepts(problem: Problem, eta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return what to add to the intercepts at the scores `eta` to make them optimal, by Newton's method.
+
+    And there: exp(eta - row maxima), the residuals softmax - Y and the cross-entropies.
+    """
     K, height = eta.shape
     e, R = np.empty_like(eta), np.empty_like(eta)
     shift, loss = np.empty(height), np.empty(height)
     move = np.zeros(K)
-    for _ in range(30):
+    for attempt in range(30):
         kernels.softmax(eta + move[:, None], problem.hit, shift, e, R, loss)
-        sR = R * problem.s
-        g = np.array([kernels.dot(row, np.ones(height)) for row in sR])
-        if np.abs(g).max() < 1e-14:
+        g = np.array([kernels.dot(row, problem.s) for row in R])
+        if np.abs(g).max() < 1e-13:
             break
-        P = R + problem.hit
-        sP = P * problem.s
-        H = -np.array([[kernels.dot(a, b) for b in P] for a in sP])
-        H[np.diag_indices(K)] += [kernels.dot(row, np.ones(height)) for row in sP]
-        H += np.full((K, K), H.trace() / K)  # one more direction, along which nothing changes
-        step = kernels.solve(H, -g)
+        if attempt % 5 == 0:
+            H = kernels.intercept_curvature(R, problem.hit, problem.s)
+            H += H.trace() / K  # one more direction: adding one number to all intercepts changes nothing
+        step = kernels.solve(H.copy(), -g)
         move += step / max(1.0, np.abs(step).max())
-    return move
+    return move, e, R, loss
 
 
 # 7. One point
 
 
 def solve(
-    problem: Problem, origin: Point, lam: float, tol: float, max_iter: int
+    problem: Problem, origin: Point, lam: float, tol: float, max_iter: int, *, asked: bool
 ) -> tuple[Point, Certificate, int]:
-    """Return the point at `lam`, its certificate and the number of sweeps, starting from `origin`."""
+    """Return the point at `lam`, its certificate and the number of sweeps, starting from `origin`.
+
+    A point of the grid that is not `asked` for makes do with the estimate.
+    """
     if lam >= origin.lam * (1 - 1e-12) and origin.before is None:
         return origin, certify(problem, origin.V, lam), 0
-    point, objective = start_of(problem, origin, lam)
+    point = start_of(problem, origin, lam)
     sweeps = 0
-    target = np.inf
+    target = MOST
     while True:
-        target = min(target, 0.5 * tol * objective / (lam * _penalty(problem, point.V) + 1e-300), 0.3)
-        history: list[tuple[Floats, Floats]] = [(point.V.copy(), point.eta.copy())]
+        target = min(target, NEED * tol * point.objective(problem) / (lam * _l1(problem, point.V) + 1e-300))
+        history = [(point.V.copy(), point.eta.copy())]
         last = 0.0
         for _ in range(PATIENCE):
             worst = sweep(problem, point, target)
             sweeps += 1
-            if (worst * worst / last if worst < last else worst) <= target or sweeps == max_iter:
+            foreseen = worst * max(0.1, worst / last) if worst < last else worst
+            if foreseen <= target or sweeps == max_iter:
                 break
             last = worst
             history.append((point.V.copy(), point.eta.copy()))
-            if len(history) == 4:
-                anderson(problem, point, history)
+            if len(history) == DEPTH + 1:
+                point = anderson(problem, point, history)
                 history = [(point.V.copy(), point.eta.copy())]
-        certificate = certify(problem, point.V, lam)
+        certificate = certify(problem, point.V, lam, None if asked else point.eta)
         if trace is not None:
             trace.append((lam, sweeps, worst, target, certificate.gap, tol))
-        objective = point.place(problem, certificate.V, certificate.eta)
-        point.gradient = certificate.gradient
+        point = point.moved(problem, certificate.V, certificate.eta)
+        point.gradient, point.counted = certificate.gradient, certificate.residual
         if certificate.gap <= tol or sweeps >= max_iter:
             return point, certificate, sweeps
         beyond = np.abs(point.gradient) > lam * problem.unit
-        if not any([w.take(problem, np.flatnonzero(mine)) for w, mine in zip(point.working, beyond, strict=True)]):
+        beyond[:, problem.p] = False
+        if not any([work.take(problem, mine) for work, mine in zip(point.working, beyond, strict=True)]):
             target *= max(0.2, 0.5 * tol / certificate.gap)
 
 
