@@ -108,15 +108,15 @@ def column_ranges(X):
 
 
 @kernel
-def working_copy(X, centre, scale, rows, columns):
-    """rows[:n, :p] = (X - centre) / scale; columns[:] = rows.T."""
+def working_copy(X, centre, unit, rows, columns):
+    """rows[:n, :p] = (X - centre) * unit; columns[:] = rows.T."""
     n, p = X.shape
     for i in range(0, n, TILE):
         top = min(i + TILE, n)
         for a in range(i, top):
             x, row = X[a], rows[a]
             for j in range(p):
-                row[j] = (x[j] - centre[j]) / scale[j]
+                row[j] = (x[j] - centre[j]) * unit[j]
         for j in range(p):
             column = columns[j]
             for a in range(i, top):
@@ -372,43 +372,73 @@ def combine(columns, chosen, weights, out):
 @kernel
 def step_slope(eta, move, t, shift, above, below, hit, s, e):
     """e[:] = exp(eta + t move - shift); p = e / (e + above + below); return (s * (p - hit)) @ move."""
-    lanes = np.zeros(8)
-    for i in range(0, eta.size, 8):
-        for j in range(8):
-            a = i + j
-            e[a] = _exp(eta[a] + t * move[a] - shift[a])
-            rest = above[a] + below[a]
-            lanes[j] += (-rest if hit[a] else e[a]) / (e[a] + rest) * s[a] * move[a]
+    lanes, product = np.zeros(LANES), np.empty(BLOCK)
+    for start in range(0, eta.size, BLOCK):
+        size = min(BLOCK, eta.size - start)
+        for j in range(size):
+            i = start + j
+            e[i] = _exp(eta[i] + t * move[i] - shift[i])
+            rest = above[i] + below[i]
+            product[j] = (-rest if hit[i] else e[i]) / (e[i] + rest) * (s[i] * move[i])
+        product[size:] = 0.0
+        for first in range(0, size, LANES):
+            for j in range(LANES):
+                lanes[j] += product[first + j]
     slope = 0.0
-    for j in range(8):
+    for j in range(LANES):
         slope += lanes[j]
     return slope
 
 
 @kernel
-def softmax(eta, hit, shift, e, R, loss):
-    """Row maxima into shift, exp(eta - shift) into e, softmax - hit into R, the cross-entropies into loss.
+def exponentials(eta, hit, shift, e, loss):
+    """shift[:] = eta.max(axis=0); e[:] = np.exp(eta - shift); loss[:] = np.log(e.sum(axis=0)) - (eta - shift)[hit].
 
-    All (K, n) but shift and loss, which are (n,).
+    eta, hit, e : (K, n).  shift, loss : (n,); a row of no class loses nothing by it.
     """
     K, n = eta.shape
-    total, rest = np.zeros(n), np.zeros(n)
-    shift[:] = eta[0]
-    for k in range(1, K):
-        for i in range(n):
-            shift[i] = max(shift[i], eta[k, i])
-    loss[:] = shift
-    for k in range(K):
-        for i in range(n):
-            e[k, i] = _exp(eta[k, i] - shift[i])
-            total[i] += e[k, i]
-            rest[i] += 0.0 if hit[k, i] else e[k, i]
-            loss[i] -= eta[k, i] if hit[k, i] else 0.0
-    for i in range(n):
-        loss[i] += _log(total[i])
-    for k in range(K):
-        for i in range(n):
-            R[k, i] = (-rest[i] if hit[k, i] else e[k, i]) / total[i]
+    total = np.empty(BLOCK)
+    for start in range(0, n, BLOCK):
+        size = min(BLOCK, n - start)
+        top, lost = shift[start : start + size], loss[start : start + size]
+        top[:] = eta[0, start : start + size]
+        for k in range(1, K):
+            score = eta[k, start : start + size]
+            for i in range(size):
+                top[i] = max(top[i], score[i])
+        total[:] = 0.0
+        lost[:] = 0.0
+        for k in range(K):
+            score, power, mine = eta[k, start : start + size], e[k, start : start + size], hit[k, start : start + size]
+            for i in range(size):
+                z = score[i] - top[i]
+                power[i] = _exp(z)
+                total[i] += power[i]
+                lost[i] -= z if mine[i] else 0.0
+        for i in range(size):
+            lost[i] += _log(total[i])
+
+
+@kernel
+def residuals(e, hit, R):
+    """R[:] = e / e.sum(axis=0) - hit, and -(e.sum(axis=0) - e) / e.sum(axis=0) where hit, without cancellation."""
+    K, n = e.shape
+    rest, inverse = np.empty(BLOCK), np.empty(BLOCK)
+    for start in range(0, n, BLOCK):
+        size = min(BLOCK, n - start)
+        rest[:] = 0.0
+        inverse[:] = 0.0
+        for k in range(K):
+            power, mine = e[k, start : start + size], hit[k, start : start + size]
+            for i in range(size):
+                rest[i] += 0.0 if mine[i] else power[i]
+                inverse[i] += power[i]
+        for i in range(size):
+            inverse[i] = 1.0 / inverse[i]
+        for k in range(K):
+            power, mine, out = e[k, start : start + size], hit[k, start : start + size], R[k, start : start + size]
+            for i in range(size):
+                out[i] = (-rest[i] if mine[i] else power[i]) * inverse[i]
 
 
 @kernel

@@ -186,7 +186,7 @@ class Problem:
         exponent = np.frexp(np.where(constant, 1.0, largest))[1]
         rows, columns = np.zeros((height, width), dtype), np.zeros((width, height), dtype)
         scale = np.where(constant, np.inf, np.ldexp(1.0, exponent))
-        kernels.working_copy(X, mean, scale, rows, columns)
+        kernels.working_copy(X, mean, 1 / scale, rows, columns)
         rows[:n, p] = columns[p, :n] = 1
         hit = np.zeros((labels.max() + 1, height), dtype=np.bool_)
         hit[labels, np.arange(n)] = True
@@ -245,7 +245,7 @@ class Working:
         new = _fours(new, problem.rows.shape[1] - 1)
         m = self.columns.size
         if m + new.size > self.packed.shape[1]:
-            capacity = _up_to(16, (m + new.size) * 5 // 4)
+            capacity = _up_to(16, (m + new.size) * 3 // 2)
             packed = np.zeros((len(self.packed), capacity), self.packed.dtype)
             packed[:, :m] = self.packed[:, :m]
             gram = np.zeros((capacity, capacity), self.packed.dtype)
@@ -300,7 +300,7 @@ class Point:
     def moved(self, problem: Problem, V: Floats, eta: Floats) -> Point:
         """Return this point with other coefficients and their scores; the gradient stays."""
         e, shift, loss = np.empty_like(eta), np.empty(eta.shape[1]), np.empty(eta.shape[1])
-        kernels.softmax(eta, problem.hit, shift, e, np.empty_like(eta), loss)
+        kernels.exponentials(eta, problem.hit, shift, e, loss)
         return replace(self, V=V, eta=eta, e=e, shift=shift, loss=kernels.dot(loss, problem.s))
 
 
@@ -504,7 +504,8 @@ def _optimal_intercepts(problem: Problem, eta: Floats) -> tuple[Floats, Floats, 
     shift, loss = np.empty(height), np.empty(height)
     move = np.zeros(K)
     for attempt in range(30):
-        kernels.softmax(eta + move[:, None], problem.hit, shift, e, R, loss)
+        kernels.exponentials(eta + move[:, None], problem.hit, shift, e, loss)
+        kernels.residuals(e, problem.hit, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
         if np.abs(g).max() < 1e-13:
             break
