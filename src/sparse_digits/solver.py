@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +44,8 @@ MOVED = 0.3  # a Gram matrix is made afresh when its weights have moved by this 
 LIGHT = 0.05  # rows with less than this part of the mean weight are left out of it
 STILL = 1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
 MOST = 0.3  # the largest target
-NEED = 0.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
-DEPTH = 3  # sweeps for one extrapolation
+NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
+DEPTH = 5  # sweeps for one extrapolation
 PATIENCE = 40  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
 
@@ -348,9 +347,8 @@ def start_of(problem: Problem, origin: Point, lam: float) -> Point:
         t = (origin.lam - lam) / (last.lam - origin.lam)
         ahead = origin.gradient + t * (origin.gradient - last.gradient)
         wanted = (size >= origin.lam * problem.unit) | (np.abs(ahead) >= lam * problem.unit)
-        further = point.moved(
-            problem, origin.V + t * (origin.V - last.V), origin.eta + t * (origin.eta - last.eta)
-        )
+        V, eta = origin.V + t * (origin.V - last.V), origin.eta + t * (origin.eta - last.eta)
+        further = point.moved(problem, *keep_signs(problem, origin.V, V, eta))
         if further.objective(problem) < point.objective(problem):
             point = further
     wanted |= point.V != 0
@@ -412,21 +410,34 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
 # 5. Anderson extrapolation
 
 
-def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats]]) -> Point:
-    """Return the combination of the last sweeps whose steps cancel best, or `point` if its objective is lower."""
-    steps = [(after[0] - before[0]).ravel() for before, after in pairwise(history)]
+def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats, Floats, Floats]]) -> Point:
+    """Return the combination of the last sweeps whose steps cancel best, or `point` if its objective is lower.
+
+    history : coefficients and scores before and after each of the last sweeps.
+    """
+    steps = [(V - start).ravel() for start, _, V, _ in history]
     H = np.array([[kernels.dot(a, b) for b in steps] for a in steps])
     if not (trace := H.trace()) > 0:
         return point
     c = kernels.solve(H + 1e-10 * trace * np.eye(len(steps)), np.ones(len(steps)))
     c /= c.sum()
+    V = sum(f * after for f, (_, _, after, _) in zip(c, history, strict=True))
+    eta = sum(f * after for f, (_, _, _, after) in zip(c, history, strict=True))
     here = point.moved(problem, point.V, point.eta)
-    there = point.moved(
-        problem,
-        sum(f * after[0] for f, after in zip(c, history[1:], strict=True)),
-        sum(f * after[1] for f, after in zip(c, history[1:], strict=True)),
-    )
+    there = point.moved(problem, *keep_signs(problem, point.V, V, eta))
     return there if there.objective(problem) < here.objective(problem) else here
+
+
+def keep_signs(problem: Problem, old: Floats, V: Floats, eta: Floats) -> tuple[Floats, Floats]:
+    """Return `V` and its scores with 0 for every weight that is not of the sign that it has in `old`."""
+    lost = (V != 0) & (V * old <= 0)
+    lost[:, problem.p] = False
+    move = np.empty(eta.shape[1], problem.columns.dtype)
+    for k in np.flatnonzero(lost.any(axis=1)):
+        columns = _fours(np.flatnonzero(lost[k]), problem.p + 1)
+        kernels.combine(problem.columns, columns, V[k, columns].astype(move.dtype), move)
+        eta[k] -= move
+    return np.where(lost, 0.0, V), eta
 
 
 # 6. The certificate
@@ -531,24 +542,22 @@ def solve(
         return origin, certify(problem, origin.V, lam), 0
     point = start_of(problem, origin, lam)
     sweeps = 0
-    target, depth = MOST, DEPTH
+    target = MOST
     while True:
         target = min(target, NEED * tol * point.objective(problem) / (lam * _l1(problem, point.V) + 1e-300))
-        history = [(point.V.copy(), point.eta.copy())]
+        history: list[tuple[Floats, Floats, Floats, Floats]] = []
         last = 0.0
         for _ in range(PATIENCE):
+            start = point.V.copy(), point.eta.copy()
             worst = sweep(problem, point, target)
             sweeps += 1
             foreseen = worst * max(0.1, worst / last) if worst < last else worst
             if foreseen <= target or sweeps == max_iter:
                 break
             last = worst
-            history.append((point.V.copy(), point.eta.copy()))
-            if len(history) == depth + 1:
+            history = [*history[1 - DEPTH :], (*start, point.V.copy(), point.eta.copy())]
+            if len(history) > 1:
                 point = anderson(problem, point, history)
-                history = [(point.V.copy(), point.eta.copy())]
-        else:
-            depth += DEPTH
         certificate = certify(problem, point.V, lam, None if asked else point.eta)
         if trace is not None:
             trace.append((lam, sweeps, worst, target, certificate.gap, tol))
