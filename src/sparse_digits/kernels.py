@@ -10,9 +10,8 @@ Shapes: n rows (a multiple of 8 in the solver's own copy), p columns, K classes,
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from sparse_digits.compiled import kernel
 
-kernel = njit(nogil=True, error_model="numpy")  # 1 / 0 is inf: a check for it would prevent vector code
 
 LANES = 32
 TILE = 16
@@ -356,15 +355,20 @@ def descend(G, g, coef, penalty, lam, tol, passes):
 
 @kernel
 def combine(columns, chosen, weights, out):
-    """out[:] = weights @ columns[chosen].  chosen : (m,), m a multiple of 4."""
+    """out[:] = weights @ columns[chosen], in the precision of `columns`; a weight of 0 costs nothing."""
+    used, factor, m = np.zeros(chosen.size + 4, np.intp), np.zeros(chosen.size + 4, columns.dtype), 0
+    for q in range(chosen.size):
+        if weights[q] != 0.0:
+            used[m], factor[m] = chosen[q], weights[q]
+            m += 1
     for start in range(0, out.size, BLOCK):
         stop = min(start + BLOCK, out.size)
         part = out[start:stop]
         part[:] = 0
-        for q in range(0, chosen.size, 4):
-            x0, x1 = columns[chosen[q], start:stop], columns[chosen[q + 1], start:stop]
-            x2, x3 = columns[chosen[q + 2], start:stop], columns[chosen[q + 3], start:stop]
-            w0, w1, w2, w3 = weights[q], weights[q + 1], weights[q + 2], weights[q + 3]
+        for q in range(0, m, 4):
+            x0, x1 = columns[used[q], start:stop], columns[used[q + 1], start:stop]
+            x2, x3 = columns[used[q + 2], start:stop], columns[used[q + 3], start:stop]
+            w0, w1, w2, w3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
             for i in range(stop - start):
                 part[i] += (w0 * x0[i] + w1 * x1[i]) + (w2 * x2[i] + w3 * x3[i])
 

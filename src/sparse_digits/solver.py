@@ -22,7 +22,9 @@ extrapolation of coordinate descent (Bertrand and Massias 2021).
 
 from __future__ import annotations
 
+import os
 import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,12 +81,14 @@ def multinomial_l1_path(
     sample_weight: npt.ArrayLike | None = None,
     tol: float = 1e-3,
     max_iter: int = 1000,
+    threads: int | None = None,
 ) -> Path:
     """Minimise ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` for each C, b free.
 
     X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
     k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, 1 each if not given.
     tol : the relative duality gap at which a point is done.  max_iter : sweeps for one point.
+    threads : points solved side by side, as many as there are processors if not given. They change no bit.
 
     A point that needs more sweeps than `max_iter` is returned with the gap it has, `converged` false, and a
     ConvergenceWarning.  Raises ValueError for NaN, infinite or empty input, shapes that disagree, a single
@@ -93,14 +97,14 @@ def multinomial_l1_path(
     X, labels, Cs, weight = _checked(X, y, Cs, sample_weight, tol, max_iter)
     problem = Problem.of(X, labels, weight, tol)
     lambdas = 1 / (Cs * weight.sum())
-    found: dict[float, tuple[Certificate, int]] = {}
+    found: dict[float, Future[tuple[Point, Certificate, int]]] = {}
     point = first_point(problem)
-    for lam in sorted(set(lambdas.tolist()), reverse=True):
-        while lam < (below := point.lam * GRID_RATIO):
-            point, _, _ = solve(problem, point, below, max(tol, GRID_TOL), max_iter, asked=False)
-        _, certificate, sweeps = solve(problem, point.branch(), lam, tol, max_iter, asked=True)
-        found[lam] = certificate, sweeps
-    asked = [found[lam] for lam in lambdas.tolist()]
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as workers:
+        for lam in sorted(set(lambdas.tolist()), reverse=True):
+            while lam < (below := point.lam * GRID_RATIO):
+                point, _, _ = solve(problem, point, below, max(tol, GRID_TOL), max_iter, asked=False)
+            found[lam] = workers.submit(solve, problem, point.branch(), lam, tol, max_iter, asked=True)
+    asked = [found[lam].result()[1:] for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
     if not np.all(gap <= tol):
         at = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
@@ -213,10 +217,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Working:
-    """The working columns of one class, packed side by side, and their Gram matrix under frozen weights.
-
-    A branch shares `packed`: it writes behind the columns that the others use, and never into them.
-    """
+    """The working columns of one class, packed side by side, and their Gram matrix under frozen weights."""
 
     columns: Indices  # (m,), numbers of columns; filled up with the empty column to a multiple of 4
     packed: Reals  # (rows, capacity)
@@ -224,6 +225,7 @@ class Working:
     known: int  # so many of the columns are in the Gram matrix
     weights: Reals  # (rows,), under which it was made
     heavy: Indices  # the rows that it counts
+    shared: bool = False  # `packed` belongs to another point too: a copy is made before it grows
 
     @classmethod
     def none(cls, problem: Problem) -> Working:
@@ -233,7 +235,7 @@ class Working:
 
     def branch(self) -> Working:
         """Return a copy that may grow and be made afresh without a change to this one."""
-        return replace(self, gram=self.gram.copy())
+        return replace(self, gram=self.gram.copy(), shared=True)
 
     def take(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of `wanted` (columns,) that are not there; say whether there were any."""
@@ -243,13 +245,13 @@ class Working:
             return False
         new = _fours(new, problem.rows.shape[1] - 1)
         m = self.columns.size
-        if m + new.size > self.packed.shape[1]:
+        if self.shared or m + new.size > self.packed.shape[1]:
             capacity = _up_to(16, (m + new.size) * 3 // 2)
             packed = np.zeros((len(self.packed), capacity), self.packed.dtype)
             packed[:, :m] = self.packed[:, :m]
             gram = np.zeros((capacity, capacity), self.packed.dtype)
             gram[:m, :m] = self.gram[:m, :m]
-            self.packed, self.gram = packed, gram
+            self.packed, self.gram, self.shared = packed, gram, False
         kernels.pack(problem.rows, new, m, self.packed)
         self.columns = np.concatenate([self.columns, new])
         return True
@@ -388,9 +390,7 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
             new = coef.copy()
             kernels.descend(work.gram_for(w, height - 1), g, new, penalty, point.lam, INNER * violation, PASSES)
             step = new - coef
-            moving = _fours(np.flatnonzero(step), columns.size)
-            columns, weights = np.append(columns, problem.p + 1)[moving], np.append(step, 0.0)[moving]
-            kernels.combine(problem.columns, columns, weights.astype(w.dtype), move)
+            kernels.combine(problem.columns, columns, step, move)
             growth = kernels.dot(penalty, np.abs(new) - np.abs(coef))
             start = kernels.dot(g, step) + growth
             t = 1.0
@@ -401,7 +401,7 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
                 if end <= -start:
                     break
                 t *= start / (start - end)
-            point.V[k, work.columns] = new if t == 1 else coef + t * step
+            point.V[k, columns] = new if t == 1 else coef + t * step
             point.eta[k] += t * move
         below += e
     return worst
@@ -434,8 +434,8 @@ def keep_signs(problem: Problem, old: Floats, V: Floats, eta: Floats) -> tuple[F
     lost[:, problem.p] = False
     move = np.empty(eta.shape[1], problem.columns.dtype)
     for k in np.flatnonzero(lost.any(axis=1)):
-        columns = _fours(np.flatnonzero(lost[k]), problem.p + 1)
-        kernels.combine(problem.columns, columns, V[k, columns].astype(move.dtype), move)
+        columns = np.flatnonzero(lost[k])
+        kernels.combine(problem.columns, columns, V[k, columns], move)
         eta[k] -= move
     return np.where(lost, 0.0, V), eta
 
