@@ -9,7 +9,7 @@ the grid point before it, so it is the same, bit for bit, whatever else is asked
 
 1. `Problem`: a centred working copy of the data, by rows and by columns, in float32 where that is enough.
 2. `Point`: the state, with what is kept for each class in `Working`: working columns and their Gram matrix.
-3. `start_of`: a point starts by extrapolation in lambda from the two before it.
+3. `extrapolated`, `interpolated`: a grid point starts from the two before it, any other from the two around it.
 4. `sweep`: class by class, Newton's quadratic model by coordinate descent on the Gram matrix.
 5. `anderson`: extrapolation over three sweeps, kept if the objective falls.
 6. `certify`: scores, gradient and dual point in float64 on the data as given.
@@ -101,9 +101,11 @@ def multinomial_l1_path(
     point = first_point(problem)
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as workers:
         for lam in sorted(set(lambdas.tolist()), reverse=True):
-            while lam < (below := point.lam * GRID_RATIO):
-                point, _, _ = solve(problem, point, below, max(tol, GRID_TOL), max_iter, asked=False)
-            found[lam] = workers.submit(solve, problem, point.branch(), lam, tol, max_iter, asked=True)
+            while lam < point.lam * (1 - 1e-12):
+                start = extrapolated(problem, point, point.lam * GRID_RATIO)
+                point, _, _ = solve(problem, start, max(tol, GRID_TOL), max_iter, asked=False)
+            start = interpolated(problem, point, lam)
+            found[lam] = workers.submit(solve, problem, start, tol, max_iter, asked=True)
     asked = [found[lam].result()[1:] for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
     if not np.all(gap <= tol):
@@ -290,9 +292,10 @@ class Point:
     working: list[Working]
     before: Point | None = None
 
-    def branch(self) -> Point:
-        """Return a copy whose working columns may change."""
-        return replace(self, working=[work.branch() for work in self.working])
+    def take(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
+        """Add the columns of `wanted` (K, columns) to the working ones; say whether there were any."""
+        wanted[:, problem.p] = True
+        return any([work.take(problem, mine) for work, mine in zip(self.working, wanted, strict=True)])
 
     def objective(self, problem: Problem) -> float:
         """Return the objective of this point."""
@@ -330,8 +333,8 @@ def first_point(problem: Problem) -> Point:
 # 3. The start of a point
 
 
-def start_of(problem: Problem, origin: Point, lam: float) -> Point:
-    """Return the point at `lam` as extrapolated from `origin` and the one before it.
+def extrapolated(problem: Problem, origin: Point, lam: float) -> Point:
+    """Return the start of the grid point at `lam`, by the two grid points before it.
 
     The working columns are those whose extrapolated gradient reaches lambda, whose gradient reached the last
     one, or whose weight is not zero; at the start of the path those of the strong rule.
@@ -353,10 +356,25 @@ def start_of(problem: Problem, origin: Point, lam: float) -> Point:
         further = point.moved(problem, *keep_signs(problem, origin.V, V, eta))
         if further.objective(problem) < point.objective(problem):
             point = further
-    wanted |= point.V != 0
-    wanted[:, problem.p] = True
-    for work, mine in zip(point.working, wanted, strict=True):
-        work.take(problem, mine)
+    point.take(problem, wanted | (point.V != 0))
+    return point
+
+
+def interpolated(problem: Problem, after: Point, lam: float) -> Point:
+    """Return the start of a point that is asked for, between the grid point `after` and the one before that.
+
+    It may solve for more working columns and make Gram matrices afresh without a change to either.
+    """
+    point = replace(
+        after, lam=lam, counted=after.counted.copy(), gradient=after.gradient.copy(),
+        working=[work.branch() for work in after.working],
+    )
+    if (before := after.before) is None:
+        return point
+    t = (before.lam - lam) / (before.lam - after.lam)
+    point = point.moved(problem, before.V + t * (after.V - before.V), before.eta + t * (after.eta - before.eta))
+    likely = before.gradient + t * (after.gradient - before.gradient)
+    point.take(problem, (np.abs(likely) >= lam * problem.unit) | (point.V != 0))
     return point
 
 
@@ -532,15 +550,15 @@ def _optimal_intercepts(problem: Problem, eta: Floats) -> tuple[Floats, Floats, 
 
 
 def solve(
-    problem: Problem, origin: Point, lam: float, tol: float, max_iter: int, *, asked: bool
+    problem: Problem, point: Point, tol: float, max_iter: int, *, asked: bool
 ) -> tuple[Point, Certificate, int]:
-    """Return the point at `lam`, its certificate and the number of sweeps, starting from `origin`.
+    """Return the solution from the start `point`, its certificate and the number of sweeps.
 
     A point of the grid that is not `asked` for makes do with the estimate.
     """
-    if lam >= origin.lam * (1 - 1e-12) and origin.before is None:
-        return origin, certify(problem, origin.V, lam), 0
-    point = start_of(problem, origin, lam)
+    lam = point.lam
+    if point.before is None:
+        return point, certify(problem, point.V, lam), 0
     sweeps = 0
     target = MOST
     while True:
@@ -565,9 +583,7 @@ def solve(
         point.gradient, point.counted = certificate.gradient, certificate.residual
         if certificate.gap <= tol or sweeps >= max_iter:
             return point, certificate, sweeps
-        beyond = np.abs(point.gradient) > lam * problem.unit
-        beyond[:, problem.p] = False
-        if not any([work.take(problem, mine) for work, mine in zip(point.working, beyond, strict=True)]):
+        if not point.take(problem, np.abs(point.gradient) > lam * problem.unit):
             target *= max(0.2, 0.5 * tol / certificate.gap)
 
 
