@@ -94,16 +94,27 @@ def dot(a, b):
 
 
 @kernel
-def column_ranges(X):
-    """X.min(axis=0), X.max(axis=0), X.mean(axis=0)."""
-    low, high, mean = X[0].copy(), X[0].copy(), X[0].copy()
-    for i in range(1, X.shape[0]):
+def column_ranges(X, s):
+    """X.min(axis=0), X.max(axis=0), s @ X."""
+    low, high, mean = X[0].copy(), X[0].copy(), np.zeros(X.shape[1])
+    for i in range(X.shape[0]):
         x = X[i]
         for j in range(X.shape[1]):
             low[j] = min(low[j], x[j])
             high[j] = max(high[j], x[j])
-            mean[j] += x[j]
-    return low, high, mean / X.shape[0]
+            mean[j] += s[i] * x[j]
+    return low, high, mean
+
+
+@kernel
+def column_norms(rows, s):
+    """np.sqrt(s @ rows**2), in float64."""
+    out = np.zeros(rows.shape[1])
+    for i in range(rows.shape[0]):
+        x = rows[i]
+        for j in range(rows.shape[1]):
+            out[j] += s[i] * (np.float64(x[j]) * np.float64(x[j]))
+    return np.sqrt(out)
 
 
 @kernel
@@ -182,18 +193,27 @@ def add_rows(packed, rows, change, g):
 
 
 @kernel
-def gradient(rows, R, out):
-    """out += R[:, : len(rows)] @ rows.  R : (K, a multiple of 4), K even, 0 behind the rows that there are."""
-    last = rows.shape[0] - 1
-    for i in range(0, rows.shape[0], 4):
-        x0, x1, x2, x3 = rows[i], rows[min(i + 1, last)], rows[min(i + 2, last)], rows[min(i + 3, last)]
-        for k in range(0, R.shape[0], 2):
-            r0, r1, r2, r3 = R[k, i], R[k, i + 1], R[k, i + 2], R[k, i + 3]
-            s0, s1, s2, s3 = R[k + 1, i], R[k + 1, i + 1], R[k + 1, i + 2], R[k + 1, i + 3]
-            g, h = out[k], out[k + 1]
-            for j in range(rows.shape[1]):
-                g[j] += (r0 * x0[j] + r1 * x1[j]) + (r2 * x2[j] + r3 * x3[j])
-                h[j] += (s0 * x0[j] + s1 * x1[j]) + (s2 * x2[j] + s3 * x3[j])
+def gradient(rows, R, part, out):
+    """out += R @ rows.  rows : (n, p), n a multiple of 8.  R : (K, n), K even.  part : (K, p), for the sums.
+
+    32 rows are summed in the precision of `rows`, and these sums in float64.
+    """
+    n, p = rows.shape
+    for start in range(0, n, 32):
+        part[:] = 0
+        for i in range(start, min(start + 32, n), 4):
+            x0, x1, x2, x3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+            for k in range(0, R.shape[0], 2):
+                r0, r1, r2, r3 = R[k, i], R[k, i + 1], R[k, i + 2], R[k, i + 3]
+                s0, s1, s2, s3 = R[k + 1, i], R[k + 1, i + 1], R[k + 1, i + 2], R[k + 1, i + 3]
+                g, h = part[k], part[k + 1]
+                for j in range(p):
+                    g[j] += (r0 * x0[j] + r1 * x1[j]) + (r2 * x2[j] + r3 * x3[j])
+                    h[j] += (s0 * x0[j] + s1 * x1[j]) + (s2 * x2[j] + s3 * x3[j])
+        for k in range(R.shape[0]):
+            g, total = part[k], out[k]
+            for j in range(p):
+                total[j] += g[j]
 
 
 @kernel

@@ -45,6 +45,7 @@ PASSES = 200  # and after so many passes over the working columns
 MOVED = 0.3  # a Gram matrix is made afresh when its weights have moved by this part
 LIGHT = 0.05  # rows with less than this part of the mean weight are left out of it
 STILL = 1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
+ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself, and ten sums of 32 rows
 MOST = 0.3  # the largest target
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
 DEPTH = 5  # sweeps for one extrapolation
@@ -56,7 +57,7 @@ SMALL = 2**18  # numbers in X up to which float32 would save nothing
 class Path:
     """Points of the path in the order of the Cs asked for; read-only arrays.
 
-    coef : (points, K, p).  intercept : (points, K).  duality_gap : (points,), relative to the primal.
+    coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.  duality_gap : (points,), relative to the primal.
     objective : (points,), ``C * sum_i weight_i CE_i + |W|_1`` as scikit-learn has it.
     n_iter : (points,), sweeps over the classes from the grid point before.  converged : (points,) bool.
     """
@@ -179,13 +180,16 @@ class Problem:
     centre: Floats  # (p,)
     scale: Floats  # (p,)
     unit: Floats  # (columns,): the penalty of a working column is lambda * unit, the intercept's 0
+    norms: Floats  # (columns,): the root of sum_i s_i x_ij^2
 
     @classmethod
     def of(cls, X: Floats, labels: Indices, weight: Floats, tol: float) -> Problem:
         n, p = X.shape
         dtype = np.float32 if X.size > SMALL and tol >= 1e-4 else np.float64
         height, width = _up_to(8, n + 1), _up_to(16, p + 2)
-        low, high, mean = kernels.column_ranges(X)
+        s = np.zeros(height)
+        s[:n] = weight / kernels.total(weight)
+        low, high, mean = kernels.column_ranges(X, s)
         largest = np.maximum(high - mean, mean - low)
         constant = largest <= 1e-12 * np.maximum(abs(high), abs(low))
         exponent = np.frexp(np.where(constant, 1.0, largest))[1]
@@ -195,12 +199,10 @@ class Problem:
         rows[:n, p] = columns[p, :n] = 1
         hit = np.zeros((labels.max() + 1, height), dtype=np.bool_)
         hit[labels, np.arange(n)] = True
-        s = np.zeros(height)
-        s[:n] = weight / weight.sum()
         unit = np.ones(width)
         unit[:p] = np.where(constant, 1.0, 1 / scale)
         unit[p] = 0
-        return cls(X, hit, s, rows, columns, mean, scale, unit)
+        return cls(X, hit, s, rows, columns, mean, scale, unit, kernels.column_norms(rows, s))
 
     @property
     def p(self) -> int:
@@ -258,12 +260,12 @@ class Working:
         self.columns = np.concatenate([self.columns, new])
         return True
 
-    def gram_for(self, w: Reals, empty_row: int) -> Reals:
+    def gram_for(self, problem: Problem, w: Reals) -> Reals:
         """Return the Gram matrix of all columns; afresh under `w` if that is far from the frozen weights."""
         total = kernels.distance(w, np.zeros_like(w))
         if kernels.distance(w, self.weights) > MOVED * total:
             self.weights, self.known = w.copy(), 0
-            self.heavy = _fours(np.flatnonzero(w > LIGHT * total / len(w)), empty_row)
+            self.heavy = _fours(np.flatnonzero(w > LIGHT * total * problem.s), problem.s.size - 1)
         if self.known < (m := self.columns.size):
             kernels.gram(self.packed, self.weights, self.heavy, self.known, m, self.gram)
             self.known = m
@@ -319,15 +321,14 @@ def first_point(problem: Problem) -> Point:
     V = np.zeros((K, problem.rows.shape[1]))
     share = np.array([kernels.dot(hit.astype(np.float64), problem.s) for hit in problem.hit])
     kernels.log(share, V[:, problem.p])
-    certificate = certify(problem, V, np.inf)
-    p = problem.p
-    lam = float((np.abs(certificate.gradient[:, :p]) / problem.unit[:p]).max())
-    nothing = np.zeros(0)
     point = Point(
-        lam, certificate.V, certificate.eta, nothing, nothing, 0.0, certificate.residual, certificate.gradient,
-        [Working.none(problem) for _ in range(K)],
+        lam=np.inf, V=V, eta=np.repeat(V[:, problem.p :][:, :1], height, axis=1), e=V, shift=V, loss=0.0,
+        counted=V, gradient=V, working=[Working.none(problem) for _ in range(K)],
     )
-    return point.moved(problem, point.V, point.eta)
+    point, _ = certify(problem, point, 0.0, exact=True)
+    p = problem.p
+    point.lam = float((np.abs(point.gradient[:, :p]) / problem.unit[:p]).max())
+    return point
 
 
 # 3. The start of a point
@@ -406,7 +407,7 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
         worst = max(worst, violation)
         if violation > SKIP * target:
             new = coef.copy()
-            kernels.descend(work.gram_for(w, height - 1), g, new, penalty, point.lam, INNER * violation, PASSES)
+            kernels.descend(work.gram_for(problem, w), g, new, penalty, point.lam, INNER * violation, PASSES)
             step = new - coef
             kernels.combine(problem.columns, columns, step, move)
             growth = kernels.dot(penalty, np.abs(new) - np.abs(coef))
@@ -463,87 +464,71 @@ def keep_signs(problem: Problem, old: Floats, V: Floats, eta: Floats) -> tuple[F
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Coefficients on the data as given, and what was computed with them there in float64."""
+    """Coefficients on the data as given, with the objective and the relative duality gap there."""
 
     coef: Floats
     intercept: Floats
     primal: float
-    gap: float  # relative to the primal
-    V: Floats  # (K, columns): the same coefficients on the working copy
-    eta: Floats  # (K, rows)
-    residual: Floats  # (K, rows): s (softmax - Y)
-    gradient: Floats  # (K, columns), of the working copy
+    gap: float
 
 
-def certify(problem: Problem, V: Floats, lam: float, eta: Floats | None = None) -> Certificate:
-    """Return the duality gap at `V`, with the intercepts made optimal first.
+def certify(problem: Problem, point: Point, tol: float, *, exact: bool) -> tuple[Point, Certificate]:
+    """Return `point` with optimal intercepts and its gradient afresh, and the duality gap there.
 
-    Dual point: the residuals R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value
-    is the mean entropy of the rows of Y + t R. It wants the columns of s R to sum to zero: what rounding leaves
-    of that is charged at the size of the intercepts.
+    The primal is that of the data as given, in float64 throughout. The dual point is made of the residuals
+    R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value is the mean entropy of the
+    rows of Y + t R. The product is made on the working copy; what its rounding could hide is added to its size,
+    so that the dual point is feasible for the data as given too. The columns of s R should sum to zero: what is
+    left is charged at the size of the intercepts.
 
-    With the scores `eta` given, these and the working copy are relied on: an estimate, no certificate.
+    Not `exact`: with the scores of the sweeps, which drift from the coefficients by rounding; an estimate.
     """
     K, height = problem.hit.shape
-    p = problem.p
-    coef, b = problem.on_the_data(V)
-    rows: Reals = problem.rows
-    if eta is None:
-        rows, eta = problem.X, np.zeros((K, height))
+    p, lam, eta = problem.p, point.lam, point.eta
+    coef, b = problem.on_the_data(point.V)
+    if exact:
+        eta = np.zeros((K, height))
         starts = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1)))
         kernels.scores(problem.X, starts, np.nonzero(coef)[1], coef[coef != 0], b, eta)
-    move, e, R, loss = _optimal_intercepts(problem, eta)
+    V = point.V.copy()
+    point, R, move = _with_best_intercepts(problem, replace(point, V=V, eta=eta), 1e-4 * tol)
     sR = np.zeros((_up_to(2, K), height))
     sR[:K] = R * problem.s
-    gradient = np.zeros((K, problem.rows.shape[1]))
-    found = _gradient(rows, sR)[:K]
-    gradient[:, :p] = found / problem.scale if rows is problem.X else found[:, :p]
-    largest = (np.abs(gradient[:, :p]) / problem.unit[:p]).max()
+    gradient, dtype = np.zeros((len(sR), len(problem.unit))), problem.rows.dtype
+    kernels.gradient(problem.rows, sR.astype(dtype), np.empty(gradient.shape, dtype), gradient)
+    gradient = gradient[:K]
+    size = np.array([[kernels.dot(r, sr) ** 0.5] for r, sr in zip(R, sR, strict=False)])
+    hidden = ROUNDINGS * np.finfo(dtype).eps / 2 * size * problem.norms
+    largest = ((np.abs(gradient) + hidden)[:, :p] / problem.unit[:p]).max()
     t = min(1.0, lam / largest) if largest > 0 else 1.0
     entropy = np.empty(height)
     kernels.entropy(R, problem.hit, t, entropy)
-    size = sum(kernels.total(np.abs(row)) for row in coef)
-    primal = kernels.dot(loss, problem.s) + (lam * size if size else 0.0)
     b = b + move
     left = sum(abs(kernels.total(row)) for row in sR) * (1 + np.abs(b).max())
+    primal = point.loss + (lam * _l1(problem, V) if coef.any() else 0.0)
     gap = max(0.0, primal - kernels.dot(entropy, problem.s) + left) / primal
-    V = V.copy()
-    V[:, p] += move
-    return Certificate(coef, b, primal, gap, V, eta + move[:, None], sR[:K], gradient)
+    point.counted, point.gradient = sR[:K], gradient
+    return point, Certificate(coef, b - kernels.total(b) / K, primal, gap)
 
 
-def _gradient(rows: Reals, sR: Floats) -> Floats:
-    """Return sR @ rows, in blocks of rows that are added up in float64."""
-    sR = sR.astype(rows.dtype)
-    out = np.zeros((len(sR), rows.shape[1]))
-    for start in range(0, len(rows), 1024):
-        part = np.zeros(out.shape, rows.dtype)
-        kernels.gradient(rows[start : start + 1024], sR[:, start : start + 1024], part)
-        out += part
-    return out
-
-
-def _optimal_intercepts(problem: Problem, eta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return what to add to the intercepts at the scores `eta` to make them optimal, by Newton's method.
-
-    And there: exp(eta - row maxima), the residuals softmax - Y and the cross-entropies.
-    """
-    K, height = eta.shape
-    e, R = np.empty_like(eta), np.empty_like(eta)
-    shift, loss = np.empty(height), np.empty(height)
-    move = np.zeros(K)
+def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[Point, Floats, Floats]:
+    """Return the point with optimal intercepts, by Newton's method, its residuals softmax - Y, and the move."""
+    R, move = np.empty_like(point.eta), np.zeros(len(point.eta))
     for attempt in range(30):
-        kernels.exponentials(eta + move[:, None], problem.hit, shift, e, loss)
-        kernels.residuals(e, problem.hit, R)
+        point = point.moved(problem, point.V, point.eta)
+        kernels.residuals(point.e, problem.hit, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
-        if np.abs(g).max() < 1e-13:
+        if np.abs(g).max() <= max(tol, 1e-14):
             break
         if attempt % 5 == 0:
             H = kernels.intercept_curvature(R, problem.hit, problem.s)
-            H += H.trace() / K  # one more direction: adding one number to all intercepts changes nothing
+            H += H.trace() / len(g)  # one more direction: adding one number to all intercepts changes nothing
         step = kernels.solve(H.copy(), -g)
-        move += step / max(1.0, np.abs(step).max())
-    return move, e, R, loss
+        step /= max(1.0, np.abs(step).max())
+        move += step
+        point.V[:, problem.p] += step
+        point.eta = point.eta + step[:, None]
+    return point, R, move
 
 
 # 7. One point
@@ -558,7 +543,7 @@ def solve(
     """
     lam = point.lam
     if point.before is None:
-        return point, certify(problem, point.V, lam), 0
+        return *certify(problem, point, tol, exact=True), 0
     sweeps = 0
     target = MOST
     while True:
@@ -576,11 +561,9 @@ def solve(
             history = [*history[1 - DEPTH :], (*start, point.V.copy(), point.eta.copy())]
             if len(history) > 1:
                 point = anderson(problem, point, history)
-        certificate = certify(problem, point.V, lam, None if asked else point.eta)
+        point, certificate = certify(problem, point, tol, exact=asked)
         if trace is not None:
             trace.append((lam, sweeps, worst, target, certificate.gap, tol))
-        point = point.moved(problem, certificate.V, certificate.eta)
-        point.gradient, point.counted = certificate.gradient, certificate.residual
         if certificate.gap <= tol or sweeps >= max_iter:
             return point, certificate, sweeps
         if not point.take(problem, np.abs(point.gradient) > lam * problem.unit):
