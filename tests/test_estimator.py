@@ -38,7 +38,9 @@ def test_it_holds_the_path_that_the_solver_finds(data):
 
 def test_it_predicts_what_saga_predicts_at_the_optimum(data):
     X, y = data
-    saga = LogisticRegression(C=0.1, l1_ratio=1, solver="saga", tol=1e-6, max_iter=100_000, random_state=0).fit(X, y)
+    saga = LogisticRegression(
+        C=0.1, l1_ratio=1, solver="saga", tol=1e-6, max_iter=100_000, random_state=0
+    ).fit(X, y)
     model = L1MultinomialPath(0.1, tol=1e-8).fit(X, y)
     np.testing.assert_allclose(model.predict_proba(X), saga.predict_proba(X), atol=1e-4)
     np.testing.assert_allclose(model.decision_function(X), saga.decision_function(X), atol=1e-3)

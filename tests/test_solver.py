@@ -69,9 +69,15 @@ def mnist():
     folder = os.environ.get("SPARSE_DIGITS_MIRROR")
     if not folder:
         pytest.skip("SPARSE_DIGITS_MIRROR names no folder with MNIST's IDX files")
-    images = np.frombuffer(gzip.decompress(Path(folder, "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
-    labels = np.frombuffer(gzip.decompress(Path(folder, "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
-    return StandardScaler().fit_transform(images.reshape(-1, 784)[:5000].astype(float)), labels[:5000].astype(int)
+    images = np.frombuffer(
+        gzip.decompress(Path(folder, "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+    )
+    labels = np.frombuffer(
+        gzip.decompress(Path(folder, "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8
+    )
+    return StandardScaler().fit_transform(images.reshape(-1, 784)[:5000].astype(float)), labels[:5000].astype(
+        int
+    )
 
 
 # The certificate
@@ -143,7 +149,9 @@ def test_the_claimed_gap_is_never_below_the_true_one():
 def test_it_agrees_with_saga_run_to_1e_6():
     X, y = problem(n=150, p=8)
     for C in C_max(X, y, 3) * np.array([2.0, 10.0, 50.0]):
-        saga = LogisticRegression(C=C, l1_ratio=1, solver="saga", tol=1e-6, max_iter=100_000, random_state=0).fit(X, y)
+        saga = LogisticRegression(
+            C=C, l1_ratio=1, solver="saga", tol=1e-6, max_iter=100_000, random_state=0
+        ).fit(X, y)
         path = multinomial_l1_path(X, y, [C], tol=1e-9)
         _, theirs = certificate(X, y, saga.coef_, saga.intercept_, C)
         assert path.objective[0] <= theirs * (1 + 1e-9)
@@ -254,7 +262,9 @@ def test_columns_that_tell_nothing_apart_give_zero_weights_at_any_C():
 
 
 @pytest.mark.parametrize(
-    ("n", "p", "K"), [(5, 4, 5), (40, 6, 2), (10, 300, 2), (30, 200, 4)], ids=["one row each", "two", "wide", "wide, 4"]
+    ("n", "p", "K"),
+    [(5, 4, 5), (40, 6, 2), (10, 300, 2), (30, 200, 4)],
+    ids=["one row each", "two", "wide", "wide, 4"],
 )
 def test_few_rows_two_classes_and_more_columns_than_rows(n, p, K):
     X, y = problem(n, p, K)

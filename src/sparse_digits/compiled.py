@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from typing import Any
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
 
+_DAMAGED = (EOFError, ValueError, pickle.UnpicklingError)  # how a torn or foreign index shows
 _announced = False
 
 
@@ -48,7 +50,11 @@ def _announce(where: str) -> None:
     global _announced  # noqa: PLW0603 - one line for a process, whichever kernel comes first
     if not _announced:
         _announced = True
-        print(f"sparse_digits: compiling the path solver, some ten seconds ({where})", file=sys.stderr, flush=True)
+        print(
+            f"sparse_digits: compiling the path solver, some ten seconds ({where})",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 class _Locator:
@@ -86,7 +92,7 @@ class _Cache(FunctionCache):  # type: ignore[misc]  # numba ships no types
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = None
-        with contextlib.suppress(OSError, EOFError, ValueError):  # what cannot be read is compiled again
+        with contextlib.suppress(OSError, *_DAMAGED):  # what cannot be read is compiled again
             found = super().load_overload(sig, target_context)
         if found is None:
             _announce(f"once for this machine, kept in {_FOLDER}")
@@ -94,7 +100,11 @@ class _Cache(FunctionCache):  # type: ignore[misc]  # numba ships no types
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with contextlib.suppress(OSError), self._lock():
-            super().save_overload(sig, data)
+            try:
+                super().save_overload(sig, data)
+            except _DAMAGED:
+                self.flush()
+                super().save_overload(sig, data)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:

@@ -181,7 +181,12 @@ def add_rows(packed, rows, change, g):
         part[:] = 0
         for q in range(start, min(start + BLOCK, rows.size), 8):
             x0, x1, x2, x3 = packed[rows[q]], packed[rows[q + 1]], packed[rows[q + 2]], packed[rows[q + 3]]
-            x4, x5, x6, x7 = packed[rows[q + 4]], packed[rows[q + 5]], packed[rows[q + 6]], packed[rows[q + 7]]
+            x4, x5, x6, x7 = (
+                packed[rows[q + 4]],
+                packed[rows[q + 5]],
+                packed[rows[q + 6]],
+                packed[rows[q + 7]],
+            )
             r0, r1, r2, r3 = change[q], change[q + 1], change[q + 2], change[q + 3]
             r4, r5, r6, r7 = change[q + 4], change[q + 5], change[q + 6], change[q + 7]
             for j in range(m):
@@ -433,7 +438,11 @@ def exponentials(eta, hit, shift, e, loss):
         total[:] = 0.0
         lost[:] = 0.0
         for k in range(K):
-            score, power, mine = eta[k, start : start + size], e[k, start : start + size], hit[k, start : start + size]
+            score, power, mine = (
+                eta[k, start : start + size],
+                e[k, start : start + size],
+                hit[k, start : start + size],
+            )
             for i in range(size):
                 z = score[i] - top[i]
                 power[i] = _exp(z)
@@ -460,7 +469,11 @@ def residuals(e, hit, R):
         for i in range(size):
             inverse[i] = 1.0 / inverse[i]
         for k in range(K):
-            power, mine, out = e[k, start : start + size], hit[k, start : start + size], R[k, start : start + size]
+            power, mine, out = (
+                e[k, start : start + size],
+                hit[k, start : start + size],
+                R[k, start : start + size],
+            )
             for i in range(size):
                 out[i] = (-rest[i] if mine[i] else power[i]) * inverse[i]
 

@@ -44,7 +44,9 @@ INNER = 0.1  # coordinate descent stops at this part of the violation it began w
 PASSES = 200  # and after so many passes over the working columns
 MOVED = 0.3  # a Gram matrix is made afresh when its weights have moved by this part
 LIGHT = 0.05  # rows with less than this part of the mean weight are left out of it
-STILL = 1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
+STILL = (
+    1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
+)
 ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself, and ten sums of 32 rows
 MOST = 0.3  # the largest target
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
@@ -70,7 +72,14 @@ class Path:
     converged: npt.NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        for array in (self.coef, self.intercept, self.duality_gap, self.objective, self.n_iter, self.converged):
+        for array in (
+            self.coef,
+            self.intercept,
+            self.duality_gap,
+            self.objective,
+            self.n_iter,
+            self.converged,
+        ):
             array.setflags(write=False)
 
 
@@ -112,7 +121,9 @@ def multinomial_l1_path(
     if not np.all(gap <= tol):
         at = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
         warnings.warn(
-            f"relative duality gap above tol = {tol:g} after {max_iter} sweeps: {at}", ConvergenceWarning, stacklevel=2
+            f"relative duality gap above tol = {tol:g} after {max_iter} sweeps: {at}",
+            ConvergenceWarning,
+            stacklevel=2,
         )
     return Path(
         coef=np.array([certificate.coef for certificate, _ in asked]),
@@ -235,7 +246,14 @@ class Working:
     def none(cls, problem: Problem) -> Working:
         height, dtype = problem.rows.shape[0], problem.rows.dtype
         nothing = np.zeros(0, np.intp)
-        return cls(nothing, np.zeros((height, 0), dtype), np.zeros((0, 0), dtype), 0, np.zeros(height, dtype), nothing)
+        return cls(
+            nothing,
+            np.zeros((height, 0), dtype),
+            np.zeros((0, 0), dtype),
+            0,
+            np.zeros(height, dtype),
+            nothing,
+        )
 
     def branch(self) -> Working:
         """Return a copy that may grow and be made afresh without a change to this one."""
@@ -322,8 +340,15 @@ def first_point(problem: Problem) -> Point:
     share = np.array([kernels.dot(hit.astype(np.float64), problem.s) for hit in problem.hit])
     kernels.log(share, V[:, problem.p])
     point = Point(
-        lam=np.inf, V=V, eta=np.repeat(V[:, problem.p :][:, :1], height, axis=1), e=V, shift=V, loss=0.0,
-        counted=V, gradient=V, working=[Working.none(problem) for _ in range(K)],
+        lam=np.inf,
+        V=V,
+        eta=np.repeat(V[:, problem.p :][:, :1], height, axis=1),
+        e=V,
+        shift=V,
+        loss=0.0,
+        counted=V,
+        gradient=V,
+        working=[Working.none(problem) for _ in range(K)],
     )
     point, _ = certify(problem, point, 0.0, exact=True)
     p = problem.p
@@ -341,8 +366,13 @@ def extrapolated(problem: Problem, origin: Point, lam: float) -> Point:
     one, or whose weight is not zero; at the start of the path those of the strong rule.
     """
     point = replace(
-        origin, lam=lam, V=origin.V.copy(), eta=origin.eta.copy(), e=origin.e.copy(),
-        counted=origin.counted.copy(), gradient=origin.gradient.copy(),
+        origin,
+        lam=lam,
+        V=origin.V.copy(),
+        eta=origin.eta.copy(),
+        e=origin.e.copy(),
+        counted=origin.counted.copy(),
+        gradient=origin.gradient.copy(),
         before=replace(origin, before=None, working=[]),
     )
     size = np.abs(origin.gradient)
@@ -367,13 +397,18 @@ def interpolated(problem: Problem, after: Point, lam: float) -> Point:
     It may solve for more working columns and make Gram matrices afresh without a change to either.
     """
     point = replace(
-        after, lam=lam, counted=after.counted.copy(), gradient=after.gradient.copy(),
+        after,
+        lam=lam,
+        counted=after.counted.copy(),
+        gradient=after.gradient.copy(),
         working=[work.branch() for work in after.working],
     )
     if (before := after.before) is None:
         return point
     t = (before.lam - lam) / (before.lam - after.lam)
-    point = point.moved(problem, before.V + t * (after.V - before.V), before.eta + t * (after.eta - before.eta))
+    point = point.moved(
+        problem, before.V + t * (after.V - before.V), before.eta + t * (after.eta - before.eta)
+    )
     likely = before.gradient + t * (after.gradient - before.gradient)
     point.take(problem, (np.abs(likely) >= lam * problem.unit) | (point.V != 0))
     return point
