@@ -71,7 +71,7 @@ def test_it_works_in_a_pipeline_under_cross_validation_and_grid_search():
     assert search.best_params_ == {"l1multinomialpath__Cs": 0.05}
 
 
-def test_the_chosen_C_is_the_sparsest_within_one_standard_error(data):
+def test_the_chosen_one_is_the_sparsest_within_one_standard_error(data):
     X, y = data
     Cs = np.geomspace(0.01, 10, 7)
     model = L1MultinomialPath(Cs, cv=StratifiedKFold(5)).fit(X, y)
@@ -83,7 +83,7 @@ def test_the_chosen_C_is_the_sparsest_within_one_standard_error(data):
     np.testing.assert_array_equal(model.coef_, model.coef_path_[Cs == model.C_][0])
 
 
-def test_one_standard_error_takes_the_smallest_C_that_is_near_enough_in_any_order():
+def test_one_standard_error_takes_the_smallest_that_is_near_enough_in_any_order():
     loss = np.array([[0.5, 0.31, 0.30, 0.4], [0.5, 0.33, 0.34, 0.4]])
     assert one_standard_error(np.array([1.0, 2.0, 4.0, 8.0]), loss) == 1
     assert one_standard_error(np.array([1.0, 9.0, 4.0, 8.0]), loss) == 2

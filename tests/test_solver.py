@@ -1,4 +1,4 @@
-"""The path solver against mathematics: its own certificate is checked by another one, written from the definition."""
+"""The path solver against mathematics; its certificate is checked by another, written from the definition."""
 
 import gzip
 import os
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from scipy.special import log_softmax, softmax, xlogy
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -100,7 +101,7 @@ def test_on_mnist_a_path_of_twenty_points_is_certified(mnist):
 
 
 @pytest.mark.slow
-def test_on_mnist_the_seeds_hundredfold_C_converges(mnist):
+def test_on_mnist_the_seeds_hundredfold_c_converges(mnist):
     X, y = mnist
     assert holds(multinomial_l1_path(X, y, [1.0]), X, y, [1.0], 1e-3)
 
@@ -114,7 +115,7 @@ def test_on_mnist_the_seeds_hundredfold_C_converges(mnist):
     times=st.floats(1.01, 30),
     tol=st.sampled_from([1e-2, 1e-3, 1e-6]),
 )
-def test_any_small_problem_is_solved_to_the_gap_that_is_asked_for(seed, n, p, K, times, tol):
+def test_any_small_problem_is_solved_to_the_gap_that_is_asked_for(*, seed, n, p, K, times, tol):
     X, y = problem(n, p, K, seed)
     C = C_max(X, y, K) * times
     path = multinomial_l1_path(X, y, [C], tol=tol)
@@ -123,7 +124,7 @@ def test_any_small_problem_is_solved_to_the_gap_that_is_asked_for(seed, n, p, K,
 
 @given(seed=st.integers(0, 10**6), share=st.floats(1e-6, 1))
 @settings(max_examples=30, deadline=None)
-def test_up_to_C_max_every_weight_is_exactly_zero_and_the_intercepts_are_the_log_frequencies(seed, share):
+def test_up_to_c_max_every_weight_is_zero_and_the_intercepts_are_the_log_frequencies(seed, share):
     X, y = problem(seed=seed)
     path = multinomial_l1_path(X, y, [C_max(X, y, 3) * share, C_max(X, y, 3)])
     assert not path.coef.any()
@@ -131,7 +132,7 @@ def test_up_to_C_max_every_weight_is_exactly_zero_and_the_intercepts_are_the_log
     np.testing.assert_allclose(softmax(path.intercept, axis=1)[0], np.bincount(y) / len(y), rtol=1e-12)
 
 
-def test_just_above_C_max_a_weight_is_not_zero():
+def test_just_above_c_max_a_weight_is_not_zero():
     X, y = problem()
     assert multinomial_l1_path(X, y, [1.001 * C_max(X, y, 3)], tol=1e-9).coef.any()
 
@@ -205,7 +206,7 @@ def test_permuting_rows_columns_or_classes_permutes_the_result():
     assert other.objective[0] == pytest.approx(path.objective[0], rel=1e-8)
 
 
-def test_repeating_the_rows_at_half_C_changes_nothing():
+def test_repeating_the_rows_at_half_the_c_changes_nothing():
     X, y = problem(n=120)
     C = 10 * C_max(X, y, 3)
     path = multinomial_l1_path(X, y, [C], tol=1e-9)
@@ -255,7 +256,7 @@ def test_a_constant_column_gets_no_weight():
     assert not path.coef[:, :, 0].any()
 
 
-def test_columns_that_tell_nothing_apart_give_zero_weights_at_any_C():
+def test_columns_that_tell_nothing_apart_give_zero_weights_at_any_c():
     path = multinomial_l1_path(np.ones((6, 3)), [0, 0, 1, 1, 2, 2], [1e-3, 1e6])
     assert not path.coef.any()
     assert path.converged.all()
@@ -280,7 +281,7 @@ def test_very_unequal_classes():
     assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
 
 
-def test_a_separable_problem_at_large_C():
+def test_a_separable_problem_at_large_c():
     X, y = problem(n=60, p=20)
     X[:, 0] += 5 * y
     Cs = C_max(X, y, 3) * np.array([1e2, 1e4])
@@ -303,6 +304,9 @@ def test_a_separable_problem_at_large_C():
         ({"tol": np.nan}, "tol: expected a number > 0"),
         ({"max_iter": 0}, "max_iter: expected at least 1"),
         ({"sample_weight": -np.ones(80)}, "sample_weight: expected finite weights >= 0"),
+        ({"sample_weight": np.zeros(80)}, "sample_weight: expected a weight above 0 in every class"),
+        ({"sample_weight": np.ones(79)}, r"sample_weight: expected shape \(80,\)"),
+        ({"X": csr_matrix(np.ones((80, 12)))}, "X: expected a dense array of numbers"),
     ],
 )
 def test_a_fault_in_the_input_is_one_error_that_says_what_was_expected(change, message):

@@ -12,12 +12,14 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _DAMAGED = (EOFError, ValueError, pickle.UnpicklingError)  # how a torn or foreign index shows
 _announced = False
@@ -41,7 +43,8 @@ def kernel(function: Callable[..., Any]) -> Any:
     No fastmath, so no sum is reordered. Division by zero gives infinity: a check would prevent vector code.
     """
     dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
-    dispatcher._cache = _Uncached() if _FOLDER is None else _Cache(function)  # noqa: SLF001 - as enable_caching does
+    cache = _Uncached() if _FOLDER is None else _Cache(function)
+    dispatcher._cache = cache  # noqa: SLF001 - as its enable_caching does
     return dispatcher
 
 

@@ -35,16 +35,15 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     class_weight : None, "balanced" or dict
         Weights of the classes, multiplied with the rows' weights, as in scikit-learn.
     cv : None, int, splitter or iterable of splits
-        How C is chosen: None does not choose; else by the mean log-loss of the folds, and of all C whose loss is
-        within one standard error of the best the smallest, which has the sparsest model
+        How C is chosen: None does not choose; else by the mean log-loss of the folds, and of all C whose loss
+        is within one standard error of the best the smallest, which has the sparsest model
         (Breiman et al. 1984, section 3.4.3; Hastie, Tibshirani and Friedman 2009, section 7.10).
 
     Attributes
     ----------
     classes_ : (K,)
     coef_ : (K, p), intercept_ : (K,)
-        The point that predicts. Two classes have two rows, one the other's opposite only by chance: the penalty
-        counts both.
+        The point that predicts. Two classes have two rows: the penalty counts both.
     C_ : float
         Its C.
     Cs_ : (points,), coef_path_ : (points, K, p), intercept_path_ : (points, K)
@@ -71,7 +70,7 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.class_weight = class_weight
         self.cv = cv
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Fit the path on X (n, p) and labels y (n,); sample_weight : (n,) >= 0, where 0 is no row."""
         X, y = validate_data(self, X, y, dtype=np.float64, order="C", accept_large_sparse=False)
         check_classification_targets(y)
@@ -110,24 +109,25 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
                 self.loss_path_[fold, k] = np.average(loss, weights=weight[held_out])
         return one_standard_error(self.Cs_, self.loss_path_)
 
-    def decision_function(self, X: npt.ArrayLike) -> Floats:
+    def decision_function(self, X: Any) -> Floats:
         """Return the scores, (n, K); for two classes the second's less the first's, (n,)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64, order="C")
         eta = scores(X, self.coef_, self.intercept_)
-        return eta if len(self.classes_) > 2 else eta[:, 1] - eta[:, 0]  # noqa: PLR2004 - scikit-learn's convention
+        two = len(self.classes_) == 2  # noqa: PLR2004 - where scikit-learn has one score
+        return eta[:, 1] - eta[:, 0] if two else eta
 
-    def predict_log_proba(self, X: npt.ArrayLike) -> Floats:
+    def predict_log_proba(self, X: Any) -> Floats:
         """Return the log-probabilities of the classes, (n, K), in nats."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64, order="C")
         return log_softmax(scores(X, self.coef_, self.intercept_))
 
-    def predict_proba(self, X: npt.ArrayLike) -> Floats:
+    def predict_proba(self, X: Any) -> Floats:
         """Return the probabilities of the classes, (n, K)."""
         return np.exp(self.predict_log_proba(X))
 
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+    def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the class of the highest score, (n,)."""
         best = self.predict_log_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[best])

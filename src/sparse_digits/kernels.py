@@ -1,3 +1,7 @@
+# ruff: noqa: ANN001, ANN201, ANN202 - numba finds the types; the docstrings have the shapes
+# ruff: noqa: PLR0917, FBT003 - numba is called by position
+# ruff: noqa: D403 - a NumPy line begins with a variable
+# mypy: allow-untyped-defs, allow-untyped-calls
 """The loops of the path solver, compiled; each docstring has the NumPy line that its kernel equals.
 
 No kernel adds up across vector lanes in an order of the compiler's choosing (no fastmath), none calls BLAS
@@ -10,8 +14,8 @@ Shapes: n rows (a multiple of 8 in the solver's own copy), p columns, K classes,
 from __future__ import annotations
 
 import numpy as np
-from sparse_digits.compiled import kernel
 
+from sparse_digits.compiled import kernel
 
 LANES = 32
 TILE = 16
@@ -20,7 +24,7 @@ BLOCK = 1024  # rows of a combination that stay in the first-level cache
 
 @kernel
 def _exp(x):
-    """exp(x) by Cody and Waite's reduction to |r| < 0.35 and Taylor's series, 1 ulp; |x| is held below 708."""
+    """exp(x) by Cody and Waite's reduction to |r| < 0.35 and Taylor's series, 1 ulp; |x| is held to 708."""
     x = min(max(x, -708.0), 708.0)
     k = (x * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0  # rounds to an integer
     r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
@@ -78,7 +82,7 @@ def log(x, out):
 
 @kernel
 def dot(a, b):
-    """a @ b, in float64 and in a fixed order."""
+    """A @ b, in float64 and in a fixed order."""
     lanes = np.zeros(LANES)
     whole = a.size - a.size % LANES
     for i in range(0, whole, LANES):
@@ -144,7 +148,7 @@ def sums_below(e, out):
 
 @kernel
 def residual_and_weight(e, above, below, hit, s, r, w):
-    """p = e / (e + above + below); r[:] = s * (p - hit); w[:] = s * p * (1 - p), neither by cancellation."""
+    """P = e / (e + above + below); r[:] = s * (p - hit); w[:] = s * p * (1 - p), neither by cancellation."""
     for i in range(e.size):
         rest = above[i] + below[i]
         inverse = s[i] / (e[i] + rest)
@@ -154,9 +158,10 @@ def residual_and_weight(e, above, below, hit, s, r, w):
 
 @kernel
 def changed(r, counted, s, tau, rows, change):
-    """rows = np.flatnonzero(abs(r - counted) > tau * s); change = (r - counted)[rows]; counted[rows] = r[rows].
+    """rows = np.flatnonzero(abs(r - counted) > tau * s); change = (r - counted)[rows].
 
-    Returns how many; up to the next multiple of 8 they are filled up with the last row, which is empty.
+    These count then: counted[rows] = r[rows]. Returns how many; up to the next multiple of 8 they are filled
+    up with the last row, which is empty.
     """
     m = 0
     for i in range(r.size):
@@ -174,7 +179,7 @@ def changed(r, counted, s, tau, rows, change):
 
 @kernel
 def add_rows(packed, rows, change, g):
-    """g += change @ packed[rows, : g.size].  rows : (m,), m a multiple of 8."""
+    """G += change @ packed[rows, : g.size].  rows : (m,), m a multiple of 8."""
     m = g.size
     part = np.empty(m, packed.dtype)
     for start in range(0, rows.size, BLOCK):
@@ -223,8 +228,9 @@ def gradient(rows, R, part, out):
 
 @kernel
 def scores(X, starts, columns, weights, b, out):
-    """out[:, : len(X)] = W @ X.T + b[:, None]; row k of W has weights[a:z] in columns[a:z], a, z = starts[k : k + 2].
+    """out[:, : len(X)] = W @ X.T + b[:, None].
 
+    Row k of W has weights[a:z] in columns[a:z], a, z = starts[k : k + 2].
     out : (K, a multiple of 4); behind the rows that there are it repeats the last one.
     """
     last = X.shape[0] - 1
@@ -252,7 +258,7 @@ def pack(rows, columns, at, packed):
 
 @kernel
 def gram(packed, w, heavy, old, m, G):
-    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m]; G[:m, old:m] likewise.
+    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m]; its mirror image too.
 
     heavy : the rows that count, a multiple of 4.  old and m multiples of 4.  The diagonal counts all rows.
     """
@@ -361,9 +367,10 @@ def _descend_once(G, q, coef, penalty, lam, nonzero_only):
 
 @kernel
 def descend(G, g, coef, penalty, lam, tol, passes):
-    """coef[:] = argmin over v of g (v - coef) + (v - coef)' G (v - coef) / 2 + penalty |v|, to `tol` as `violation`.
+    """coef[:] = argmin over v of g (v - coef) + (v - coef)' G (v - coef) / 2 + penalty |v|.
 
-    A full pass, then passes over what is not zero until they stand still, and again.
+    To `tol` as `violation` counts: a full pass, then passes over what is not zero until they stand still, and
+    again.
     """
     q = g.astype(G.dtype)
     left = passes
@@ -421,7 +428,7 @@ def step_slope(eta, move, t, shift, above, below, hit, s, e):
 
 @kernel
 def exponentials(eta, hit, shift, e, loss):
-    """shift[:] = eta.max(axis=0); e[:] = np.exp(eta - shift); loss[:] = np.log(e.sum(axis=0)) - (eta - shift)[hit].
+    """shift[:] = eta.max(axis=0); e[:] = np.exp(eta - shift); loss[:] = np.log(e.sum(axis=0) / e[hit]).
 
     eta, hit, e : (K, n).  shift, loss : (n,); a row of no class loses nothing by it.
     """
@@ -454,7 +461,7 @@ def exponentials(eta, hit, shift, e, loss):
 
 @kernel
 def residuals(e, hit, R):
-    """R[:] = e / e.sum(axis=0) - hit, and -(e.sum(axis=0) - e) / e.sum(axis=0) where hit, without cancellation."""
+    """R[:] = e / e.sum(axis=0) - hit, where hit without cancellation."""
     K, n = e.shape
     rest, inverse = np.empty(BLOCK), np.empty(BLOCK)
     for start in range(0, n, BLOCK):

@@ -1,15 +1,16 @@
 """The path of L1-penalised multinomial logistic regression, each point certified by its duality gap.
 
-With row weights s that sum to 1 (1/n each if no sample weights are given) and lambda = 1 / (C sum of weights)::
+With row weights s that sum to 1 (1/n each if no sample weights are given), lambda = 1 / (C sum of weights)::
 
     P(W, b) = sum_i s_i CE(y_i, softmax(W x_i + b)) + lambda |W|_1
 
-The path goes down a fixed grid of lambda that the data alone determine. A point that is asked for starts from
-the grid point before it, so it is the same, bit for bit, whatever else is asked for. In the order of the code:
+The path goes down a fixed grid of lambda that the data alone determine. A point that is asked for starts
+from the two grid points around it, so it is the same, bit for bit, whatever else is asked for. In the order
+of the code:
 
 1. `Problem`: a centred working copy of the data, by rows and by columns, in float32 where that is enough.
 2. `Point`: the state, with what is kept for each class in `Working`: working columns and their Gram matrix.
-3. `extrapolated`, `interpolated`: a grid point starts from the two before it, any other from the two around it.
+3. `extrapolated`, `interpolated`: a grid point starts from the two before it, any other from those around it.
 4. `sweep`: class by class, Newton's quadratic model by coordinate descent on the Gram matrix.
 5. `anderson`: extrapolation over three sweeps, kept if the objective falls.
 6. `certify`: scores, gradient and dual point in float64 on the data as given.
@@ -25,7 +26,7 @@ from __future__ import annotations
 import os
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,13 +54,15 @@ NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda
 DEPTH = 5  # sweeps for one extrapolation
 PATIENCE = 40  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
+FINE = 1e-4  # tolerances below this part need float64
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
     """Points of the path in the order of the Cs asked for; read-only arrays.
 
-    coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.  duality_gap : (points,), relative to the primal.
+    coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.
+    duality_gap : (points,), relative to the primal.
     objective : (points,), ``C * sum_i weight_i CE_i + |W|_1`` as scikit-learn has it.
     n_iter : (points,), sweeps over the classes from the grid point before.  converged : (points,) bool.
     """
@@ -72,15 +75,8 @@ class Path:
     converged: npt.NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        for array in (
-            self.coef,
-            self.intercept,
-            self.duality_gap,
-            self.objective,
-            self.n_iter,
-            self.converged,
-        ):
-            array.setflags(write=False)
+        for field in fields(self):
+            getattr(self, field.name).setflags(write=False)
 
 
 def multinomial_l1_path(
@@ -104,44 +100,53 @@ def multinomial_l1_path(
     ConvergenceWarning.  Raises ValueError for NaN, infinite or empty input, shapes that disagree, a single
     class, C <= 0, tol <= 0 or max_iter < 1.
     """
-    X, labels, Cs, weight = _checked(X, y, Cs, sample_weight, tol, max_iter)
+    X, labels, Cs, weight, faults = _checked(X, y, Cs, sample_weight)
+    if not 0 < tol < np.inf:
+        faults.append(f"tol: expected a number > 0, got {tol}")
+    if max_iter < 1:
+        faults.append(f"max_iter: expected at least 1, got {max_iter}")
+    if faults:
+        raise ValueError("; ".join(faults))
     problem = Problem.of(X, labels, weight, tol)
-    lambdas = 1 / (Cs * weight.sum())
-    found: dict[float, Future[tuple[Point, Certificate, int]]] = {}
+    lambdas = 1 / (Cs * kernels.total(weight))
+    found: dict[float, Future[tuple[Certificate, int]]] = {}
     point = first_point(problem)
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as workers:
+    threads = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as workers:
         for lam in sorted(set(lambdas.tolist()), reverse=True):
             while lam < point.lam * (1 - 1e-12):
                 start = extrapolated(problem, point, point.lam * GRID_RATIO)
-                point, _, _ = solve(problem, start, max(tol, GRID_TOL), max_iter, asked=False)
+                point = solve(problem, start, max(tol, GRID_TOL), max_iter, asked=False)[0]
+            if len(found) >= 2 * threads:  # what waits keeps its start in memory
+                list(found.values())[-2 * threads].result()
             start = interpolated(problem, point, lam)
-            found[lam] = workers.submit(solve, problem, start, tol, max_iter, asked=True)
-    asked = [found[lam].result()[1:] for lam in lambdas.tolist()]
+            found[lam] = workers.submit(
+                lambda *args: solve(*args, asked=True)[1:], problem, start, tol, max_iter
+            )
+    asked = [found[lam].result() for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
     if not np.all(gap <= tol):
         at = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
-        warnings.warn(
-            f"relative duality gap above tol = {tol:g} after {max_iter} sweeps: {at}",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+        message = f"relative duality gap above tol = {tol:g} after {max_iter} sweeps: {at}"
+        warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return Path(
         coef=np.array([certificate.coef for certificate, _ in asked]),
         intercept=np.array([certificate.intercept for certificate, _ in asked]),
         duality_gap=gap,
-        objective=np.array([certificate.primal for certificate, _ in asked]) * Cs * weight.sum(),
+        objective=np.array([certificate.primal for certificate, _ in asked]) * Cs * kernels.total(weight),
         n_iter=np.array([sweeps for _, sweeps in asked]),
         converged=gap <= tol,
     )
 
 
-def _checked(X, y, Cs, sample_weight, tol, max_iter):  # type: ignore[no-untyped-def]
-    """Return X, class numbers, Cs and weights as arrays, or raise one ValueError that names every fault."""
-    X = np.ascontiguousarray(X, dtype=np.float64)
-    y = np.asarray(y)
-    Cs = np.atleast_1d(np.asarray(Cs, dtype=np.float64))
+def _checked(
+    X: npt.ArrayLike, y: npt.ArrayLike, Cs: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[Floats, Indices, Floats, Floats, list[str]]:
+    """Return X, class numbers, Cs and weights as arrays, and every fault that they have."""
+    X, y, Cs = _numbers("X", X), np.asarray(y), np.atleast_1d(_numbers("Cs", Cs))
+    weight = np.ones(y.shape) if sample_weight is None else _numbers("sample_weight", sample_weight)
     faults = []
-    if X.ndim != 2 or 0 in X.shape:
+    if X.ndim != 2 or 0 in X.shape:  # noqa: PLR2004 - rows and columns
         faults.append(f"X: expected rows and columns, got shape {X.shape}")
     elif not np.isfinite(X).all():
         faults.append("X: expected finite numbers, got NaN or infinity")
@@ -149,22 +154,28 @@ def _checked(X, y, Cs, sample_weight, tol, max_iter):  # type: ignore[no-untyped
         faults.append(f"y: expected one label for each of {len(X)} rows, got shape {y.shape}")
     elif y.dtype.kind == "f" and not np.isfinite(y).all():
         faults.append("y: expected labels, got NaN or infinity")
-    elif len(np.unique(y)) < 2:
+    elif len(np.unique(y)) < 2:  # noqa: PLR2004 - a class and another
         faults.append("y: expected at least two classes, got one")
-    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != y.shape:
         faults.append(f"sample_weight: expected shape {y.shape}, got {weight.shape}")
-    elif not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
-        faults.append("sample_weight: expected finite weights >= 0, and one above 0")
+    elif not (np.isfinite(weight).all() and (weight >= 0).all()):
+        faults.append("sample_weight: expected finite weights >= 0")
+    elif not faults and len(np.unique(y[weight > 0])) < len(np.unique(y)):
+        faults.append("sample_weight: expected a weight above 0 in every class")
     if Cs.ndim != 1 or not (np.isfinite(Cs) & (Cs > 0)).all():
         faults.append(f"Cs: expected finite numbers > 0, got {Cs}")
-    if not 0 < tol < np.inf:
-        faults.append(f"tol: expected a number > 0, got {tol}")
-    if max_iter < 1:
-        faults.append(f"max_iter: expected at least 1, got {max_iter}")
-    if faults:
-        raise ValueError("; ".join(faults))
-    return X, np.unique(y, return_inverse=True)[1], Cs, weight
+    return X, np.unique(y, return_inverse=True)[1], Cs, weight, faults
+
+
+def _numbers(name: str, given: npt.ArrayLike) -> Floats:
+    try:
+        return (
+            np.ascontiguousarray(given, dtype=np.float64)
+            if name == "X"
+            else np.asarray(given, dtype=np.float64)
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected a dense array of numbers ({error})") from None
 
 
 def _up_to(multiple: int, number: int) -> int:
@@ -178,9 +189,9 @@ def _up_to(multiple: int, number: int) -> int:
 class Problem:
     """The data as given and a working copy of them.
 
-    The working copy is centred, which the free intercept allows, and each column divided by a power of two near
-    its largest number, so that float32 neither overflows nor cancels. Behind the p columns stands a column of
-    ones, the intercept's, and at least one empty column; behind the n rows at least one empty row.
+    The working copy is centred, which the free intercept allows, and each column divided by a power of two
+    near its largest number, so that float32 neither overflows nor cancels. Behind the p columns stands a column
+    of ones, the intercept's, and at least one empty column; behind the n rows at least one empty row.
     """
 
     X: Floats  # (n, p), as given
@@ -195,8 +206,9 @@ class Problem:
 
     @classmethod
     def of(cls, X: Floats, labels: Indices, weight: Floats, tol: float) -> Problem:
+        """Make the working copy of the data for the tolerance `tol`."""
         n, p = X.shape
-        dtype = np.float32 if X.size > SMALL and tol >= 1e-4 else np.float64
+        dtype = np.float32 if X.size > SMALL and tol >= FINE else np.float64
         height, width = _up_to(8, n + 1), _up_to(16, p + 2)
         s = np.zeros(height)
         s[:n] = weight / kernels.total(weight)
@@ -218,7 +230,7 @@ class Problem:
     @property
     def p(self) -> int:
         """The number of columns as given, which is the place of the intercept in the working copy."""
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
     def on_the_data(self, V: Floats) -> tuple[Floats, Floats]:
         """Return W (K, p) and b (K,) for the data as given from coefficients of the working copy."""
@@ -244,6 +256,7 @@ class Working:
 
     @classmethod
     def none(cls, problem: Problem) -> Working:
+        """Return no working columns."""
         height, dtype = problem.rows.shape[0], problem.rows.dtype
         nothing = np.zeros(0, np.intp)
         return cls(
@@ -315,7 +328,8 @@ class Point:
     def take(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of `wanted` (K, columns) to the working ones; say whether there were any."""
         wanted[:, problem.p] = True
-        return any([work.take(problem, mine) for work, mine in zip(self.working, wanted, strict=True)])
+        new = [work.take(problem, mine) for work, mine in zip(self.working, wanted, strict=True)]
+        return any(new)
 
     def objective(self, problem: Problem) -> float:
         """Return the objective of this point."""
@@ -465,7 +479,7 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
 
 
 def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats, Floats, Floats]]) -> Point:
-    """Return the combination of the last sweeps whose steps cancel best, or `point` if its objective is lower.
+    """Return the combination of the last sweeps whose steps cancel best, or `point` if that is lower.
 
     history : coefficients and scores before and after each of the last sweeps.
     """
@@ -511,10 +525,10 @@ def certify(problem: Problem, point: Point, tol: float, *, exact: bool) -> tuple
     """Return `point` with optimal intercepts and its gradient afresh, and the duality gap there.
 
     The primal is that of the data as given, in float64 throughout. The dual point is made of the residuals
-    R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value is the mean entropy of the
-    rows of Y + t R. The product is made on the working copy; what its rounding could hide is added to its size,
-    so that the dual point is feasible for the data as given too. The columns of s R should sum to zero: what is
-    left is charged at the size of the intercepts.
+    R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value is the mean entropy of
+    the rows of Y + t R. The product is made on the working copy; what its rounding could hide is added to its
+    size, so that the dual point is feasible for the data as given too. The columns of s R should sum to zero:
+    what is left is charged at the size of the intercepts.
 
     Not `exact`: with the scores of the sweeps, which drift from the coefficients by rounding; an estimate.
     """
@@ -547,7 +561,7 @@ def certify(problem: Problem, point: Point, tol: float, *, exact: bool) -> tuple
 
 
 def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[Point, Floats, Floats]:
-    """Return the point with optimal intercepts, by Newton's method, its residuals softmax - Y, and the move."""
+    """Return the point with optimal intercepts (Newton's method), its residuals softmax - Y, and the move."""
     R, move = np.empty_like(point.eta), np.zeros(len(point.eta))
     for attempt in range(30):
         point = point.moved(problem, point.V, point.eta)
@@ -597,12 +611,8 @@ def solve(
             if len(history) > 1:
                 point = anderson(problem, point, history)
         point, certificate = certify(problem, point, tol, exact=asked)
-        if trace is not None:
-            trace.append((lam, sweeps, worst, target, certificate.gap, tol))
         if certificate.gap <= tol or sweeps >= max_iter:
             return point, certificate, sweeps
         if not point.take(problem, np.abs(point.gradient) > lam * problem.unit):
             target *= max(0.2, 0.5 * tol / certificate.gap)
 
-
-trace = None
