@@ -1,7 +1,7 @@
 """The path solver and its peers, side by side: ``python benchmarks/path.py [--full]``.
 
 The unit is one fit of the seed in the same process: scikit-learn's SAGA at tol 0.1 on 5,000 rows. Every gap is
-recomputed from the definition in float64, on the standardised data. A solver that is not installed is named.
+recomputed from the definition, in float64 on the standardised data. What is not installed is named.
 Set-up copies count, compilation does not. `--full` adds C = 1 and the 60,000 rows (minutes, and 3 GB).
 """
 
