@@ -39,12 +39,12 @@ Reals = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
 
 GRID_RATIO = 0.8  # lambda from one grid point to the next
-GRID_TOL = 1e-2  # relative duality gap of a grid point: it is only a start
+GRID_TOL = 1.5e-2  # relative duality gap of a grid point: it is only a start
 SKIP = 0.3  # a class whose violation is below this part of the target waits
 INNER = 0.1  # coordinate descent stops at this part of the violation it began with
 PASSES = 200  # and after so many passes over the working columns
-MOVED = 0.3  # a Gram matrix is made afresh when its weights have moved by this part
-LIGHT = 0.05  # rows with less than this part of the mean weight are left out of it
+MOVED = 0.2  # a Gram matrix is made afresh when its weights have moved by this part
+LIGHT = 0.1  # rows with less than this part of the mean weight are left out of it
 STILL = (
     1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
 )
@@ -52,7 +52,7 @@ ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself
 MOST = 0.3  # the largest target
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
 DEPTH = 5  # sweeps for one extrapolation
-PATIENCE = 40  # sweeps without a certificate
+PATIENCE = 15  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
 FINE = 1e-4  # tolerances below this part need float64
 
@@ -190,8 +190,8 @@ class Problem:
     """The data as given and a working copy of them.
 
     The working copy is centred, which the free intercept allows, and each column divided by a power of two
-    near its largest number, so that float32 neither overflows nor cancels. Behind the p columns stands a column
-    of ones, the intercept's, and at least one empty column; behind the n rows at least one empty row.
+    near its largest number, so that float32 neither overflows nor cancels. Behind the p columns stands a
+    column of ones, the intercept's, and at least one empty column; behind the n rows at least one empty row.
     """
 
     X: Floats  # (n, p), as given
@@ -485,7 +485,7 @@ def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats,
     """
     steps = [(V - start).ravel() for start, _, V, _ in history]
     H = np.array([[kernels.dot(a, b) for b in steps] for a in steps])
-    if not (trace := H.trace()) > 0:
+    if len(steps) == 1 or not (trace := H.trace()) > 0:
         return point
     c = kernels.solve(H + 1e-10 * trace * np.eye(len(steps)), np.ones(len(steps)))
     c /= c.sum()
@@ -594,11 +594,11 @@ def solve(
     if point.before is None:
         return *certify(problem, point, tol, exact=True), 0
     sweeps = 0
-    target = MOST
+    target, gap, extrapolate = MOST, np.inf, True
     while True:
         target = min(target, NEED * tol * point.objective(problem) / (lam * _l1(problem, point.V) + 1e-300))
-        history: list[tuple[Floats, Floats, Floats, Floats]] = []
         last = 0.0
+        history: list[tuple[Floats, Floats, Floats, Floats]] = []
         for _ in range(PATIENCE):
             start = point.V.copy(), point.eta.copy()
             worst = sweep(problem, point, target)
@@ -607,12 +607,13 @@ def solve(
             if foreseen <= target or sweeps == max_iter:
                 break
             last = worst
-            history = [*history[1 - DEPTH :], (*start, point.V.copy(), point.eta.copy())]
-            if len(history) > 1:
+            if extrapolate:
+                history = [*history[1 - DEPTH :], (*start, point.V.copy(), point.eta.copy())]
                 point = anderson(problem, point, history)
         point, certificate = certify(problem, point, tol, exact=asked)
         if certificate.gap <= tol or sweeps >= max_iter:
             return point, certificate, sweeps
-        if not point.take(problem, np.abs(point.gradient) > lam * problem.unit):
+        if not point.take(problem, np.abs(point.gradient) > lam * problem.unit) and foreseen <= target:
             target *= max(0.2, 0.5 * tol / certificate.gap)
-
+        extrapolate &= certificate.gap < gap  # not where it leads round in circles
+        gap = certificate.gap
