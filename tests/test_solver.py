@@ -92,6 +92,12 @@ def test_every_point_of_the_path_has_the_gap_that_it_claims(digits):
     assert np.all(np.diff(path.objective / Cs) < 0)
 
 
+def test_a_problem_large_enough_for_float32_has_the_gap_that_it_claims():
+    X, y = problem(n=1500, p=200, K=4)
+    Cs = C_max(X, y, 4) * np.array([2.0, 20.0, 200.0])
+    assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
+
+
 def test_on_mnist_a_path_of_twenty_points_is_certified(mnist):
     X, y = mnist
     Cs = 1 / (len(y) * np.geomspace(0.2, 0.02, 20))
@@ -299,6 +305,7 @@ def test_a_separable_problem_at_large_c():
         ({"y": np.zeros(79, int)}, "y: expected one label for each of 80 rows"),
         ({"y": np.zeros(80, int)}, "y: expected at least two classes"),
         ({"Cs": [1.0, 0.0]}, "Cs: expected finite numbers > 0"),
+        ({"Cs": []}, "Cs: expected finite numbers > 0"),
         ({"Cs": [np.inf]}, "Cs: expected finite numbers > 0"),
         ({"tol": 0.0}, "tol: expected a number > 0"),
         ({"tol": np.nan}, "tol: expected a number > 0"),

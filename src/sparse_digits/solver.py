@@ -52,6 +52,7 @@ ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself
 MOST = 0.3  # the largest target
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
 DEPTH = 5  # sweeps for one extrapolation
+TINY = 1e-6  # the shortest part of a step
 PATIENCE = 15  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
 FINE = 1e-4  # tolerances below this part need float64
@@ -162,7 +163,7 @@ def _checked(
         faults.append("sample_weight: expected finite weights >= 0")
     elif not faults and len(np.unique(y[weight > 0])) < len(np.unique(y)):
         faults.append("sample_weight: expected a weight above 0 in every class")
-    if Cs.ndim != 1 or not (np.isfinite(Cs) & (Cs > 0)).all():
+    if Cs.ndim != 1 or not Cs.size or not (np.isfinite(Cs) & (Cs > 0)).all():
         faults.append(f"Cs: expected finite numbers > 0, got {Cs}")
     return X, np.unique(y, return_inverse=True)[1], Cs, weight, faults
 
@@ -203,6 +204,7 @@ class Problem:
     scale: Floats  # (p,)
     unit: Floats  # (columns,): the penalty of a working column is lambda * unit, the intercept's 0
     norms: Floats  # (columns,): the root of sum_i s_i x_ij^2
+    finest: float  # the least penalty of a column for its size, in units of lambda: 1 if all are standardised
 
     @classmethod
     def of(cls, X: Floats, labels: Indices, weight: Floats, tol: float) -> Problem:
@@ -225,7 +227,9 @@ class Problem:
         unit = np.ones(width)
         unit[:p] = np.where(constant, 1.0, 1 / scale)
         unit[p] = 0
-        return cls(X, hit, s, rows, columns, mean, scale, unit, kernels.column_norms(rows, s))
+        norms = kernels.column_norms(rows, s)
+        finest = float((unit[:p] / np.maximum(norms[:p], unit[:p] * 1e-300)).min())
+        return cls(X, hit, s, rows, columns, mean, scale, unit, norms, finest)
 
     @property
     def p(self) -> int:
@@ -443,11 +447,12 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
     kernels.sums_below(point.e, above)
     r, w, move = np.empty(height), *np.empty((2, height), problem.rows.dtype)
     rows, change = np.empty(height, np.intp), np.empty_like(w)
+    still = STILL * target * point.lam * problem.finest
     worst = 0.0
     for k, work in enumerate(point.working):
         hit, e, columns = problem.hit[k], point.e[k], work.columns
         kernels.residual_and_weight(e, above[k], below, hit, problem.s, r, w)
-        count = kernels.changed(r, point.counted[k], problem.s, STILL * point.lam * target, rows, change)
+        count = kernels.changed(r, point.counted[k], problem.s, still, rows, change)
         g = point.gradient[k, columns]
         kernels.add_rows(work.packed, rows[:count], change[:count], g)
         point.gradient[k, columns] = g
@@ -461,16 +466,15 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
             kernels.combine(problem.columns, columns, step, move)
             growth = kernels.dot(penalty, np.abs(new) - np.abs(coef))
             start = kernels.dot(g, step) + growth
-            t = 1.0
-            for _ in range(20):
-                end = growth + kernels.step_slope(
+            t, slope = 1.0, np.inf
+            while start < 0 and slope > -start and t > TINY:
+                t *= start / (start - slope) if slope < np.inf else 1.0
+                slope = growth + kernels.step_slope(
                     point.eta[k], move, t, point.shift, above[k], below, hit, problem.s, e
                 )
-                if end <= -start:
-                    break
-                t *= start / (start - end)
-            point.V[k, columns] = new if t == 1 else coef + t * step
-            point.eta[k] += t * move
+            if start < 0:
+                point.V[k, columns] = new if t == 1 else coef + t * step
+                point.eta[k] += t * move
         below += e
     return worst
 
