@@ -198,7 +198,8 @@ def main() -> None:
             worst = max(gap(rows, classes, *point) for point in points)
             wall, processor = took / unit
             print(
-                f"| {name} | {solver} | {took[0]:.2f} | {wall:.2f} | {processor:.2f} | {worst:.1e} | {peak:.0f} |",
+                f"| {name} | {solver} | {took[0]:.2f} | {wall:.2f} | {processor:.2f} | {worst:.1e} "
+                f"| {peak:.0f} |",
                 flush=True,
             )
 

@@ -12,8 +12,8 @@ of the code:
 2. `Point`: the state, with what is kept for each class in `Working`: working columns and their Gram matrix.
 3. `extrapolated`, `interpolated`: a grid point starts from the two before it, any other from those around it.
 4. `sweep`: class by class, Newton's quadratic model by coordinate descent on the Gram matrix.
-5. `anderson`: extrapolation over three sweeps, kept if the objective falls.
-6. `certify`: scores, gradient and dual point in float64 on the data as given.
+5. `anderson`: extrapolation over the last sweeps, kept if the objective falls.
+6. `certify`: the objective in float64 on the data as given, and a dual point that is feasible for them.
 7. `solve`: sweeps until the certificate holds.
 
 Sources: glmnet for descent on a quadratic model over a path (Friedman, Hastie and Tibshirani 2010); strong
@@ -45,9 +45,7 @@ INNER = 0.1  # coordinate descent stops at this part of the violation it began w
 PASSES = 200  # and after so many passes over the working columns
 MOVED = 0.2  # a Gram matrix is made afresh when its weights have moved by this part
 LIGHT = 0.1  # rows with less than this part of the mean weight are left out of it
-STILL = (
-    1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
-)
+STILL = 1.0  # a row counts once its residual has moved by this part of the target
 ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself, and ten sums of 32 rows
 MOST = 0.3  # the largest target
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
@@ -353,15 +351,15 @@ def _l1(problem: Problem, V: Floats) -> float:
 
 def first_point(problem: Problem) -> Point:
     """Return the point at the largest lambda beneath which W = 0 is no longer the solution."""
-    K, height = problem.hit.shape
+    K = len(problem.hit)
     V = np.zeros((K, problem.rows.shape[1]))
     share = np.array([kernels.dot(hit.astype(np.float64), problem.s) for hit in problem.hit])
     kernels.log(share, V[:, problem.p])
     point = Point(
         lam=np.inf,
         V=V,
-        eta=np.repeat(V[:, problem.p :][:, :1], height, axis=1),
-        e=V,
+        eta=V,
+        e=V,  # like the next ones, made by `certify`
         shift=V,
         loss=0.0,
         counted=V,
@@ -483,7 +481,7 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
 
 
 def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats, Floats, Floats]]) -> Point:
-    """Return the combination of the last sweeps whose steps cancel best, or `point` if that is lower.
+    """Return the combination of the last sweeps whose steps cancel best, or `point` if it is lower.
 
     history : coefficients and scores before and after each of the last sweeps.
     """
