@@ -16,7 +16,6 @@ from sparse_digits.objective import Floats, Ints
 from sparse_digits.params import Train
 from sparse_digits.stage import paths, stage
 
-
 FEWEST = 3  # classes
 
 
