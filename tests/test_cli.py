@@ -28,7 +28,7 @@ def test_check_tells_all_faults_with_their_lines_and_status_2(project, sparse_di
     assert checked.stderr.split("\n") == [
         f"{project}/params.yaml: 3 faults",
         f"  train.C: expected a number > 0, got -1 (line {line['  C']})",
-        "  train.solver: missing; expected saga",
+        "  train.solver: missing; expected saga or path",
         f"  train.solvr: no such key; did you mean 'solver'? (line {line['  solvr']})",
         "",
     ]

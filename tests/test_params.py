@@ -84,7 +84,7 @@ params.yaml: 13 faults
   split.test_size: expected a whole number > 0, got 'ten' (line 8)
   train.C: expected a number > 0, got 0 (line 10)
   train.l1_ratio: expected a number from 0 to 1, got 1.5 (line 11)
-  train.solver: missing; expected saga
+  train.solver: missing; expected saga or path
   train.tol: expected a number > 0, got inf (line 13)
   train.max_iter: expected a whole number > 0, got True (line 15)
   train.random_state: expected a whole number from 0 to 4294967295, got 4294967296 (line 16)

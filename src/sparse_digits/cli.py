@@ -1,6 +1,7 @@
 """`sparse-digits`: the commands that are not a stage. Each imports what it needs when it runs."""
 
 import argparse
+import configparser
 import json
 import os
 import shutil
@@ -27,13 +28,13 @@ def repro(_: argparse.Namespace) -> None:
     root = project()
     os.chdir(root)
     params.read()  # before DVC clears anything
-    if not (root / ".git").exists() and "no_scm" not in _config(root):
+    if not _git_dir(root) and not _without_git(root):
         raise Fault(
             f"{root}: expected a git repository, found none. "
             "`git init`, or without git: dvc config --local core.no_scm true"
         )
     free = shutil.disk_usage(root).free
-    if not (root / "dvc.lock").exists() and free < ROOM:
+    if not (root / ".dvc" / "cache").exists() and free < ROOM:
         raise Fault(f"{root}: expected {ROOM // 10**6} MB of free disk, found {free // 10**6} MB")
     _dvc_repro(root)
     print()
@@ -61,8 +62,8 @@ def demo(_: argparse.Namespace) -> None:
             "RECORDS_ROOT": str(root),
             "MLFLOW_EXPERIMENT_NAME": os.environ.get("MLFLOW_EXPERIMENT_NAME") or "sparse-digits-demo",
         }
-        if (root / ".git").exists():  # so that the record names the commit of the code that was copied
-            environment |= {"GIT_DIR": _git_dir(root), "GIT_WORK_TREE": folder, "GIT_OPTIONAL_LOCKS": "0"}
+        if git_dir := _git_dir(root):  # so that the record names the commit of the code that was copied
+            environment |= {"GIT_DIR": git_dir, "GIT_WORK_TREE": folder, "GIT_OPTIONAL_LOCKS": "0"}
         _dvc_repro(copy, environment)
         print()
         _report(copy, picture=root / "demo")
@@ -160,14 +161,17 @@ def _main_root() -> Path:
     return main_root()
 
 
-def _config(root: Path) -> str:
-    path = root / ".dvc" / "config.local"
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+def _without_git(root: Path) -> bool:
+    """Tell whether DVC is told to do without git here."""
+    config = configparser.ConfigParser()
+    config.read([root / ".dvc" / "config", root / ".dvc" / "config.local"])
+    return config.getboolean("core", "no_scm", fallback=False)
 
 
 def _git_dir(root: Path) -> str:
+    """Return the folder of the git repository that `root` is in, "" if it is in none."""
     asked = ["git", "-C", str(root), "rev-parse", "--absolute-git-dir"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _dvc_repro(folder: Path, environment: dict[str, str] | None = None) -> None:
