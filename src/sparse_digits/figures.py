@@ -74,15 +74,17 @@ def tile(coef: Floats, lines: Sequence[str], pixels: int = 512) -> npt.NDArray[n
     coef : (K, p).  lines : from top to bottom.  Returns (pixels, pixels, 3).
     """
     columns = next(n for n in range(2, len(coef) + 3) if n * (n - 1) >= len(coef) + 1)  # a row is for words
-    figure = Figure(figsize=(4, 4), dpi=pixels / 4)
-    limit, side = limit_of(coef), 1 / columns
-    for i, image in enumerate(images_of(coef)):
-        ax = figure.add_axes((i % columns * side, 1 - (i // columns + 1) * side, side, side))
-        ax.imshow(image, interpolation="nearest", cmap="RdBu", vmin=-limit, vmax=limit)
-        ax.set_axis_off()
+    cell = pixels // columns
+    image = np.full((pixels, pixels, 3), 255, np.uint8)
+    for i, weights in enumerate(class_images(coef, cell)):
+        y, x = i // columns * cell, i % columns * cell
+        image[y : y + len(weights), x : x + len(weights)] = weights
+    figure = Figure(figsize=(4, 4 * cell / pixels), dpi=pixels / 4)
     for i, line in enumerate(lines):
-        y = side * (1 - (i + 0.5) / len(lines))
-        figure.text(0.5, y, line, ha="center", va="center", fontsize=250 * side / len(lines))
+        y_text, size = 1 - (i + 0.5) / len(lines), 250 / columns / len(lines)
+        figure.text(0.5, y_text, line, ha="center", va="center", fontsize=size)
     buffer = BytesIO()
     figure.savefig(buffer, format="rgba")
-    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(pixels, pixels, 4)[..., :3]
+    words = np.frombuffer(buffer.getvalue(), np.uint8).reshape(-1, pixels, 4)[..., :3]
+    image[-len(words) :] = words
+    return image
