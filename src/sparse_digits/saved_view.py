@@ -1,7 +1,8 @@
 """The page of an experiment as we want it: a view that MLflow keeps in a tag of the experiment.
 
 MLflow documents neither the tag nor its contents: this was read off its pages (3.17.2) and stands here alone.
-Which page it is, and that it shows charts, is not part of a view: the whole address has to be handed out.
+Which page it is, and that it shows charts, is not part of a view but of an address:
+#/experiments/<id>/runs?workflowType=machine_learning&viewStateShareKey=<name>&compareRunsMode=CHART
 """
 
 import json
@@ -18,12 +19,6 @@ COLUMNS = (
     "attributes.`Version`",
     "attributes.`Models`",
 )
-
-
-def address(server: str, experiment_id: str) -> str:
-    """Return the address of an experiment's page with its charts, as the view has them."""
-    query = f"workflowType=machine_learning&viewStateShareKey={NAME}&compareRunsMode=CHART"
-    return f"{server}/#/experiments/{experiment_id}/runs?{query}"
 
 
 def content() -> str:

@@ -135,7 +135,7 @@ def _print(root: Path, rows: list[Row], trouble: str | None, *, as_json: bool) -
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     for row in rows:
         if row.reason:
-            print(f"\n{(row.result or row.found[0])[:12]}: {row.reason}")
+            print(f"\n{row.result[:12] if row.result else row.found[0]}: {row.reason}")
     print(f"\nMLflow: {uri}" + (f" ({shown(trouble)})" if trouble else ""))
     print(
         "There is something to do." if any(row.todo for row in rows) else "All is where it should be.",
