@@ -1,5 +1,5 @@
 # ruff: noqa: ANN001, ANN201, ANN202 - numba finds the types; the docstrings have the shapes
-# ruff: noqa: PLR0917, FBT003 - numba is called by position
+# ruff: noqa: FBT003 - numba is called by position
 # ruff: noqa: D403 - a NumPy line begins with a variable
 # mypy: allow-untyped-defs, allow-untyped-calls
 """The loops of the path solver, compiled; each docstring has the NumPy line that its kernel equals.

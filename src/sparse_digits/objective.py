@@ -13,6 +13,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer]
 
+ROUNDING = 1e-15  # a mean of n float64 numbers between -1 and 1 is no closer to 0
+
 
 def scores(X: Floats, coef: Floats, intercept: Floats) -> Floats:
     """Return the linear scores X W' + b, (n, K): what scikit-learn calls the decision function."""
@@ -47,3 +49,82 @@ def C_max(X: Floats, y: Ints, K: int) -> float:
     Y = one_hot(y, K)
     steepest = np.abs(X.T @ (Y - Y.mean(axis=0))).max()
     return float(1 / steepest) if steepest > 0 else float("inf")
+
+
+def objective(X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_ratio: float = 1.0) -> float:
+    """Return what scikit-learn minimises: C times the summed cross-entropy, plus the penalty.
+
+    Shapes as in `duality_gap`. The penalty is ``l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|_2^2``.
+    """
+    penalty = l1_ratio * np.abs(coef).sum() + (1 - l1_ratio) / 2 * np.square(coef).sum()
+    return float(C * len(y) * cross_entropy(scores(X, coef, intercept), y) + penalty)
+
+
+def best_intercept(eta: Floats, y: Ints) -> Floats:
+    """Return the intercepts (K,), adding up to 0, that minimise the cross-entropy beside scores `eta` (n, K).
+
+    Damped Newton steps; every class must occur in `y`. At the minimum the residuals of each class add up to
+    0, which is what makes them a feasible dual point.
+    """
+    n, K = eta.shape
+    Y = one_hot(y, K)
+    b = np.zeros(K)
+    loss = cross_entropy(eta, y)
+    for _ in range(100):
+        P = np.exp(log_softmax(eta + b))
+        gradient = (P - Y).mean(axis=0)
+        if np.abs(gradient).max() < ROUNDING:
+            break
+        hessian = np.diag(P.mean(axis=0)) - P.T @ P / n
+        try:  # 1 / K, because b may grow along (1, ..., 1) at no cost
+            step = np.linalg.solve(hessian + 1 / K, gradient)
+        except np.linalg.LinAlgError:  # every probability is 0 or 1: the loss is flat here
+            break
+        size = 1.0
+        while (trial := cross_entropy(eta + b - size * step, y)) > loss and size > ROUNDING:
+            size /= 2
+        if trial > loss:  # no step is short enough to gain anything
+            break
+        b, loss = b - size * step, trial
+    return np.asarray(b - b.mean())
+
+
+def duality_gap(
+    X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_ratio: float = 1.0
+) -> float:
+    """Return the relative gap between the primal and a feasible dual point: 0 is optimal.
+
+    X : (n, p) float64.  y : (n,) classes 0 to K - 1, each of which occurs.  coef : (K, p).  intercept : (K,).
+    The primal is taken at the given intercept, the dual at the best one for `coef`. The optimum lies between
+    the two, so the objective exceeds it by at most the gap. Returns gap / primal, from 0 to 1.
+
+    Dual point: the residuals R = softmax - Y, scaled by s = min(1, lambda / max |X'R / n|) into the box of
+    the L1 penalty (Ndiaye, Fercoq, Gramfort, Salmon 2017, sec. 3); its value is the mean entropy of the rows
+    of Y + sR. With a part of L2 in the penalty every dual point is feasible, at a price in the objective.
+    """
+    n, K = len(y), len(coef)
+    l1, l2 = l1_ratio / (C * n), (1 - l1_ratio) / (C * n)
+    primal = objective(X, y, coef, intercept, C, l1_ratio) / (C * n)
+    eta = X @ coef.T
+    Y = one_hot(y, K)
+    R = np.exp(log_softmax(eta + best_intercept(eta, y))) - Y
+    excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
+    R -= excess  # what rounding left, or more where the intercepts were not found
+    surplus = np.maximum(excess, 0)
+    t = (surplus / (surplus + frequencies)).max()  # so much of the point at W = 0 makes Y + R >= 0 again
+    R = (1 - t) * R + t * (frequencies - Y)
+    slopes = np.abs(X.T @ R) / n
+    largest = slopes.max()
+    s = min(1.0, l1 / largest) if largest > 0 else 1.0
+    dual = max(
+        _entropy(Y + scale * R)
+        - (np.square(np.maximum(scale * slopes - l1, 0)).sum() / (2 * l2) if l2 else 0)
+        for scale in ([s, 1.0] if l2 else [s])
+    )
+    return float(min(max(primal - dual, 0.0) / primal, 1.0)) if primal > 0 else 0.0
+
+
+def _entropy(Q: Floats) -> float:
+    """Return the mean entropy of the rows of Q, in nats, with 0 log 0 = 0."""
+    positive = np.where(Q > 0, Q, 1.0)
+    return float(-(positive * np.log(positive)).sum() / len(Q))

@@ -1,0 +1,218 @@
+"""`sparse-digits`: the commands that are not a stage. Each imports what it needs when it runs."""
+
+import argparse
+import configparser
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from sparse_digits import params
+from sparse_digits.bits import other_bits
+from sparse_digits.faults import Fault, told
+from sparse_digits.summary import summary
+
+RESULT = "evaluate"  # the stage that a result is the outcome of
+DEMO_PARAMS = "params.digits.yaml"
+ROOM = 500_000_000  # bytes that a first run writes: the data, and DVC's cache of them
+
+
+def repro(_: argparse.Namespace) -> None:
+    """Run what is stale of the pipeline and print the result (make repro)."""
+    root = project()
+    os.chdir(root)
+    params.read()  # before DVC clears anything
+    if not _git_dir(root) and not _without_git(root):
+        raise Fault(
+            f"{root}: expected a git repository, found none. "
+            "`git init`, or without git: dvc config --local core.no_scm true"
+        )
+    free = shutil.disk_usage(root).free
+    if not (root / ".dvc" / "cache").exists() and free < ROOM:
+        raise Fault(f"{root}: expected {ROOM // 10**6} MB of free disk, found {free // 10**6} MB")
+    _dvc_repro(root)
+    print()
+    _report(root)
+    if path := other_bits(root / "dvc.lock"):
+        print(
+            f"{path} has other bits than the committed dvc.lock, from the same code, data and params: "
+            "this processor or platform rounds otherwise."
+        )
+    print("To open MLflow: make ui")
+
+
+def demo(_: argparse.Namespace) -> None:
+    """Run the pipeline on scikit-learn's digits, without a network, in a temporary copy (make demo)."""
+    root = project()
+    with tempfile.TemporaryDirectory(prefix="sparse-digits-demo-") as folder:
+        copy = Path(folder)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(root / "src", copy / "src", ignore=ignored)
+        shutil.copy(root / "dvc.yaml", copy)
+        shutil.copy(root / DEMO_PARAMS, copy / params.FILE)
+        (copy / ".dvc").mkdir()
+        (copy / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+        environment = {
+            "RECORDS_ROOT": str(root),
+            "MLFLOW_EXPERIMENT_NAME": os.environ.get("MLFLOW_EXPERIMENT_NAME") or "sparse-digits-demo",
+        }
+        if git_dir := _git_dir(root):  # so that the record names the commit of the code that was copied
+            environment |= {"GIT_DIR": git_dir, "GIT_WORK_TREE": folder, "GIT_OPTIONAL_LOCKS": "0"}
+        _dvc_repro(copy, environment)
+        print()
+        _report(copy, picture=root / "demo")
+
+
+def ui(_: argparse.Namespace) -> None:
+    """Open MLflow on this project's store, on 127.0.0.1, until ctrl-C (make ui)."""
+    from sparse_digits import ui as server
+
+    raise SystemExit(server.serve(project()))
+
+
+def track(_: argparse.Namespace) -> None:
+    """Record what is in the workspace and in DVC's experiments and has no record; then deliver."""
+    from sparse_digits.model import made_with
+    from sparse_digits.results import record_all
+
+    for place, found, new in record_all(RESULT, made_with):
+        if isinstance(found, str):
+            print(f"{place}: {found}")
+        else:
+            print(f"{place}: {'recorded' if new else 'has its record'}", *found.warnings, sep="\nwarning: ")
+    raise SystemExit(_deliver(1))
+
+
+def record(_: argparse.Namespace) -> None:
+    """Put the result of the run that ends now into records/ (dvc.yaml calls it)."""
+    from sparse_digits.model import made_with
+    from sparse_digits.results import record_run
+
+    try:
+        for warning in record_run(RESULT, made_with).warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    except Exception as reason:  # noqa: BLE001 - whatever DVC or the disk does, what was computed is kept
+        print(
+            f"warning: this result has no record yet ({reason or type(reason).__name__}). "
+            "To record it: sparse-digits track",
+            file=sys.stderr,
+        )
+
+
+def deliver(_: argparse.Namespace) -> None:
+    """Send to MLflow every record that it lacks (dvc.yaml calls it)."""
+    _deliver(0)
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Compute a recorded result again in a temporary clone and compare it byte for byte."""
+    from sparse_digits.verify import verify
+
+    raise SystemExit(0 if verify(arguments.run_id, _main_root()) else 1)
+
+
+def status(arguments: argparse.Namespace) -> None:
+    """Say which results there are, and which of them is not yet in the records or in MLflow."""
+    from sparse_digits import status
+    from sparse_digits.model import made_with
+
+    status.status(_main_root(), RESULT, made_with, as_json=arguments.json)
+
+
+def check(_: argparse.Namespace) -> None:
+    """Say what is wrong in params.yaml."""
+    params.read(project() / params.FILE)
+    print(f"{params.FILE}: no fault")
+
+
+COMMANDS = (repro, demo, ui, track, status, verify, check, record, deliver)
+
+
+def project() -> Path:
+    """Return the project's folder: the one with dvc.yaml and .dvc, from here upwards."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / ".dvc").is_dir():
+            return folder
+    raise Fault(f"{here}: expected a folder with dvc.yaml and .dvc, here or above, found none")
+
+
+def _deliver(failure: int) -> int:
+    """Deliver; return 0, or `failure` if records wait still."""
+    if "RECORDS_ONLY" in os.environ:
+        return 0
+    root = _main_root()
+    from sparse_digits import track, view
+
+    return failure if track.deliver(root, view.VIEW, status=failure) else 0
+
+
+def _main_root() -> Path:
+    """Return where the records are, and see to it that mlflow, when it is imported, tells nobody."""
+    from sparse_digits.record import main_root
+
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    return main_root()
+
+
+def _without_git(root: Path) -> bool:
+    """Tell whether DVC is told to do without git here."""
+    config = configparser.ConfigParser()
+    config.read([root / ".dvc" / "config", root / ".dvc" / "config.local"])
+    return config.getboolean("core", "no_scm", fallback=False)
+
+
+def _git_dir(root: Path) -> str:
+    """Return the folder of the git repository that `root` is in, "" if it is in none."""
+    asked = ["git", "-C", str(root), "rev-parse", "--absolute-git-dir"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _dvc_repro(folder: Path, environment: dict[str, str] | None = None) -> None:
+    """Run `dvc repro` with this very Python first on PATH; end with DVC's status if it fails."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    command = [sys.executable, "-m", "dvc", "repro"]
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PATH": path} | (environment or {}), check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.returncode)
+
+
+def _report(root: Path, picture: Path | None = None) -> None:
+    """Print the result that lies in a folder, and where its picture is: there, or copied to `picture`."""
+    stage = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"][RESULT]
+    metrics, image = (root / next(iter(stage[key][0])) for key in ("metrics", "plots"))
+    print(summary(json.loads(metrics.read_bytes())))
+    if picture:
+        picture.mkdir(exist_ok=True)
+        image = Path(shutil.copy(image, picture))
+    print(f"Picture: {image}")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command."""
+    parser = argparse.ArgumentParser(prog="sparse-digits", description="Commands beside `dvc`.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    parsers = {
+        function: commands.add_parser(function.__name__, help=function.__doc__) for function in COMMANDS
+    }
+    for function, command in parsers.items():
+        command.set_defaults(run=function)
+    parsers[status].add_argument("--json", action="store_true", help="for programs")
+    parsers[verify].add_argument(
+        "run_id", metavar="RUN", help="an MLflow run id, or how a record's digest begins"
+    )
+    arguments = parser.parse_args(argv)
+    with told():
+        arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

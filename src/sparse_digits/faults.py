@@ -1,0 +1,31 @@
+"""Faults in what the user gave or in the place where it runs: one message, status 2, no traceback."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Fault(Exception):  # noqa: N818 - a fault is the user's, an error would be the program's
+    """Something that the user can mend. Its text says what was expected, what was found, and where."""
+
+
+@contextmanager
+def told(*afterwards: str) -> Iterator[None]:
+    """Run the body; end the program with a message and status 2 if it meets a `Fault` or the disk fails.
+
+    `afterwards` are further lines of that message. Ctrl-C ends it with status 130, as a shell's commands do.
+    Anything else is a fault in the program and shows its traceback.
+    """
+    try:
+        yield
+    except Fault as fault:
+        message = str(fault)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    except OSError as error:  # a full disk, a read-only folder, a file that is not there
+        message = f"{error.filename or 'a file'}: {error.strerror or error}"
+    else:
+        return
+    print("\n".join([message, *afterwards]), file=sys.stderr)
+    raise SystemExit(2)

@@ -1,0 +1,20 @@
+"""Stage fetch: the images and labels as published, the same whichever source answers."""
+
+import os
+from collections.abc import Sequence
+
+from sparse_digits import sources
+from sparse_digits.files import write_npz
+from sparse_digits.stage import paths, stage
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Fetch the data set that params.yaml names."""
+    (target,) = paths(argv, "raw.npz")
+    with stage("fetch", target) as params:
+        images, labels = sources.load(params.fetch.dataset, mirror=sources.mirror_from(os.environ))
+        write_npz(target, params.flat("fetch"), images=images, labels=labels)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Stage split: the rows that train, those that choose and those that test."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sparse_digits.files import read_npz, write_npz
+from sparse_digits.stage import paths, stage
+
+Rows = npt.NDArray[np.intp]
+
+
+class Split(NamedTuple):
+    """Row numbers of the raw data, each row in one of them at most."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+def split(n: int, *, permutation_seed: int, seed: int, train: int, validation: int, test: int) -> Split:
+    """Draw the rows that the seed's script draws, and the validation rows from those that it leaves unused.
+
+    It permutes all `n` rows and calls scikit-learn's `train_test_split`, which permutes them again, takes the
+    test rows from the front and the training rows after them. These are those permutations: importing
+    scikit-learn for two lines would take ten times as long as the stage; a test holds them to the original.
+    """
+    rows = np.random.RandomState(permutation_seed).permutation(n)
+    rows = rows[np.random.RandomState(seed).permutation(n)]
+    return Split(
+        train=rows[test : test + train],
+        validation=rows[test + train : test + train + validation],
+        test=rows[:test],
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Split the raw images and labels."""
+    source, target = paths(argv, "raw.npz", "split.npz")
+    with stage("split", target) as params:
+        made_with, raw = read_npz(source)
+        images, labels = raw["images"], raw["labels"]
+        parts = split(
+            len(labels),
+            permutation_seed=params.split.permutation_seed,
+            seed=params.split.seed,
+            train=params.split.train_size,
+            validation=params.split.validation_size,
+            test=params.split.test_size,
+        )
+        arrays = {f"{name}_images": images[rows] for name, rows in parts._asdict().items()}
+        arrays |= {f"{name}_labels": labels[rows] for name, rows in parts._asdict().items()}
+        write_npz(target, made_with | params.flat("split"), **arrays)
+
+
+if __name__ == "__main__":
+    main()

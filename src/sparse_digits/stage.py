@@ -1,0 +1,53 @@
+"""The door of a stage: params checked before the work, paths from the command line, a note after it."""
+
+import argparse
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sparse_digits import note, params
+from sparse_digits.faults import told
+
+
+def paths(argv: Sequence[str] | None, *names: str) -> list[Path]:
+    """Return the paths that a stage is given on its command line, in the order of `names`."""
+    parser = argparse.ArgumentParser(description="A stage of dvc.yaml, where its paths stand.")
+    for name in names:
+        parser.add_argument(name, type=Path)
+    return list(vars(parser.parse_args(argv)).values())
+
+
+@contextmanager
+def stage(name: str, *outputs: Path, inputs: Sequence[Path] = ()) -> Iterator[params.Params]:
+    """Yield the params, all of them checked; once the outputs are written, leave the stage's note.
+
+    inputs : those that the note is to tell of: for the last stage, whose result is recorded by them if DVC
+    was killed before it wrote dvc.lock.
+
+    A fault ends the program with status 2. Under DVC, which has removed the outputs by then, its message ends
+    with the command that brings them back.
+    """
+    lines = []
+    if "DVC_STAGE" in os.environ:
+        lines.append(f"What DVC removed before the stage began comes back with: {_restore(outputs)}")
+    with told(*lines):
+        yield params.read()
+        note.write(name, outputs, inputs)
+
+
+def _restore(outputs: Sequence[Path]) -> str:
+    """Return the command that brings outputs back: what is in git from there, the rest from DVC's cache."""
+    paths = [str(path) for path in outputs]
+    asked = ["git", "ls-files", "-z", "--", *paths]
+    try:
+        listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):  # no git
+        listed = []
+    places = {
+        "dvc checkout": [path for path in paths if path not in listed],
+        "git checkout": [path for path in paths if path in listed],
+    }
+    return " && ".join(f"{command} {shlex.join(found)}" for command, found in places.items() if found)
