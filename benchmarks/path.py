@@ -3,7 +3,7 @@
 The unit is one fit of the seed in the same process: scikit-learn's SAGA at tol 0.1 on 5,000 rows. Every gap
 is recomputed from the definition, in float64 on the standardised data. What is not installed is named.
 Set-up copies count, compilation does not. `--full` adds C = 1 and the 60,000 rows (minutes, and 3 GB), with
-the peers that come to an end there: glmnet does not with a path of 40 points to C = 1.
+the peers that come to an end there: glmnet does not with a path of 40 points to C = 1. Linux, for the memory.
 """
 
 from __future__ import annotations

@@ -67,6 +67,7 @@ def test_a_damaged_cache_is_made_anew(checkouts, tmp_path):
     assert said(start(checkouts[0], **home)) == ""
 
 
+@pytest.mark.slow
 def test_four_processes_may_compile_at_once(checkouts, tmp_path):
     home = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     for process in [start(checkouts[0], **home) for _ in range(4)]:

@@ -1,11 +1,15 @@
 """The commands of the README, typed one after the other as a reader would."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from sparse_digits import evaluate, train
+from sparse_digits.summary import summary
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -24,3 +28,32 @@ def test_every_command_of_the_readme_works_in_the_order_of_the_readme(computed, 
     done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (computed / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+def test_the_optimum_of_the_readme_is_what_the_certified_solver_finds_on_mnist(
+    mnist, tmp_path, monkeypatch, capsys
+):
+    params = (mnist / "params.yaml").read_text().replace("solver: saga", "solver: path")
+    (tmp_path / "params.yaml").write_text(params.replace("tol: 0.1", "tol: 1e-3"))
+    monkeypatch.chdir(tmp_path)
+    scaled = str(mnist / "data/scaled.npz")
+    train.main([scaled, "model.npz"])
+    evaluate.main(
+        [
+            str(mnist / "data/split.npz"),
+            scaled,
+            "model.npz",
+            "metrics.json",
+            "coefficients.png",
+            "confusion.csv",
+        ]
+    )
+    assert Path("coefficients.png").read_bytes() == (README.parent / "docs/optimum.png").read_bytes()
+    metrics = json.loads(Path("metrics.json").read_bytes())
+    assert summary(metrics) in capsys.readouterr().out
+    shown = (
+        f"sparsity **{metrics['sparsity']:.2f} %**, test accuracy **{metrics['accuracy']:.4f}**, "
+        f"duality gap **{metrics['duality_gap']:.4f}**"
+    )
+    assert shown in README.read_text(encoding="utf-8")

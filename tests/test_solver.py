@@ -181,8 +181,9 @@ def test_what_did_not_converge_says_so_and_claims_the_gap_that_it_has():
 # A point is its own
 
 
-def test_a_point_is_the_same_bits_alone_and_in_any_list(digits):
-    X, y = digits
+@pytest.mark.parametrize("float32", [False, True])
+def test_a_point_is_the_same_bits_alone_and_in_any_list(*, digits, float32):
+    X, y = problem(n=1500, p=200, K=10) if float32 else digits
     Cs = C_max(X, y, 10) * np.array([30.0, 0.5, 3.0, 100.0, 3.1, 1.0])
     path = multinomial_l1_path(X, y, Cs)
     for k, C in enumerate(Cs):

@@ -295,7 +295,7 @@ class Working:
 
     def gram_for(self, problem: Problem, w: Reals) -> Reals:
         """Return the Gram matrix of all columns; afresh under `w` if that is far from the frozen weights."""
-        total = kernels.distance(w, np.zeros_like(w))
+        total = kernels.total(w)
         if kernels.distance(w, self.weights) > MOVED * total:
             self.weights, self.known = w.copy(), 0
             self.heavy = _fours(np.flatnonzero(w > LIGHT * total * problem.s), problem.s.size - 1)
