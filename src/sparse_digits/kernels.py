@@ -1,0 +1,455 @@
+"""The loops of the path solver, compiled; each docstring has the NumPy line that its kernel equals.
+
+No kernel adds up across vector lanes in an order of the compiler's choosing (no fastmath), none calls BLAS
+or the C library's exp and log: so the same data give the same bits on every processor. They are fast because
+the innermost loop runs over outputs, or over lanes fixed here, and never along a sum.
+
+Shapes: n rows (a multiple of 8 in the solver's own copy), p columns, K classes, m working columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+kernel = njit(nogil=True, error_model="numpy")  # 1 / 0 is inf: a check for it would prevent vector code
+
+LANES = 32
+TILE = 16
+BLOCK = 1024  # rows of a combination that stay in the first-level cache
+
+
+@kernel
+def _exp(x):
+    """exp(x) by Cody and Waite's reduction to |r| < 0.35 and Taylor's series, 1 ulp; |x| is held below 708."""
+    x = min(max(x, -708.0), 708.0)
+    k = (x * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0  # rounds to an integer
+    r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+    s = 1 / 6227020800.0
+    s = s * r + 1 / 479001600.0
+    s = s * r + 1 / 39916800.0
+    s = s * r + 1 / 3628800.0
+    s = s * r + 1 / 362880.0
+    s = s * r + 1 / 40320.0
+    s = s * r + 1 / 5040.0
+    s = s * r + 1 / 720.0
+    s = s * r + 1 / 120.0
+    s = s * r + 1 / 24.0
+    s = s * r + 1 / 6.0
+    s = s * r + 0.5
+    s = s * r + 1.0
+    s = s * r + 1.0
+    return s * np.int64((np.int64(k) + np.int64(1023)) << np.int64(52)).view(np.float64)
+
+
+@kernel
+def _log(x):
+    """log(x) of a normal x > 0 by the series of 2 artanh((m - 1) / (m + 1)), 2 ulp."""
+    bits = np.float64(x).view(np.int64) - np.int64(0x3FE6A09E667F3BCD)  # so that m is in [sqrt(1/2), sqrt(2))
+    k = bits >> np.int64(52)
+    m = np.int64(np.float64(x).view(np.int64) - (k << np.int64(52))).view(np.float64)
+    f = (m - 1.0) / (m + 1.0)
+    q = f * f
+    s = 1 / 21.0
+    s = s * q + 1 / 19.0
+    s = s * q + 1 / 17.0
+    s = s * q + 1 / 15.0
+    s = s * q + 1 / 13.0
+    s = s * q + 1 / 11.0
+    s = s * q + 1 / 9.0
+    s = s * q + 1 / 7.0
+    s = s * q + 1 / 5.0
+    s = s * q + 1 / 3.0
+    return k * 0.6931471803691238 + (k * 1.9082149292705877e-10 + (2.0 * f + 2.0 * f * (s * q)))
+
+
+@kernel
+def exp(x, out):
+    """out[:] = np.exp(x)."""
+    for i in range(x.size):
+        out[i] = _exp(x[i])
+
+
+@kernel
+def log(x, out):
+    """out[:] = np.log(x), for normal x > 0."""
+    for i in range(x.size):
+        out[i] = _log(x[i])
+
+
+@kernel
+def dot(a, b):
+    """a @ b, in float64 and in a fixed order."""
+    lanes = np.zeros(LANES)
+    whole = a.size - a.size % LANES
+    for i in range(0, whole, LANES):
+        u, v = a[i : i + LANES], b[i : i + LANES]
+        for j in range(LANES):
+            lanes[j] += u[j] * v[j]
+    total = 0.0
+    for j in range(LANES):
+        total += lanes[j]
+    for i in range(whole, a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@kernel
+def column_ranges(X):
+    """X.min(axis=0), X.max(axis=0), X.mean(axis=0)."""
+    low, high, mean = X[0].copy(), X[0].copy(), X[0].copy()
+    for i in range(1, X.shape[0]):
+        x = X[i]
+        for j in range(X.shape[1]):
+            low[j] = min(low[j], x[j])
+            high[j] = max(high[j], x[j])
+            mean[j] += x[j]
+    return low, high, mean / X.shape[0]
+
+
+@kernel
+def working_copy(X, centre, scale, rows, columns):
+    """rows[:n, :p] = (X - centre) / scale; columns[:] = rows.T."""
+    n, p = X.shape
+    for i in range(0, n, TILE):
+        top = min(i + TILE, n)
+        for a in range(i, top):
+            x, row = X[a], rows[a]
+            for j in range(p):
+                row[j] = (x[j] - centre[j]) / scale[j]
+        for j in range(p):
+            column = columns[j]
+            for a in range(i, top):
+                column[a] = rows[a, j]
+
+
+@kernel
+def sums_below(e, out):
+    """out[k] = e[k + 1 :].sum(axis=0): what comes after a class, so that no rest is made by subtraction."""
+    out[-1] = 0.0
+    for k in range(e.shape[0] - 2, -1, -1):
+        for i in range(e.shape[1]):
+            out[k, i] = out[k + 1, i] + e[k + 1, i]
+
+
+@kernel
+def residual_and_weight(e, above, below, hit, s, r, w):
+    """p = e / (e + above + below); r[:] = s * (p - hit); w[:] = s * p * (1 - p), neither by cancellation."""
+    for i in range(e.size):
+        rest = above[i] + below[i]
+        inverse = s[i] / (e[i] + rest)
+        r[i] = -rest * inverse if hit[i] else e[i] * inverse
+        w[i] = e[i] * inverse * (rest / (e[i] + rest))
+
+
+@kernel
+def changed(r, counted, s, tau, rows, change):
+    """rows = np.flatnonzero(abs(r - counted) > tau * s); change = (r - counted)[rows]; counted[rows] = r[rows].
+
+    Returns how many; up to the next multiple of 8 they are filled up with the last row, which is empty.
+    """
+    m = 0
+    for i in range(r.size):
+        if abs(r[i] - counted[i]) > tau * s[i]:
+            rows[m] = i
+            change[m] = r[i] - counted[i]
+            counted[i] = r[i]
+            m += 1
+    while m % 8:
+        rows[m] = r.size - 1
+        change[m] = 0
+        m += 1
+    return m
+
+
+@kernel
+def add_rows(packed, rows, change, g):
+    """g += change @ packed[rows, : g.size].  rows : (m,), m a multiple of 8."""
+    m = g.size
+    part = np.empty(m, packed.dtype)
+    for start in range(0, rows.size, BLOCK):
+        part[:] = 0
+        for q in range(start, min(start + BLOCK, rows.size), 8):
+            x0, x1, x2, x3 = packed[rows[q]], packed[rows[q + 1]], packed[rows[q + 2]], packed[rows[q + 3]]
+            x4, x5, x6, x7 = packed[rows[q + 4]], packed[rows[q + 5]], packed[rows[q + 6]], packed[rows[q + 7]]
+            r0, r1, r2, r3 = change[q], change[q + 1], change[q + 2], change[q + 3]
+            r4, r5, r6, r7 = change[q + 4], change[q + 5], change[q + 6], change[q + 7]
+            for j in range(m):
+                part[j] += ((r0 * x0[j] + r1 * x1[j]) + (r2 * x2[j] + r3 * x3[j])) + (
+                    (r4 * x4[j] + r5 * x5[j]) + (r6 * x6[j] + r7 * x7[j])
+                )
+        for j in range(m):
+            g[j] += part[j]
+
+
+@kernel
+def gradient(rows, R, out):
+    """out += R[:, : len(rows)] @ rows.  R : (K, a multiple of 4), K even, 0 behind the rows that there are."""
+    last = rows.shape[0] - 1
+    for i in range(0, rows.shape[0], 4):
+        x0, x1, x2, x3 = rows[i], rows[min(i + 1, last)], rows[min(i + 2, last)], rows[min(i + 3, last)]
+        for k in range(0, R.shape[0], 2):
+            r0, r1, r2, r3 = R[k, i], R[k, i + 1], R[k, i + 2], R[k, i + 3]
+            s0, s1, s2, s3 = R[k + 1, i], R[k + 1, i + 1], R[k + 1, i + 2], R[k + 1, i + 3]
+            g, h = out[k], out[k + 1]
+            for j in range(rows.shape[1]):
+                g[j] += (r0 * x0[j] + r1 * x1[j]) + (r2 * x2[j] + r3 * x3[j])
+                h[j] += (s0 * x0[j] + s1 * x1[j]) + (s2 * x2[j] + s3 * x3[j])
+
+
+@kernel
+def scores(X, starts, columns, weights, b, out):
+    """out[:, : len(X)] = W @ X.T + b[:, None]; row k of W has weights[a:z] in columns[a:z], a, z = starts[k : k + 2].
+
+    out : (K, a multiple of 4); behind the rows that there are it repeats the last one.
+    """
+    last = X.shape[0] - 1
+    for i in range(0, X.shape[0], 4):
+        x0, x1, x2, x3 = X[i], X[min(i + 1, last)], X[min(i + 2, last)], X[min(i + 3, last)]
+        for k in range(b.size):
+            t0, t1, t2, t3 = b[k], b[k], b[k], b[k]
+            for q in range(starts[k], starts[k + 1]):
+                j, w = columns[q], weights[q]
+                t0 += w * x0[j]
+                t1 += w * x1[j]
+                t2 += w * x2[j]
+                t3 += w * x3[j]
+            out[k, i], out[k, i + 1], out[k, i + 2], out[k, i + 3] = t0, t1, t2, t3
+
+
+@kernel
+def pack(rows, columns, at, packed):
+    """packed[:, at : at + m] = rows[:, columns]."""
+    for i in range(rows.shape[0]):
+        x, y = rows[i], packed[i, at : at + columns.size]
+        for j in range(columns.size):
+            y[j] = x[columns[j]]
+
+
+@kernel
+def gram(packed, w, heavy, old, m, G):
+    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m]; G[:m, old:m] likewise.
+
+    heavy : the rows that count, a multiple of 4.  old and m multiples of 4.  The diagonal counts all rows.
+    """
+    G[old:m, :m] = 0
+    for q in range(0, heavy.size, 4):
+        i0, i1, i2, i3 = heavy[q], heavy[q + 1], heavy[q + 2], heavy[q + 3]
+        x0, x1, x2, x3 = packed[i0], packed[i1], packed[i2], packed[i3]
+        w0, w1, w2, w3 = w[i0], w[i1], w[i2], w[i3]
+        for a in range(old, m, 4):
+            g0, g1, g2, g3 = G[a], G[a + 1], G[a + 2], G[a + 3]
+            a0, a1, a2, a3 = w0 * x0[a], w1 * x1[a], w2 * x2[a], w3 * x3[a]
+            b0, b1, b2, b3 = w0 * x0[a + 1], w1 * x1[a + 1], w2 * x2[a + 1], w3 * x3[a + 1]
+            c0, c1, c2, c3 = w0 * x0[a + 2], w1 * x1[a + 2], w2 * x2[a + 2], w3 * x3[a + 2]
+            d0, d1, d2, d3 = w0 * x0[a + 3], w1 * x1[a + 3], w2 * x2[a + 3], w3 * x3[a + 3]
+            for j in range(a + 4):
+                g0[j] += (a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])
+                g1[j] += (b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])
+                g2[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j])
+                g3[j] += (d0 * x0[j] + d1 * x1[j]) + (d2 * x2[j] + d3 * x3[j])
+    diagonal = np.zeros(m, packed.dtype)
+    for i in range(packed.shape[0]):
+        x, v = packed[i], w[i]
+        for j in range(old, m):
+            diagonal[j] += v * (x[j] * x[j])
+    for a in range(old, m):
+        for j in range(a):
+            G[j, a] = G[a, j]
+        G[a, a] = diagonal[a]
+
+
+@kernel
+def total(a):
+    """a.sum(), in float64 and in a fixed order."""
+    lanes = np.zeros(LANES)
+    whole = a.size - a.size % LANES
+    for i in range(0, whole, LANES):
+        u = a[i : i + LANES]
+        for j in range(LANES):
+            lanes[j] += u[j]
+    out = 0.0
+    for j in range(LANES):
+        out += lanes[j]
+    for i in range(whole, a.size):
+        out += a[i]
+    return out
+
+
+@kernel
+def distance(a, b):
+    """np.abs(a - b).sum(), in float64 and in a fixed order."""
+    lanes = np.zeros(LANES)
+    whole = a.size - a.size % LANES
+    for i in range(0, whole, LANES):
+        u, v = a[i : i + LANES], b[i : i + LANES]
+        for j in range(LANES):
+            lanes[j] += abs(np.float64(u[j]) - np.float64(v[j]))
+    out = 0.0
+    for j in range(LANES):
+        out += lanes[j]
+    for i in range(whole, a.size):
+        out += abs(np.float64(a[i]) - np.float64(b[i]))
+    return out
+
+
+@kernel
+def violation(g, coef, penalty, lam):
+    """How far g is from the subgradient, as a part of the penalty (of lam where there is none).
+
+    max of |g + penalty sign(coef)|, or of |g| - penalty where coef is 0.
+    """
+    worst = 0.0
+    for j in range(g.size):
+        if coef[j] == 0.0:
+            v = abs(g[j]) - penalty[j]
+        else:
+            v = abs(g[j] + (penalty[j] if coef[j] > 0.0 else -penalty[j]))
+        worst = max(worst, v / (penalty[j] if penalty[j] > 0.0 else lam))
+    return worst
+
+
+@kernel
+def _descend_once(G, q, coef, penalty, lam, nonzero_only):
+    """One pass of coordinate descent; the largest step times its curvature, as a part of the penalty."""
+    m = q.size
+    worst = 0.0
+    for j in range(m):
+        h = G[j, j]
+        if h <= 0.0 or (nonzero_only and coef[j] == 0.0):
+            continue
+        z = coef[j] * h - q[j]
+        new = 0.0
+        if z > penalty[j]:
+            new = (z - penalty[j]) / h
+        elif z < -penalty[j]:
+            new = (z + penalty[j]) / h
+        step = new - coef[j]
+        if step != 0.0:
+            coef[j] = new
+            move = q.dtype.type(step)
+            row = G[j]
+            for i in range(m):
+                q[i] += move * row[i]
+            worst = max(worst, abs(step) * h / (penalty[j] if penalty[j] > 0.0 else lam))
+    return worst
+
+
+@kernel
+def descend(G, g, coef, penalty, lam, tol, passes):
+    """coef[:] = argmin over v of g (v - coef) + (v - coef)' G (v - coef) / 2 + penalty |v|, to `tol` as `violation`.
+
+    A full pass, then passes over what is not zero until they stand still, and again.
+    """
+    q = g.astype(G.dtype)
+    left = passes
+    while left > 0:
+        left -= 1
+        if _descend_once(G, q, coef, penalty, lam, False) <= tol:
+            break
+        while left > 0:
+            left -= 1
+            if _descend_once(G, q, coef, penalty, lam, True) <= tol:
+                break
+    return passes - left
+
+
+@kernel
+def combine(columns, chosen, weights, out):
+    """out[:] = weights @ columns[chosen].  chosen : (m,), m a multiple of 4."""
+    for start in range(0, out.size, BLOCK):
+        stop = min(start + BLOCK, out.size)
+        part = out[start:stop]
+        part[:] = 0
+        for q in range(0, chosen.size, 4):
+            x0, x1 = columns[chosen[q], start:stop], columns[chosen[q + 1], start:stop]
+            x2, x3 = columns[chosen[q + 2], start:stop], columns[chosen[q + 3], start:stop]
+            w0, w1, w2, w3 = weights[q], weights[q + 1], weights[q + 2], weights[q + 3]
+            for i in range(stop - start):
+                part[i] += (w0 * x0[i] + w1 * x1[i]) + (w2 * x2[i] + w3 * x3[i])
+
+
+@kernel
+def step_slope(eta, move, t, shift, above, below, hit, s, e):
+    """e[:] = exp(eta + t move - shift); p = e / (e + above + below); return (s * (p - hit)) @ move."""
+    lanes = np.zeros(8)
+    for i in range(0, eta.size, 8):
+        for j in range(8):
+            a = i + j
+            e[a] = _exp(eta[a] + t * move[a] - shift[a])
+            rest = above[a] + below[a]
+            lanes[j] += (-rest if hit[a] else e[a]) / (e[a] + rest) * s[a] * move[a]
+    slope = 0.0
+    for j in range(8):
+        slope += lanes[j]
+    return slope
+
+
+@kernel
+def softmax(eta, hit, shift, e, R, loss):
+    """Row maxima into shift, exp(eta - shift) into e, softmax - hit into R, the cross-entropies into loss.
+
+    All (K, n) but shift and loss, which are (n,).
+    """
+    K, n = eta.shape
+    total, rest = np.zeros(n), np.zeros(n)
+    shift[:] = eta[0]
+    for k in range(1, K):
+        for i in range(n):
+            shift[i] = max(shift[i], eta[k, i])
+    loss[:] = shift
+    for k in range(K):
+        for i in range(n):
+            e[k, i] = _exp(eta[k, i] - shift[i])
+            total[i] += e[k, i]
+            rest[i] += 0.0 if hit[k, i] else e[k, i]
+            loss[i] -= eta[k, i] if hit[k, i] else 0.0
+    for i in range(n):
+        loss[i] += _log(total[i])
+    for k in range(K):
+        for i in range(n):
+            R[k, i] = (-rest[i] if hit[k, i] else e[k, i]) / total[i]
+
+
+@kernel
+def entropy(R, hit, t, out):
+    """Q = hit + t R; out[:] = -(Q * np.log(Q)).sum(axis=0), with 0 log 0 = 0."""
+    out[:] = 0.0
+    for k in range(R.shape[0]):
+        for i in range(out.size):
+            q = (1.0 if hit[k, i] else 0.0) + t * R[k, i]
+            out[i] -= q * _log(max(q, 1e-300))
+
+
+@kernel
+def intercept_curvature(R, hit, s):
+    """P = R + hit; np.diag(P @ s) - (P * s) @ P.T, the Hessian of the cross-entropy in the intercepts."""
+    K, n = R.shape
+    H = np.zeros((K, K))
+    P, sp = np.empty((K, n)), np.empty(n)
+    for k in range(K):
+        for i in range(n):
+            P[k, i] = R[k, i] + (1.0 if hit[k, i] else 0.0)
+            sp[i] = s[i] * P[k, i]
+        for a in range(k + 1):
+            H[k, a] = -dot(sp, P[a])
+            H[a, k] = H[k, a]
+        H[k, k] += total(sp)
+    return H
+
+
+@kernel
+def solve(H, g):
+    """np.linalg.solve(H, g) for a positive definite H, by Gauss's elimination; both are overwritten."""
+    n = g.size
+    for a in range(n):
+        for i in range(a + 1, n):
+            f = H[i, a] / H[a, a]
+            g[i] -= f * g[a]
+            for j in range(a, n):
+                H[i, j] -= f * H[a, j]
+    for a in range(n - 1, -1, -1):
+        for j in range(a + 1, n):
+            g[a] -= H[a, j] * g[j]
+        g[a] /= H[a, a]
+    return g
