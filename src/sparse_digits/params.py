@@ -50,7 +50,7 @@ class Train(Section):
 
     C: Positive
     l1_ratio: Share
-    solver: Annotated[Literal["saga"], Field(description="saga")]
+    solver: Annotated[Literal["saga", "path"], Field(description="saga or path")]
     tol: Positive
     max_iter: Size
     random_state: Seed
@@ -83,7 +83,7 @@ def read(path: Path = FILE) -> Params:
     except ValidationError as error:
         faults = [_told(fault["loc"], fault["type"], fault["input"], lines) for fault in error.errors()]
     else:
-        faults = list(_too_many_rows(params))
+        faults = [*_too_many_rows(params), *_not_l1(params)]
         if not faults:
             return params
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
@@ -98,6 +98,11 @@ def _too_many_rows(params: Params) -> Iterator[str]:
             f"split: expected train_size + validation_size + test_size <= {there}, "
             f"the rows of {params.fetch.dataset}, got {asked}"
         )
+
+
+def _not_l1(params: Params) -> Iterator[str]:
+    if params.train.solver == "path" and params.train.l1_ratio != 1:
+        yield f"train.l1_ratio: expected 1, which solver: path is for, got {params.train.l1_ratio:g}"
 
 
 def _told(place: tuple[int | str, ...], kind: str, found: object, lines: dict[tuple[str, ...], int]) -> str:

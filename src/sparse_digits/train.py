@@ -1,9 +1,11 @@
-"""Stage train: multinomial logistic regression with an L1 penalty."""
+"""Stage train: multinomial logistic regression with an L1 penalty, by SAGA or by the certified path."""
 
 import warnings
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -15,25 +17,59 @@ from sparse_digits.params import Train
 from sparse_digits.stage import paths, stage
 
 
-def estimator(train: Train) -> LogisticRegression:
-    """Build scikit-learn's estimator: the one place where its arguments stand."""
-    return LogisticRegression(
-        C=train.C,
-        l1_ratio=train.l1_ratio,
-        solver=train.solver,
-        tol=train.tol,
-        max_iter=train.max_iter,
-        random_state=train.random_state,
-    )
+class Fitted(NamedTuple):
+    """What a solver found: coef (K, p), intercept (K,), classes (K,), and how it stopped."""
+
+    coef: Floats
+    intercept: Floats
+    classes: npt.NDArray[Any]
+    n_iter: int
+    converged: bool
 
 
-def fit(X: Floats, y: Ints, train: Train) -> LogisticRegression:
-    """Fit on standardised X (n, p) and labels y (n,). Raises `Fault` if y has one class alone."""
+def train(X: Floats, y: Ints, Cs: Sequence[float], how: Train) -> list[Fitted]:
+    """Fit on standardised X (n, p) and labels y (n,) at each C, none of which changes the fit at another.
+
+    Raises `Fault` if y has one class alone.
+    """
     if len(np.unique(y)) == 1:
         raise Fault(f"split.train_size: expected training rows of two classes or more, got only {y[0]}s")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the metrics say it: `converged`
-        return estimator(train).fit(X, y)
+        if how.solver == "path":
+            return _path(X, y, Cs, how)
+        return [_saga(X, y, how.model_copy(update={"C": C})) for C in Cs]
+
+
+def estimator(how: Train) -> LogisticRegression:
+    """Build scikit-learn's estimator: the one place where its arguments stand."""
+    return LogisticRegression(
+        C=how.C,
+        l1_ratio=how.l1_ratio,
+        solver="saga",
+        tol=how.tol,
+        max_iter=how.max_iter,
+        random_state=how.random_state,
+    )
+
+
+def _saga(X: Floats, y: Ints, how: Train) -> Fitted:
+    fitted = estimator(how).fit(X, y)
+    n_iter = int(fitted.n_iter_[0])
+    return Fitted(fitted.coef_, fitted.intercept_, fitted.classes_, n_iter, n_iter < how.max_iter)
+
+
+def _path(X: Floats, y: Ints, Cs: Sequence[float], how: Train) -> list[Fitted]:
+    from sparse_digits.solver import multinomial_l1_path  # noqa: PLC0415 - saga does without numba
+
+    path = multinomial_l1_path(X, y, Cs, tol=how.tol, max_iter=how.max_iter)
+    classes = np.unique(y)
+    return [
+        Fitted(coef, intercept, classes, int(n_iter), bool(converged))
+        for coef, intercept, n_iter, converged in zip(
+            path.coef, path.intercept, path.n_iter, path.converged, strict=True
+        )
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,16 +77,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     source, target = paths(argv, "scaled.npz", "model.npz")
     with stage("train", target) as params:
         made_with, scaled = read_npz(source)
-        fitted = fit(scaled["X_train"], scaled["y_train"], params.train)
-        n_iter = int(fitted.n_iter_[0])
+        (fitted,) = train(scaled["X_train"], scaled["y_train"], [params.train.C], params.train)
         Model(
-            coef=fitted.coef_,
-            intercept=fitted.intercept_,
-            classes=fitted.classes_,
+            **fitted._asdict(),
             mean=scaled["mean"],
             scale=scaled["scale"],
-            n_iter=n_iter,
-            converged=n_iter < params.train.max_iter,
             params=made_with | params.flat("train"),
         ).write(target)
 
