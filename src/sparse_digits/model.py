@@ -32,11 +32,16 @@ class Model:
     params: Params
 
     def decision_function(self, images: npt.NDArray[Any]) -> Floats:
-        """Return the scores (n, K) of raw images (n, p): the one definition of prediction.
+        """Return the scores (n, K) of raw images (n, p): the one definition of prediction."""
+        return self.scores(self.standardise(images))
 
-        The arithmetic, in its order, is that of scikit-learn's StandardScaler and LogisticRegression.
-        """
-        return scores((images.astype(np.float64) - self.mean) / self.scale, self.coef, self.intercept)
+    def standardise(self, images: npt.NDArray[Any]) -> Floats:
+        """Return raw images (n, p) as the model takes them; the arithmetic is StandardScaler's, in its order."""
+        return np.asarray((images.astype(np.float64) - self.mean) / self.scale)
+
+    def scores(self, X: Floats) -> Floats:
+        """Return the scores (n, K) of standardised X (n, p); the arithmetic is LogisticRegression's."""
+        return scores(X, self.coef, self.intercept)
 
     def predict(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the class of each raw image, (n,)."""
