@@ -48,13 +48,16 @@ def read_npz(path: Path | IO[bytes]) -> tuple[Params, Arrays]:
 
     Raises `Fault` if the file is missing, cut or not one of this pipeline's.
     """
+    broken = (zipfile.BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError)
     try:
-        with np.load(path, allow_pickle=False) as npz:
-            arrays = dict(npz)
-        return json.loads(arrays.pop("params").item()), arrays
+        # Opened here, because np.load leaves the file of a broken archive open.
+        with path.open("rb") if isinstance(path, Path) else path as file:
+            with np.load(file, allow_pickle=False) as npz:
+                arrays = dict(npz)
+            return json.loads(arrays.pop("params").item()), arrays
     except FileNotFoundError:
         raise Fault(f"{path}: no such file. `dvc repro` makes it") from None
-    except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+    except broken as error:
         raise Fault(
             f"{path}: expected a whole .npz file of this pipeline, but {error}. `dvc repro -f` makes it anew"
         ) from None

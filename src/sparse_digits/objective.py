@@ -76,7 +76,10 @@ def best_intercept(eta: Floats, y: Ints) -> Floats:
         if np.abs(gradient).max() < ROUNDING:
             break
         hessian = np.diag(P.mean(axis=0)) - P.T @ P / n
-        step = np.linalg.solve(hessian + 1 / K, gradient)  # 1 / K: b may grow along (1, ..., 1) at no cost
+        try:  # 1 / K, because b may grow along (1, ..., 1) at no cost
+            step = np.linalg.solve(hessian + 1 / K, gradient)
+        except np.linalg.LinAlgError:  # every probability is 0 or 1: the loss is flat here
+            break
         size = 1.0
         while (trial := cross_entropy(eta + b - size * step, y)) > loss and size > ROUNDING:
             size /= 2
@@ -105,7 +108,10 @@ def duality_gap(
     eta = X @ coef.T
     Y = one_hot(y, K)
     R = np.exp(log_softmax(eta + best_intercept(eta, y))) - Y
-    R -= R.mean(axis=0)
+    excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
+    R -= excess  # what rounding left, or more where the intercepts were not found
+    t = (excess / (excess + frequencies)).max()  # so little of the point at W = 0 makes Y + R >= 0 again
+    R = (1 - t) * R + t * (frequencies - Y)
     slopes = np.abs(X.T @ R) / n
     largest = slopes.max()
     s = min(1.0, l1 / largest) if largest > 0 else 1.0

@@ -1,0 +1,151 @@
+"""The real project in folders of its own, computed by the real `dvc` on digits and on MNIST."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a shared machine has slow moments
+hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shell(tmp_path_factory):
+    """Make the environment that of a user's shell with .venv active, whose caches are the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("DVC_", "GIT_", "MLFLOW_", "RECORDS_"))]:
+            patch.delenv(name)
+        patch.delenv("PYTHONPATH", raising=False)
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("dvc")))
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        for who in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{who}_NAME", "A. Tester")
+            patch.setenv(f"GIT_{who}_EMAIL", "tester@example.org")
+        yield
+
+
+def run(*command, cwd=None, status=0, **environment):
+    """Run a command; its output, on both streams, is shown if its status is another one."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def git():
+    """Run git, by default in the working directory, and return what it printed."""
+    return lambda *words, **options: run("git", *words, **options).stdout
+
+
+@pytest.fixture(scope="session")
+def dvc():
+    """Run dvc, likewise; return the finished process."""
+    return lambda *words, **options: run(sys.executable, "-m", "dvc", *words, **options)
+
+
+@pytest.fixture(scope="session")
+def sparse_digits():
+    """Run the command `sparse-digits` of the code in the folder, likewise; return the finished process."""
+
+    def command(*words, **options):
+        return run(sys.executable, "-m", "sparse_digits.cli", *words, PYTHONPATH="src", **options)
+
+    return command
+
+
+def export(folder):
+    """Copy what git has or would have of this working tree, as an archive of it holds it."""
+    names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
+    for name in filter(None, names.split("\0")):
+        if (source := ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    return folder
+
+
+def commit(folder, message):
+    run("git", "add", "--all", cwd=folder)
+    run("git", "commit", "--quiet", "--message", message, cwd=folder)
+
+
+def clone(folder):
+    """Make a repository of the working tree, with the params of digits."""
+    export(folder)
+    shutil.copy(folder / "params.digits.yaml", folder / "params.yaml")
+    run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)
+    commit(folder, "The project, to run on digits")
+    return folder
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """The project as a downloaded archive has it: no git, and a folder whose name has a space."""
+    return export(tmp_path / "an archive")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A clone with the params of digits and nothing computed; the working directory."""
+    folder = clone(tmp_path / "a project")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """An empty MLflow store: a file to copy, since making its tables takes seconds."""
+    folder = tmp_path_factory.mktemp("store")
+    code = "import sys, pathlib; from sparse_digits import track; track.initialise(pathlib.Path(sys.argv[1]))"
+    (folder / "records").mkdir()
+    run(sys.executable, "-c", code, folder, PYTHONPATH=str(ROOT / "src"))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory, dvc, store):
+    """A clone in which `dvc repro` ran on digits; lock and results are committed. Not to be changed."""
+    folder = clone(tmp_path_factory.mktemp("digits") / "a project")
+    shutil.copy(store, folder)
+    dvc("repro", cwd=folder)
+    commit(folder, "What dvc repro computed")
+    return folder
+
+
+@pytest.fixture
+def computed(digits, store, tmp_path, monkeypatch):
+    """A copy of `digits` to change, with nothing recorded yet; the working directory."""
+    folder = tmp_path / "a project"
+    shutil.copytree(digits, folder, ignore=shutil.ignore_patterns("records", "mlflow.db*", "mlartifacts"))
+    shutil.copy(store, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist(tmp_path_factory, dvc, store):
+    """An export in which `dvc repro` ran on MNIST with the params.yaml that the repository has."""
+    if not os.environ.get("SPARSE_DIGITS_MIRROR"):
+        pytest.skip("SPARSE_DIGITS_MIRROR names no folder with MNIST")
+    folder = export(tmp_path_factory.mktemp("mnist") / "a project")
+    run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)
+    commit(folder, "The project")
+    shutil.copy(store, folder)
+    dvc("repro", cwd=folder)
+    return folder
