@@ -26,7 +26,7 @@ def evaluate(model: model.Model, rows: Arrays, X_train: Floats, y_train: npt.NDA
 
 
 def held_out(model: model.Model, rows: Arrays) -> HeldOut:
-    """Return the validation and test rows of split.npz, (X, labels) each, standardised by the model's scaler."""
+    """Return the validation and test rows of split.npz, standardised by the model's scaler."""
     return {
         name: (model.standardise(rows[f"{name}_images"]), rows[f"{name}_labels"])
         for name in ("validation", "test")

@@ -57,7 +57,7 @@ class Train(Section):
 
 
 class Spaced(Section):
-    """C's spaced evenly in log, each rounded to three digits so that it can be typed after ``-S train.C=``."""
+    """C's spaced evenly in log, each rounded to three digits so that ``-S train.C=`` can name it."""
 
     first: Annotated[Positive, Field(alias="from")]
     last: Annotated[Positive, Field(alias="to")]

@@ -23,7 +23,9 @@ def write_csv(path: Path, table: Mapping[str, Sequence[Any] | npt.NDArray[Any]])
     """Write a table, floats rounded."""
     columns = [np.asarray(column) for column in table.values()]
     texts = [
-        [f"{value:.{SIGNIFICANT_DIGITS}g}" for value in column] if column.dtype.kind == "f" else column.astype(str)
+        [f"{value:.{SIGNIFICANT_DIGITS}g}" for value in column]
+        if column.dtype.kind == "f"
+        else (column.astype(int) if column.dtype.kind == "b" else column).astype(str)
         for column in columns
     ]
     lines = [",".join(table), *(",".join(row) for row in zip(*texts, strict=True)), ""]
