@@ -460,7 +460,7 @@ def certify(problem: Problem, V: Floats, lam: float, eta: Floats | None = None) 
     coef, b = problem.on_the_data(V)
     rows: Reals = problem.rows
     if eta is None:
-        rows, eta = problem.X, np.empty((K, height))
+        rows, eta = problem.X, np.zeros((K, height))
         starts = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1)))
         kernels.scores(problem.X, starts, np.nonzero(coef)[1], coef[coef != 0], b, eta)
     move, e, R, loss = _optimal_intercepts(problem, eta)
@@ -530,7 +530,7 @@ def solve(
         return origin, certify(problem, origin.V, lam), 0
     point = start_of(problem, origin, lam)
     sweeps = 0
-    target = MOST
+    target, depth = MOST, DEPTH
     while True:
         target = min(target, NEED * tol * point.objective(problem) / (lam * _l1(problem, point.V) + 1e-300))
         history = [(point.V.copy(), point.eta.copy())]
@@ -543,9 +543,11 @@ def solve(
                 break
             last = worst
             history.append((point.V.copy(), point.eta.copy()))
-            if len(history) == DEPTH + 1:
+            if len(history) == depth + 1:
                 point = anderson(problem, point, history)
                 history = [(point.V.copy(), point.eta.copy())]
+        else:
+            depth += DEPTH
         certificate = certify(problem, point.V, lam, None if asked else point.eta)
         if trace is not None:
             trace.append((lam, sweeps, worst, target, certificate.gap, tol))

@@ -1,0 +1,314 @@
+"""The path solver against mathematics: its own certificate is checked by another one, written from the definition."""
+
+import gzip
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax, softmax, xlogy
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from sparse_digits.objective import C_max
+from sparse_digits.solver import multinomial_l1_path
+
+
+def certificate(X, y, coef, intercept, C):
+    """Relative gap and objective of ``C sum CE + |W|_1``, from the definition and with SciPy alone.
+
+    Dual: sum over rows of the entropy of Y + V, for residuals V whose columns sum to zero, |X' V| <= 1 / C.
+    """
+    Y = np.eye(len(intercept))[y]
+    eta = X @ coef.T + intercept
+    primal = -C * np.sum(Y * log_softmax(eta, axis=1)) + np.abs(coef).sum()
+
+    b = np.zeros(len(intercept))
+    for _ in range(20):  # Newton's method for the best intercepts
+        P = softmax(eta + b, axis=1)
+        b -= np.linalg.pinv(np.diag(P.sum(axis=0)) - P.T @ P, rcond=1e-12) @ (P - Y).sum(axis=0)
+    V = softmax(eta + b, axis=1) - Y
+    steepest = np.abs(X.T @ V).max()
+    V *= min(1, 1 / (C * steepest)) if steepest > 0 else 1
+    return (primal + C * np.sum(xlogy(Y + V, np.maximum(Y + V, 0)))) / primal, primal
+
+
+def holds(path, X, y, Cs, tol):
+    """Every point has the gap that it claims, and the objective, by the certificate above."""
+    for k, C in enumerate(Cs):
+        gap, primal = certificate(X, y, path.coef[k], path.intercept[k], C)
+        assert path.converged[k]
+        assert 0 <= path.duality_gap[k] <= tol
+        assert gap == pytest.approx(path.duality_gap[k], abs=1e-7)
+        assert path.objective[k] == pytest.approx(primal, rel=1e-9)
+    return True
+
+
+def problem(n=80, p=12, K=3, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p))
+    y = np.argmax(X @ rng.normal(size=(p, K)) + rng.normal(size=(n, K)), axis=1)
+    y[:K] = np.arange(K)
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """5,000 standardised rows."""
+    folder = os.environ.get("SPARSE_DIGITS_MIRROR")
+    if not folder:
+        pytest.skip("SPARSE_DIGITS_MIRROR names no folder with MNIST's IDX files")
+    images = np.frombuffer(gzip.decompress(Path(folder, "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
+    labels = np.frombuffer(gzip.decompress(Path(folder, "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
+    return StandardScaler().fit_transform(images.reshape(-1, 784)[:5000].astype(float)), labels[:5000].astype(int)
+
+
+# The certificate
+
+
+def test_every_point_of_the_path_has_the_gap_that_it_claims(digits):
+    X, y = digits
+    Cs = C_max(X, y, 10) * np.geomspace(1.1, 300, 8)
+    path = multinomial_l1_path(X, y, Cs)
+    assert holds(path, X, y, Cs, 1e-3)
+    assert np.all(np.diff(path.objective / Cs) < 0)
+
+
+def test_on_mnist_a_path_of_twenty_points_is_certified(mnist):
+    X, y = mnist
+    Cs = 1 / (len(y) * np.geomspace(0.2, 0.02, 20))
+    path = multinomial_l1_path(X, y, Cs)
+    assert holds(path, X, y, Cs, 1e-3)
+    assert 0.95 < np.mean(path.coef[-1] == 0) < 0.96
+
+
+@pytest.mark.slow
+def test_on_mnist_the_seeds_hundredfold_C_converges(mnist):
+    X, y = mnist
+    assert holds(multinomial_l1_path(X, y, [1.0]), X, y, [1.0], 1e-3)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 10**6),
+    n=st.integers(6, 60),
+    p=st.integers(1, 80),
+    K=st.integers(2, 6),
+    times=st.floats(1.01, 30),
+    tol=st.sampled_from([1e-2, 1e-3, 1e-6]),
+)
+def test_any_small_problem_is_solved_to_the_gap_that_is_asked_for(seed, n, p, K, times, tol):
+    X, y = problem(n, p, K, seed)
+    C = C_max(X, y, K) * times
+    path = multinomial_l1_path(X, y, [C], tol=tol)
+    assert holds(path, X, y, [C], tol)
+
+
+@given(seed=st.integers(0, 10**6), share=st.floats(1e-6, 1))
+@settings(max_examples=30, deadline=None)
+def test_up_to_C_max_every_weight_is_exactly_zero_and_the_intercepts_are_the_log_frequencies(seed, share):
+    X, y = problem(seed=seed)
+    path = multinomial_l1_path(X, y, [C_max(X, y, 3) * share, C_max(X, y, 3)])
+    assert not path.coef.any()
+    assert path.converged.all()
+    np.testing.assert_allclose(softmax(path.intercept, axis=1)[0], np.bincount(y) / len(y), rtol=1e-12)
+
+
+def test_just_above_C_max_a_weight_is_not_zero():
+    X, y = problem()
+    assert multinomial_l1_path(X, y, [1.001 * C_max(X, y, 3)], tol=1e-9).coef.any()
+
+
+def test_the_claimed_gap_is_never_below_the_true_one():
+    X, y = problem(n=200)
+    C = 20 * C_max(X, y, 3)
+    best = multinomial_l1_path(X, y, [C], tol=1e-10)
+    for tol in (1e-1, 1e-2, 1e-3, 1e-5):
+        path = multinomial_l1_path(X, y, [C], tol=tol)
+        true = (path.objective[0] - best.objective[0]) / path.objective[0]
+        assert -1e-10 <= true <= path.duality_gap[0] <= tol
+
+
+def test_it_agrees_with_saga_run_to_1e_6():
+    X, y = problem(n=150, p=8)
+    for C in C_max(X, y, 3) * np.array([2.0, 10.0, 50.0]):
+        saga = LogisticRegression(C=C, l1_ratio=1, solver="saga", tol=1e-6, max_iter=100_000, random_state=0).fit(X, y)
+        path = multinomial_l1_path(X, y, [C], tol=1e-9)
+        _, theirs = certificate(X, y, saga.coef_, saga.intercept_, C)
+        assert path.objective[0] <= theirs * (1 + 1e-9)
+        assert path.objective[0] == pytest.approx(theirs, rel=1e-5)
+        np.testing.assert_allclose(path.coef[0], saga.coef_, atol=2e-3)
+
+
+def test_what_did_not_converge_says_so_and_claims_the_gap_that_it_has():
+    X, y = problem(n=60, p=100)
+    C = 200 * C_max(X, y, 3)
+    with pytest.warns(ConvergenceWarning, match="duality gap above tol"):
+        path = multinomial_l1_path(X, y, [C], tol=1e-9, max_iter=1)
+    gap, _ = certificate(X, y, path.coef[0], path.intercept[0], C)
+    assert not path.converged[0]
+    assert path.n_iter[0] == 1
+    assert gap <= path.duality_gap[0] + 1e-9
+    assert path.duality_gap[0] > 1e-9
+
+
+# A point is its own
+
+
+def test_a_point_is_the_same_bits_alone_and_in_any_list(digits):
+    X, y = digits
+    Cs = C_max(X, y, 10) * np.array([30.0, 0.5, 3.0, 100.0, 3.1, 1.0])
+    path = multinomial_l1_path(X, y, Cs)
+    for k, C in enumerate(Cs):
+        alone = multinomial_l1_path(X, y, C)
+        for name in ("coef", "intercept", "duality_gap", "objective", "n_iter", "converged"):
+            np.testing.assert_array_equal(getattr(alone, name)[0], getattr(path, name)[k])
+
+
+def test_the_result_cannot_be_changed():
+    X, y = problem()
+    path = multinomial_l1_path(X, y, [1.0])
+    with pytest.raises(ValueError, match="read-only"):
+        path.coef[0, 0, 0] = 1
+
+
+# Symmetries
+
+
+def test_permuting_rows_columns_or_classes_permutes_the_result():
+    X, y = problem(n=120)
+    C = 10 * C_max(X, y, 3)
+    rng = np.random.default_rng(1)
+    rows, columns, classes = rng.permutation(120), rng.permutation(12), np.array([2, 0, 1])
+    path = multinomial_l1_path(X, y, [C], tol=1e-9)
+    other = multinomial_l1_path(X[rows][:, columns], classes[y][rows], [C], tol=1e-9)
+    np.testing.assert_allclose(other.coef[0][classes], path.coef[0][:, columns], atol=1e-5)
+    assert other.objective[0] == pytest.approx(path.objective[0], rel=1e-8)
+
+
+def test_repeating_the_rows_at_half_C_changes_nothing():
+    X, y = problem(n=120)
+    C = 10 * C_max(X, y, 3)
+    path = multinomial_l1_path(X, y, [C], tol=1e-9)
+    twice = multinomial_l1_path(np.repeat(X, 2, axis=0), np.repeat(y, 2), [C / 2], tol=1e-9)
+    np.testing.assert_allclose(twice.coef, path.coef, atol=1e-5)
+
+
+def test_a_weight_of_two_is_a_row_twice_and_a_weight_of_zero_is_no_row():
+    X, y = problem(n=120)
+    weight = np.random.default_rng(2).integers(0, 4, 120)
+    C = 10 * C_max(X, y, 3)
+    weighted = multinomial_l1_path(X, y, [C], sample_weight=weight, tol=1e-9)
+    X, y = np.repeat(X, weight, axis=0), np.repeat(y, weight)
+    assert holds(weighted, X, y, [C], 1e-9)
+
+
+def test_labels_may_be_anything_that_sorts():
+    X, y = problem()
+    named = multinomial_l1_path(X, np.array(["eight", "one", "six"])[y], [1.0])
+    np.testing.assert_array_equal(named.coef, multinomial_l1_path(X, y, [1.0]).coef)
+
+
+# Odd data
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: np.hstack([X, np.ones((len(X), 2)), np.zeros((len(X), 1))]),
+        lambda X: np.hstack([X, X]),
+        lambda X: X * np.geomspace(1e-8, 1e8, X.shape[1]),
+        lambda X: X + 1e3 * np.arange(X.shape[1]),
+        lambda X: np.hstack([X, np.full((len(X), 1), 0.1)]),
+    ],
+    ids=["constant", "duplicated", "tiny and huge", "far from zero", "constant, not representable"],
+)
+def test_odd_columns_are_solved_like_any(change):
+    X, y = problem()
+    X = change(X)
+    Cs = C_max(X, y, 3) * np.array([2.0, 10.0])
+    assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
+
+
+def test_a_constant_column_gets_no_weight():
+    X, y = problem()
+    path = multinomial_l1_path(np.hstack([np.full((len(X), 1), 0.1), X]), y, [1.0])
+    assert not path.coef[:, :, 0].any()
+
+
+def test_columns_that_tell_nothing_apart_give_zero_weights_at_any_C():
+    path = multinomial_l1_path(np.ones((6, 3)), [0, 0, 1, 1, 2, 2], [1e-3, 1e6])
+    assert not path.coef.any()
+    assert path.converged.all()
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "K"), [(5, 4, 5), (40, 6, 2), (10, 300, 2), (30, 200, 4)], ids=["one row each", "two", "wide", "wide, 4"]
+)
+def test_few_rows_two_classes_and_more_columns_than_rows(n, p, K):
+    X, y = problem(n, p, K)
+    Cs = C_max(X, y, K) * np.array([1.5, 10.0, 50.0])
+    assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
+
+
+def test_very_unequal_classes():
+    X, y = problem(n=600)
+    y[:] = 0
+    y[:3], y[3:5] = 1, 2
+    Cs = C_max(X, y, 3) * np.array([2.0, 20.0])
+    assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
+
+
+def test_a_separable_problem_at_large_C():
+    X, y = problem(n=60, p=20)
+    X[:, 0] += 5 * y
+    Cs = C_max(X, y, 3) * np.array([1e2, 1e4])
+    assert holds(multinomial_l1_path(X, y, Cs, max_iter=5000), X, y, Cs, 1e-3)
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X": np.full((80, 12), np.nan)}, "X: expected finite"),
+        ({"X": np.zeros(80)}, "X: expected rows and columns"),
+        ({"y": np.zeros(79, int)}, "y: expected one label for each of 80 rows"),
+        ({"y": np.zeros(80, int)}, "y: expected at least two classes"),
+        ({"Cs": [1.0, 0.0]}, "Cs: expected finite numbers > 0"),
+        ({"Cs": [np.inf]}, "Cs: expected finite numbers > 0"),
+        ({"tol": 0.0}, "tol: expected a number > 0"),
+        ({"tol": np.nan}, "tol: expected a number > 0"),
+        ({"max_iter": 0}, "max_iter: expected at least 1"),
+        ({"sample_weight": -np.ones(80)}, "sample_weight: expected finite weights >= 0"),
+    ],
+)
+def test_a_fault_in_the_input_is_one_error_that_says_what_was_expected(change, message):
+    X, y = problem()
+    with pytest.raises(ValueError, match=message):
+        multinomial_l1_path(**{"X": X, "y": y, "Cs": [1.0]} | change)
+
+
+def test_all_faults_are_reported_at_once():
+    X, y = problem()
+    with pytest.raises(ValueError, match=r"Cs: .*tol: .*max_iter: "):
+        multinomial_l1_path(X, y, [-1.0], tol=-1, max_iter=0)
+
+
+def test_no_warning_where_everything_converged():
+    X, y = problem()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        multinomial_l1_path(X, y, [1.0])
