@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from sparse_digits import choice, evaluate, files, params, sources, sweep, table
+from sparse_digits import choice, evaluate, files, params, sources, split, sweep, table
 from sparse_digits.faults import Fault
 from sparse_digits.kept import Kept
 
 ROOT = Path(__file__).parent.parent
 DIGITS = params.read(ROOT / "params.digits.yaml")
 MADE_WITH = {"fetch.dataset": "digits"}
+SAGA = {"solver": "saga", "tol": 0.1, "max_iter": 100}  # needs no compilation
 
 
 def wanting(**asked):
@@ -35,16 +36,10 @@ def raw():
 def compute(raw, tmp_path):
     """Compute a sweep in this process or, for several paths, in workers."""
 
-    def run(asked, labels=None, folder=tmp_path / "kept", **options):
-        inputs = [MADE_WITH, asked.model_dump()]
-        return sweep.compute(
-            raw["images"],
-            raw["labels"] if labels is None else labels,
-            MADE_WITH,
-            asked,
-            Kept(folder, inputs),
-            **options,
-        )
+    def run(asked, labels=raw["labels"], **options):
+        data = {"images": raw["images"], "labels": labels}
+        kept = Kept(tmp_path / "kept", sweep.inputs(data, MADE_WITH, asked))
+        return sweep.compute(*data.values(), MADE_WITH, asked, kept, **options)
 
     return run
 
@@ -83,7 +78,7 @@ def test_every_C_of_a_spaced_list_has_three_digits_and_lies_between_the_ends(fir
     Cs = params.Spaced.model_validate({"from": first, "to": last, "points": points}).spelled_out()
     assert len(Cs) <= points
     assert Cs == sorted(Cs)
-    assert all(C == float(f"{C:.3g}") for C in Cs)
+    assert [float(f"{C:.3g}") for C in Cs] == Cs
     assert min(first, last) * 0.994 <= Cs[0] <= Cs[-1] <= max(first, last) * 1.006
 
 
@@ -94,7 +89,7 @@ def test_every_C_of_a_spaced_list_has_three_digits_and_lies_between_the_ends(fir
         ("[]", "sweep.C: expected a list of numbers > 0, or from, to and points, got []"),
         ("0.1", "sweep.C: expected a list of numbers > 0, or from, to and points, got 0.1"),
         ("{from: 1, to: 2, points: 0}", "sweep.C.points: expected a whole number from 1 to 1000, got 0"),
-        ("{from: 1, to: 2, points: 3, step: 1}", "sweep.C.step: no such key; did you mean"),
+        ("{from: 1, to: 2, points: 3, step: 1}", "sweep.C.step: no such key; there are from, to, points"),
         ("{from: 1, points: 3}", "sweep.C.to: missing; expected a number > 0"),
     ],
 )
@@ -104,7 +99,7 @@ def test_a_faulty_list_of_Cs_is_told_with_its_key(tmp_path, C, said):
     change(file, sweep={"C": YAML(typ="safe").load(C)})
     with pytest.raises(Fault) as fault:
         params.read(file)
-    assert said.replace("did you mean", "") in str(fault.value).replace("did you mean", "")
+    assert said in str(fault.value)
 
 
 def test_what_only_the_sweep_cannot_do_is_told_by_the_sweep_alone_and_all_at_once():
@@ -161,7 +156,7 @@ def test_a_point_is_what_dvc_repro_finds_bit_for_bit(compute, computed, dvc, sol
         change(computed / "params.yaml", split={"seed": seed, "train_size": size}, train={"C": C, **how})
         dvc("repro", "train")
         content = (computed / "results/model.npz").read_bytes()
-        assert hashlib.md5(content).hexdigest() == points["model_md5"][i]
+        assert hashlib.md5(content, usedforsecurity=False).hexdigest() == points["model_md5"][i]
         locked = YAML(typ="safe").load(computed / "dvc.lock")["stages"]["train"]["outs"][0]
         assert locked["md5"] == points["model_md5"][i]
         _, found = files.read_npz(computed / "results/model.npz")
@@ -187,11 +182,9 @@ def test_every_point_of_the_certified_path_is_certified(compute):
 
 def test_the_choice_looks_at_no_test_label(compute, raw):
     asked = wanting(split_seeds=[3])
-    parts = sweep.split.split(
-        len(raw["labels"]), permutation_seed=0, seed=3, train=1000, validation=297, test=500
-    )
+    test = split.split(1797, permutation_seed=0, seed=3, train=1000, validation=297, test=500).test
     shuffled = raw["labels"].copy()
-    shuffled[parts.test] = np.random.default_rng(0).permutation(shuffled[parts.test])
+    shuffled[test] = np.random.default_rng(0).permutation(shuffled[test])
     one, other = compute(asked), compute(asked, labels=shuffled)
     assert not np.array_equal(one["accuracy"], other["accuracy"])
     chosen, again = (choice.choose(points, 297)["train_size_1000"] for points in (one, other))
@@ -227,7 +220,7 @@ def test_over_several_seeds_means_count_and_the_spread_of_the_best_is_the_error(
         sparsity=[95, 97, 90, 92],
     )
     chosen = choice.choose(points, validation_size=10**9)["train_size_50"]
-    assert chosen["best"] | {} >= {} and chosen["best"]["C"] == 2
+    assert chosen["best"]["C"] == 2
     assert chosen["standard_error"] == pytest.approx(0.02)
     assert chosen["one_standard_error"]["C"] == 1
     assert chosen["one_standard_error"]["sparsity"] == 96
@@ -242,7 +235,7 @@ def test_the_five_stages_do_not_depend_on_the_section_of_the_sweep(computed, dvc
 
 
 def test_sweep_dvc_yaml_writes_a_table_that_is_the_same_bytes_again_and_keeps_nothing(computed, dvc):
-    change(computed / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": [1, 0]})
+    change(computed / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": [1, 0], **SAGA})
     written = []
     for _ in range(2):
         said = dvc("repro", "--force", "--single-item", "sweep/dvc.yaml:sweep").stdout

@@ -121,7 +121,7 @@ def joined(parts: Sequence[Arrays]) -> Arrays:
     return {name: column[order] for name, column in together.items()}
 
 
-def _inputs(raw: Arrays, made_with: Mapping[str, Any], params: Params) -> list[Any]:
+def inputs(raw: Arrays, made_with: Mapping[str, Any], params: Params) -> list[Any]:
     """Return all that a path depends on beside the code and its draw of rows."""
     data = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in raw.items()}
     uses = params.at(1, 0, 1).model_dump(exclude={"fetch", "sweep"})  # without what only other stages use
@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         made_with, raw = read_npz(source)
         check_classes(raw["labels"], params)
         began = time.monotonic()
-        kept = Kept(folder, _inputs(raw, made_with, params))
+        kept = Kept(folder, inputs(raw, made_with, params))
         points = compute(raw["images"], raw["labels"], made_with, params, kept, scheduler)
         chosen = choose(points, params.split.validation_size)
         write_csv(targets[0], {name: points[name] for name in COLUMNS})
