@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
@@ -35,13 +35,14 @@ def spread(
     compute: Callable[..., Result],
     items: Sequence[Item],
     shared: Sequence[Any],
-    folder: Path,
+    folder: Path | None,
     scheduler: str | None = None,
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yield each item with ``compute(item, *shared)`` as they come; one that fails does not end the others.
 
-    folder : where large arrays lie while worker processes share them.  scheduler : the address of a Dask
-    scheduler, whose workers get `shared` once; None: processes of this machine, or this one for one item.
+    folder : where large arrays lie while processes share them, None: joblib's choice.
+    scheduler : the address of a Dask scheduler, whose workers get `shared` once; None: processes of this
+    machine, or this very one for a single item.
     """
     if not items:
         return
@@ -49,10 +50,9 @@ def spread(
     waiting = list(range(len(items)))
 
     def run(numbers: Sequence[int], n_jobs: int) -> Iterator[tuple[Item, Result | Failure]]:
-        folder.mkdir(parents=True, exist_ok=True)
         tasks = (delayed(_attempt)(number, compute, code(), items[number], *shared) for number in numbers)
         # batches of one: else joblib hands quick tasks over several at a time
-        parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1, temp_folder=str(folder))
+        parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1, temp_folder=folder)
         for number, result in parallel(tasks):
             waiting.remove(number)
             yield items[number], result
@@ -92,7 +92,10 @@ def _engine(scheduler: str | None, shared: Sequence[Any]) -> AbstractContextMana
     if not scheduler:
         return nullcontext()
     try:
-        return parallel_config("dask", scheduler_host=scheduler, scatter=list(shared))  # type: ignore[no-any-return]
+        return cast(
+            "AbstractContextManager[object]",
+            parallel_config("dask", scheduler_host=scheduler, scatter=list(shared)),
+        )
     except (ImportError, ValueError):
         raise Fault(
             "--scheduler: expected the package distributed, found none: pip install distributed"

@@ -12,14 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from sparse_digits import evaluate, scale, split, train
+from sparse_digits import evaluate, scale, train
 from sparse_digits.choice import choose, told
+from sparse_digits.draws import Draw, Images, draws, rows_of
 from sparse_digits.faults import Fault
 from sparse_digits.files import Arrays, read_npz, write, write_npz
 from sparse_digits.interrupt import ended_by_ctrl_c
@@ -31,45 +31,12 @@ from sparse_digits.spread import Failure, spread, workers
 from sparse_digits.stage import paths, stage
 from sparse_digits.table import write_csv
 
-Images = npt.NDArray[np.uint8]
-
 COMMAND = "dvc repro sweep/dvc.yaml"
 
 COLUMNS = (
     *("C", "lambda", "split_seed", "train_size", "sparsity", "validation_accuracy", "accuracy", "log_loss"),
     *("duality_gap", "objective", "nonzero_weights", "pixels_used", "n_iter", "converged", "model_md5"),
 )  # of the table
-
-
-class Draw(NamedTuple):
-    """Which rows a path is computed on."""
-
-    train_size: int
-    split_seed: int
-
-    @property
-    def name(self) -> str:
-        """What it is called in messages and file names."""
-        return f"rows-{self.train_size}-seed-{self.split_seed}"
-
-
-def draws(params: Params) -> list[Draw]:
-    """Return the draws of rows of a sweep, each once, in the order of the table."""
-    found = {Draw(size, seed) for size in params.sweep.train_sizes for seed in params.sweep.split_seeds}
-    return sorted(found)
-
-
-def rows_of(images: Images, labels: Images, draw: Draw, params: Params) -> Arrays:
-    """Return the images and labels of a draw, as split.npz has them."""
-    parts = split.split(
-        len(labels),
-        permutation_seed=params.split.permutation_seed,
-        seed=draw.split_seed,
-        train=draw.train_size,
-        validation=params.split.validation_size,
-        test=params.split.test_size,
-    )
-    return split.taken(images, labels, parts)
 
 
 def path(
