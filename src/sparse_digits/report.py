@@ -64,6 +64,8 @@ def report(points: Arrays, baselines: Table, chosen: Mapping[str, Any]) -> tuple
 def _spread_out(first: Table, of: Mapping[str, Any]) -> list[int]:
     """Return which points to draw as rows of images: spread evenly, the marked ones among them."""
     Cs = first["C"].tolist()
+    if len(Cs) <= MOST_ROWS:
+        return list(range(len(Cs)))
     marked = {Cs.index(of[name]["C"]) for name in TITLES if name in of}
     found = set(marked)
     for i in np.linspace(0, len(Cs) - 1, MOST_ROWS).round().astype(int).tolist():

@@ -44,7 +44,8 @@ def accuracy_against_sparsity(table: Table, chosen: Chosen) -> Figure:
     for ax in (whole, near):
         if several > 1:
             label = f"all {several} split seeds"
-            ax.fill_between(sparsity, low, high, color=CURVE, alpha=0.15, lw=0, label=label)
+            ax.fill_between(sparsity, low, high, color=CURVE, alpha=0.15, lw=0)
+            ax.plot(table["sparsity"], table["accuracy"], ".", ms=3, color=CURVE, alpha=0.5, label=label)
         ax.plot(sparsity, accuracy, "o-", color=CURVE, ms=4, lw=1)
         for name, at in _marked(chosen):
             text = f"C = {at['C']:g}, {at['sparsity']:.1f} % zero, accuracy {at['accuracy']:.3f}"
@@ -76,6 +77,8 @@ def _label_points(ax: Axes, x: Floats, y: Floats, Cs: Floats, steep: tuple[int, 
     texts: dict[tuple[float, float], list[str]] = {}  # points at one place share a label
     for place, C in zip(zip(x.tolist(), y.tolist(), strict=True), Cs, strict=True):
         texts.setdefault(place, []).append(f"{C:g}")
+    if not texts:
+        return
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     places = np.array([*texts, *texts][: max(len(texts), 2)]) / (right - left, high - low)
     along, up = np.gradient(places, axis=0).T
@@ -97,7 +100,8 @@ def _label_points(ax: Axes, x: Floats, y: Floats, Cs: Floats, steep: tuple[int, 
 def along_C(table: Table, chosen: Chosen) -> Figure:
     """Draw accuracy and sparsity against C for one train size, what was chosen marked in both."""
     figure = Figure(figsize=(10, 7), dpi=DPI, layout="constrained")
-    top, bottom = figure.subplots(2, sharex=True)
+    top, bottom = figure.subplots(2, sharex=True, subplot_kw={"xscale": "log"})
+    bottom.set_xlim(table["C"].min() / 1.2, table["C"].max() * 1.2)
     several = len(np.unique(table["split_seed"]))
     band = f" (band: all {several} split seeds)" if several > 1 else ""
     for ax, column, colour, label in (
@@ -109,6 +113,7 @@ def along_C(table: Table, chosen: Chosen) -> Figure:
         ax.plot(Cs, mean, "o-", color=colour, ms=3.5, lw=1.2, label=label)
         if several > 1:
             ax.fill_between(Cs, low, high, color=colour, alpha=0.15, lw=0)
+            ax.plot(table["C"], table[column], ".", ms=3, color=colour, alpha=0.5)
     best, error = chosen["best"]["validation_accuracy"], chosen["standard_error"]
     top.axhspan(
         best - error, best, color="tab:green", alpha=0.15, lw=0, label="one standard error below the best"
@@ -121,7 +126,7 @@ def along_C(table: Table, chosen: Chosen) -> Figure:
         top.plot(at["C"], at["accuracy"], MARKERS[name], ms=9, color=COLOURS[name])
     top.set_ylim(best - 1.5 * NEAR, best + 0.25 * NEAR)  # the rest is near chance, and would hide the choice
     top.set(ylabel="accuracy", title=f"What C buys and what it costs, {_rows(table)}")
-    bottom.set(ylabel="sparsity in percent", xlabel="C, the inverse strength of the penalty", xscale="log")
+    bottom.set(ylabel="sparsity in percent", xlabel="C, the inverse strength of the penalty")
     bottom.xaxis.set_major_formatter(FuncFormatter(lambda C, _: f"{C:g}"))
     top.legend(loc="lower right")
     bottom.legend(loc="lower left")
@@ -139,19 +144,26 @@ def weights_along_C(
     """
     columns = -(-len(classes) // 2)
     figure = Figure(figsize=(2.7 * columns + 0.6, 6.2), dpi=100, layout="constrained")
-    axes = figure.subplots(2, columns, sharex=True, sharey=True, squeeze=False)
+    axes = figure.subplots(2, columns, sharex=True, sharey=True, squeeze=False, subplot_kw={"xscale": "log"})
+    axes[0, 0].set_xlim(Cs[0] / 1.2, Cs[-1] * 1.2)
     colours = ScalarMappable(Normalize(-limit_of(coef[-1]) / 2, limit_of(coef[-1]) / 2), "RdBu")
     for k, (ax, label) in enumerate(zip(axes.flat, classes, strict=False)):
         used = np.flatnonzero(coef[:, k].any(axis=0))
         for j in used[np.argsort(np.abs(coef[-1, k, used]))]:
-            ax.plot(Cs, coef[:, k, j], lw=0.6, color=colours.to_rgba(coef[-1, k, j]))
+            ax.plot(
+                Cs,
+                coef[:, k, j],
+                "." if len(Cs) == 1 else "-",
+                ms=3,
+                lw=0.6,
+                color=colours.to_rgba(coef[-1, k, j]),
+            )
         for name, at in _marked(chosen):
             ax.axvline(at["C"], color=COLOURS[name], ls="--", lw=1, label=f"{TITLES[name]}: C = {at['C']:g}")
         ax.axhline(0, color="0.4", lw=0.6)
         ax.set_title(f"Class {label}: {len(used)} weights ever not zero", fontsize=9)
     for ax in axes[1]:
         ax.set_xlabel("C", fontsize=9)
-    axes[0, 0].set_xscale("log")
     axes[0, 0].xaxis.set_major_formatter(FuncFormatter(lambda C, _: f"{C:g}"))
     figure.supylabel("weight of a pixel, coloured by where it ends", fontsize=10)
     handles, labels = axes[0, 0].get_legend_handles_labels()
