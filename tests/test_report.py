@@ -25,7 +25,7 @@ def raw():
 @pytest.fixture(scope="module")
 def swept(raw, tmp_path_factory):
     """Return the points of a sweep over three seeds, its baselines and the choice."""
-    asked = wanting(C=[0.005, 0.02, 0.05, 0.3, 1.0], split_seeds=[0, 1, 2], **SAGA)
+    asked = wanting(C=[0.005, 0.02, 0.05, 0.3, 1.0], split_seeds=[0, 1, 2], train_sizes=[400, 1000], **SAGA)
     points = sweep.compute(
         *raw, {"fetch.dataset": "digits"}, asked, Kept(tmp_path_factory.mktemp("kept"), [])
     )
@@ -43,11 +43,13 @@ def test_the_baselines_are_the_same_again_and_use_more_weights_for_more_accuracy
     _, others, chosen = swept
     again = baselines.baselines(draws.Draw(1000, 1), *raw, params=DIGITS)
     for row in again:
-        here = (others["model"] == row["model"]) & (others["split_seed"] == 1)
+        here = (
+            (others["model"] == row["model"]) & (others["split_seed"] == 1) & (others["train_size"] == 1000)
+        )
         assert {name: others[name][here][0] for name in row} == row
     at_seeds_C = chosen["train_size_1000"]["seed"]
     for model in ("L2", "MLP"):
-        of_model = table.rows(others, others["model"] == model)
+        of_model = table.rows(others, (others["model"] == model) & (others["train_size"] == 1000))
         assert (of_model["accuracy"] > at_seeds_C["accuracy"]).all()
         assert (of_model["nonzero_weights"] > at_seeds_C["nonzero_weights"]).all()
     assert (table.rows(others, others["model"] == "MLP")["weights"] == 64 * 100 + 100 * 10).all()
@@ -69,7 +71,7 @@ def test_what_was_chosen_is_marked_in_both_panels_against_C(swept, drawn):
 
 
 def test_each_class_has_a_panel_with_a_line_for_each_weight_that_is_ever_not_zero(swept, drawn):
-    points = table.rows(swept[0], swept[0]["split_seed"] == 0)
+    points = table.rows(swept[0], (swept[0]["split_seed"] == 0) & (swept[0]["train_size"] == 1000))
     panels = drawn[0]["weights_along_C"].axes
     assert len(panels) == 10
     for k, ax in enumerate(panels):
@@ -87,7 +89,8 @@ def test_all_images_of_the_sweep_have_one_symmetric_colour_scale(drawn):
 
 def test_the_selection_is_the_share_of_split_seeds_with_a_weight_that_is_not_zero(swept, drawn):
     points, _, chosen = swept
-    coef = points["coef"][points["C"] == chosen["train_size_1000"]["one_standard_error"]["C"]]
+    C = chosen["train_size_1000"]["one_standard_error"]["C"]
+    coef = points["coef"][(points["C"] == C) & (points["train_size"] == 1000)]
     assert len(coef) == 3
     shown = np.array([image.get_array() for ax in drawn[0]["selection"].axes for image in ax.images])
     assert np.allclose(shown.reshape(10, 64), 100 * (coef != 0).mean(axis=0))
@@ -105,11 +108,16 @@ def test_figures_of_one_seed_and_of_one_C_can_be_drawn_too(raw, tmp_path):
 
 
 def test_the_page_has_a_row_for_each_choice_and_each_baseline(swept, drawn):
-    rows = [line for line in drawn[1].splitlines() if line.startswith("| ")][2:]
-    assert len(rows) == 5
+    small, large = (part.splitlines() for part in drawn[1].split("## ")[1:])
+    assert (small[0], large[0]) == ("400 training rows", "1,000 training rows")
+    rows = [line for line in large if line.startswith("| ")]
+    assert len(rows) == 2 + 3 + 2
     assert len({line.count("|") for line in rows}) == 1
-    for name, row in zip(("best", "one_standard_error", "seed"), rows, strict=False):
-        assert f"| {swept[2]['train_size_1000'][name]['accuracy']:.4f} |" in row
+    for name, row in zip(("best", "one_standard_error", "seed"), rows[2:], strict=False):
+        of = swept[2]["train_size_1000"][name]
+        at = table.rows(swept[0], (swept[0]["C"] == of["C"]) & (swept[0]["train_size"] == 1000))
+        assert f"| {of['sparsity']:.2f} ± {at['sparsity'].std():.2f} % |" in row
+        assert f"| {of['accuracy']:.4f} ± {at['accuracy'].std():.4f} |" in row
 
 
 def test_points_at_one_place_share_a_label():

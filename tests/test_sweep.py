@@ -177,6 +177,17 @@ def test_every_point_of_the_certified_path_is_certified(compute):
     assert (np.diff(points["nonzero_weights"]) >= -5).all()  # the path is nearly monotone
 
 
+def test_the_random_state_of_a_fit_can_be_its_split_seed(compute):
+    asked = {"C": [0.05], "split_seeds": [3], **SAGA}
+    varied = compute(wanting(**asked, vary_random_state=True))
+    at = wanting(**asked, vary_random_state=True).at(0.05, 3, 1000)
+    assert at.train.random_state == 3
+    by_hand = DIGITS.model_copy(update={"train": DIGITS.train.model_copy(update={"random_state": 3})})
+    by_hand = by_hand.model_copy(update={"sweep": wanting(**asked).sweep})
+    assert same(varied, compute(by_hand))
+    assert not same(varied, compute(wanting(**asked)))
+
+
 # The choice
 
 

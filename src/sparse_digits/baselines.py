@@ -31,9 +31,10 @@ def baselines(draw: Draw, images: Images, labels: Images, *, params: Params) -> 
     """
     rows = rows_of(images, labels, draw, params)
     scaler = scale.fit(rows["train_images"])
+    random_state = params.at(1, draw.split_seed, draw.train_size).train.random_state
     models = {
         "L2": LogisticRegression(C=seed_C(draw.train_size), l1_ratio=0, max_iter=1000),
-        "MLP": MLPClassifier(random_state=params.train.random_state),
+        "MLP": MLPClassifier(random_state=random_state),
     }
     found = []
     # One thread: how many BLAS uses would show in the bits.

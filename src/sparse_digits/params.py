@@ -92,6 +92,7 @@ class Sweep(Section):
     split_seeds: Annotated[
         tuple[Seed, ...], Several, Field(description="a list of whole numbers from 0 to 4294967295")
     ]
+    vary_random_state: Annotated[bool, Field(description="true or false")]
     train_sizes: Annotated[tuple[Size, ...], Several, Field(description="a list of whole numbers > 0")]
 
 
@@ -106,6 +107,8 @@ class Params(Section):
     def at(self, C: float, split_seed: int, train_size: int) -> "Params":
         """Return the params with which `dvc repro` finds the sweep's point at this C, seed and size."""
         how = {"C": C} | {key: getattr(self.sweep, key) for key in ("solver", "tol", "max_iter")}
+        if self.sweep.vary_random_state:
+            how["random_state"] = split_seed
         rows = {"seed": split_seed, "train_size": train_size}
         return self.model_copy(
             update={"split": self.split.model_copy(update=rows), "train": self.train.model_copy(update=how)}

@@ -25,6 +25,7 @@ def report(points: Arrays, baselines: Table, chosen: Mapping[str, Any]) -> tuple
     They show the largest train size; images and weights are those of its first split seed.
     points : the columns of models.npz.  chosen : the content of chosen.json.
     """
+    text = _text(points, baselines, chosen)
     size = int(points["train_size"].max())
     points, of = rows(points, points["train_size"] == size), chosen[f"train_size_{size}"]
     baselines = rows(baselines, baselines["train_size"] == size)
@@ -55,10 +56,12 @@ def report(points: Arrays, baselines: Table, chosen: Mapping[str, Any]) -> tuple
         "selection": sweep_figures.selection(
             at_C["coef"],
             classes,
-            f"How often each pixel is selected at C = {kept_C:g}, {size:,} training rows, {_seeds(seeds)}",
+            f"How often each pixel is selected at C = {kept_C:g}, {size:,} training rows"
+            if len(seeds) > 1
+            else f"Which pixels are selected at C = {kept_C:g}, {where}",
         ),
     }
-    return drawn, _text(points, baselines, chosen)
+    return drawn, text
 
 
 def _spread_out(first: Table, of: Mapping[str, Any]) -> list[int]:
@@ -89,13 +92,26 @@ def _seeds(seeds: Sequence[int] | npt.NDArray[Any]) -> str:
     return f"mean of {len(seeds)} split seeds" if len(seeds) > 1 else f"split seed {seeds[0]}"
 
 
+def _cells(at: Table) -> str:
+    """Return cells of the page's table: the mean, and over several split seeds the deviation."""
+
+    def cell(column: str, digits: str, unit: str = "") -> str:
+        spread = f" ± {at[column].std():{digits}}" if len(at[column]) > 1 else ""
+        return f"{at[column].mean():{digits}}{spread}{unit}"
+
+    cells = [cell("sparsity", ".2f", " %"), cell("nonzero_weights", ",.0f")]
+    return " | ".join([*cells, cell("validation_accuracy", ".4f"), cell("accuracy", ".4f")])
+
+
 def _text(points: Table, baselines: Table, chosen: Mapping[str, Any]) -> str:
     """Return the page: the choice, the three models side by side, the figures."""
     lines = ["# The sweep over C", ""]
-    for size, of in chosen.items():
-        seeds = np.unique(points["split_seed"])
+    for name_of_size, of in chosen.items():
+        size = int(name_of_size.rpartition("_")[2])
+        L1, others = (rows(table, table["train_size"] == size) for table in (points, baselines))
+        seeds = np.unique(L1["split_seed"])
         lines += [
-            f"## {int(size.rpartition('_')[2]):,} training rows",
+            f"## {size:,} training rows",
             "",
             f"Chosen on validation rows, {_seeds(seeds)}; one standard error: {of['standard_error']:.4f}.",
             "",
@@ -104,20 +120,14 @@ def _text(points: Table, baselines: Table, chosen: Mapping[str, Any]) -> str:
         ]
         for name, title in TITLES.items():
             if name in of:
-                at = of[name]
+                at = rows(L1, L1["C"] == of[name]["C"])
                 lines.append(
-                    f"| L1, {title} | {at['C']:g} | {at['sparsity']:.2f} % | {at['nonzero_weights']:,.0f} "
-                    f"| {at['validation_accuracy']:.4f} | {at['accuracy']:.4f} | {at['duality_gap']:.1e} |"
+                    f"| L1, {title} | {of[name]['C']:g} | {_cells(at)} | {at['duality_gap'].max():.1e} |"
                 )
-        of_size = rows(baselines, baselines["train_size"] == int(size.rpartition("_")[2]))
-        for name in np.unique(of_size["model"]):
-            of_model = rows(of_size, of_size["model"] == name)
-            mean = {column: of_model[column].mean() for column in of_model if column != "model"}
-            lines.append(
-                f"| {BASELINES[str(name)]} | {100 * (1 - mean['nonzero_weights'] / mean['weights']):.2f} % "
-                f"| {mean['nonzero_weights']:,.0f} | {mean['validation_accuracy']:.4f} "
-                f"| {mean['accuracy']:.4f} | |"
-            )
+        for name in np.unique(others["model"]):
+            at = rows(others, others["model"] == name)
+            at["sparsity"] = 100 * (1 - at["nonzero_weights"] / at["weights"])
+            lines.append(f"| {BASELINES[str(name)]} | {_cells(at)} | |")
         lines.append("")
     return "\n".join(lines)
 

@@ -92,7 +92,7 @@ def inputs(raw: Arrays, made_with: Mapping[str, Any], params: Params) -> list[An
     """Return all that a path depends on beside the code and its draw of rows."""
     data = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in raw.items()}
     uses = params.at(1, 0, 1).model_dump(exclude={"fetch", "sweep"})  # without what only other stages use
-    return [made_with, data, uses, sorted(set(params.sweep.C))]
+    return [made_with, data, uses, params.sweep.vary_random_state, sorted(set(params.sweep.C))]
 
 
 def check_classes(labels: Images, params: Params) -> None:
