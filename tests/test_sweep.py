@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -261,3 +262,20 @@ def test_sweep_dvc_yaml_writes_a_table_that_is_the_same_bytes_again_and_keeps_no
     assert rows["C"].tolist() == [0.02, 0.05] * 2
     assert tuple(rows) == sweep.COLUMNS
     assert json.loads((computed / "sweep/chosen.json").read_text())["train_size_1000"]["seed"]["C"] == 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "SPARSE_DIGITS_MIRROR" not in os.environ, reason="SPARSE_DIGITS_MIRROR names no folder with MNIST"
+)
+def test_over_twelve_split_seeds_the_seeds_two_numbers_spread_as_its_script_does(tmp_path):
+    images, labels = sources.load("mnist_784", mirror=sources.mirror_from(os.environ))
+    asked = params.read(ROOT / "params.yaml")
+    how = {"C": (0.01,), "split_seeds": tuple(range(12)), "vary_random_state": True, **SAGA}
+    asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update=how)})
+    points = sweep.compute(images, labels, {}, asked, Kept(tmp_path, []))
+    # Measured with the seed's own script, its split and its solver seeded with 0 to 11.
+    assert (points["sparsity"].mean(), points["sparsity"].std()) == pytest.approx((78.1, 2.5), abs=0.05)
+    assert (points["sparsity"].min(), points["sparsity"].max()) == pytest.approx((71.7, 81.7), abs=0.05)
+    assert (points["accuracy"].mean(), points["accuracy"].std()) == pytest.approx((0.831, 0.004), abs=5e-4)
+    assert (points["accuracy"].min(), points["accuracy"].max()) == (0.8238, 0.8384)
