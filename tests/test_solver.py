@@ -1,4 +1,4 @@
-"""The path solver against mathematics: its own certificate is checked by another one, written from the definition."""
+"""The path solver against mathematics; its certificate is checked by another, written from the definition."""
 
 import gzip
 import os
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from scipy.special import log_softmax, softmax, xlogy
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -44,7 +45,7 @@ def holds(path, X, y, Cs, tol):
         gap, primal = certificate(X, y, path.coef[k], path.intercept[k], C)
         assert path.converged[k]
         assert 0 <= path.duality_gap[k] <= tol
-        assert gap == pytest.approx(path.duality_gap[k], abs=1e-7)
+        assert gap <= path.duality_gap[k] + 1e-9
         assert path.objective[k] == pytest.approx(primal, rel=1e-9)
     return True
 
@@ -69,9 +70,15 @@ def mnist():
     folder = os.environ.get("SPARSE_DIGITS_MIRROR")
     if not folder:
         pytest.skip("SPARSE_DIGITS_MIRROR names no folder with MNIST's IDX files")
-    images = np.frombuffer(gzip.decompress(Path(folder, "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
-    labels = np.frombuffer(gzip.decompress(Path(folder, "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
-    return StandardScaler().fit_transform(images.reshape(-1, 784)[:5000].astype(float)), labels[:5000].astype(int)
+    images = np.frombuffer(
+        gzip.decompress(Path(folder, "train-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+    )
+    labels = np.frombuffer(
+        gzip.decompress(Path(folder, "train-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8
+    )
+    return StandardScaler().fit_transform(images.reshape(-1, 784)[:5000].astype(float)), labels[:5000].astype(
+        int
+    )
 
 
 # The certificate
@@ -94,7 +101,7 @@ def test_on_mnist_a_path_of_twenty_points_is_certified(mnist):
 
 
 @pytest.mark.slow
-def test_on_mnist_the_seeds_hundredfold_C_converges(mnist):
+def test_on_mnist_the_seeds_hundredfold_c_converges(mnist):
     X, y = mnist
     assert holds(multinomial_l1_path(X, y, [1.0]), X, y, [1.0], 1e-3)
 
@@ -108,7 +115,7 @@ def test_on_mnist_the_seeds_hundredfold_C_converges(mnist):
     times=st.floats(1.01, 30),
     tol=st.sampled_from([1e-2, 1e-3, 1e-6]),
 )
-def test_any_small_problem_is_solved_to_the_gap_that_is_asked_for(seed, n, p, K, times, tol):
+def test_any_small_problem_is_solved_to_the_gap_that_is_asked_for(*, seed, n, p, K, times, tol):
     X, y = problem(n, p, K, seed)
     C = C_max(X, y, K) * times
     path = multinomial_l1_path(X, y, [C], tol=tol)
@@ -117,7 +124,7 @@ def test_any_small_problem_is_solved_to_the_gap_that_is_asked_for(seed, n, p, K,
 
 @given(seed=st.integers(0, 10**6), share=st.floats(1e-6, 1))
 @settings(max_examples=30, deadline=None)
-def test_up_to_C_max_every_weight_is_exactly_zero_and_the_intercepts_are_the_log_frequencies(seed, share):
+def test_up_to_c_max_every_weight_is_zero_and_the_intercepts_are_the_log_frequencies(seed, share):
     X, y = problem(seed=seed)
     path = multinomial_l1_path(X, y, [C_max(X, y, 3) * share, C_max(X, y, 3)])
     assert not path.coef.any()
@@ -125,7 +132,7 @@ def test_up_to_C_max_every_weight_is_exactly_zero_and_the_intercepts_are_the_log
     np.testing.assert_allclose(softmax(path.intercept, axis=1)[0], np.bincount(y) / len(y), rtol=1e-12)
 
 
-def test_just_above_C_max_a_weight_is_not_zero():
+def test_just_above_c_max_a_weight_is_not_zero():
     X, y = problem()
     assert multinomial_l1_path(X, y, [1.001 * C_max(X, y, 3)], tol=1e-9).coef.any()
 
@@ -143,7 +150,9 @@ def test_the_claimed_gap_is_never_below_the_true_one():
 def test_it_agrees_with_saga_run_to_1e_6():
     X, y = problem(n=150, p=8)
     for C in C_max(X, y, 3) * np.array([2.0, 10.0, 50.0]):
-        saga = LogisticRegression(C=C, l1_ratio=1, solver="saga", tol=1e-6, max_iter=100_000, random_state=0).fit(X, y)
+        saga = LogisticRegression(
+            C=C, l1_ratio=1, solver="saga", tol=1e-6, max_iter=100_000, random_state=0
+        ).fit(X, y)
         path = multinomial_l1_path(X, y, [C], tol=1e-9)
         _, theirs = certificate(X, y, saga.coef_, saga.intercept_, C)
         assert path.objective[0] <= theirs * (1 + 1e-9)
@@ -197,7 +206,7 @@ def test_permuting_rows_columns_or_classes_permutes_the_result():
     assert other.objective[0] == pytest.approx(path.objective[0], rel=1e-8)
 
 
-def test_repeating_the_rows_at_half_C_changes_nothing():
+def test_repeating_the_rows_at_half_the_c_changes_nothing():
     X, y = problem(n=120)
     C = 10 * C_max(X, y, 3)
     path = multinomial_l1_path(X, y, [C], tol=1e-9)
@@ -247,14 +256,16 @@ def test_a_constant_column_gets_no_weight():
     assert not path.coef[:, :, 0].any()
 
 
-def test_columns_that_tell_nothing_apart_give_zero_weights_at_any_C():
+def test_columns_that_tell_nothing_apart_give_zero_weights_at_any_c():
     path = multinomial_l1_path(np.ones((6, 3)), [0, 0, 1, 1, 2, 2], [1e-3, 1e6])
     assert not path.coef.any()
     assert path.converged.all()
 
 
 @pytest.mark.parametrize(
-    ("n", "p", "K"), [(5, 4, 5), (40, 6, 2), (10, 300, 2), (30, 200, 4)], ids=["one row each", "two", "wide", "wide, 4"]
+    ("n", "p", "K"),
+    [(5, 4, 5), (40, 6, 2), (10, 300, 2), (30, 200, 4)],
+    ids=["one row each", "two", "wide", "wide, 4"],
 )
 def test_few_rows_two_classes_and_more_columns_than_rows(n, p, K):
     X, y = problem(n, p, K)
@@ -270,7 +281,7 @@ def test_very_unequal_classes():
     assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
 
 
-def test_a_separable_problem_at_large_C():
+def test_a_separable_problem_at_large_c():
     X, y = problem(n=60, p=20)
     X[:, 0] += 5 * y
     Cs = C_max(X, y, 3) * np.array([1e2, 1e4])
@@ -293,6 +304,9 @@ def test_a_separable_problem_at_large_C():
         ({"tol": np.nan}, "tol: expected a number > 0"),
         ({"max_iter": 0}, "max_iter: expected at least 1"),
         ({"sample_weight": -np.ones(80)}, "sample_weight: expected finite weights >= 0"),
+        ({"sample_weight": np.zeros(80)}, "sample_weight: expected a weight above 0 in every class"),
+        ({"sample_weight": np.ones(79)}, r"sample_weight: expected shape \(80,\)"),
+        ({"X": csr_matrix(np.ones((80, 12)))}, "X: expected a dense array of numbers"),
     ],
 )
 def test_a_fault_in_the_input_is_one_error_that_says_what_was_expected(change, message):

@@ -1,3 +1,7 @@
+# ruff: noqa: ANN001, ANN201, ANN202 - numba finds the types; the docstrings have the shapes
+# ruff: noqa: PLR0917, FBT003 - numba is called by position
+# ruff: noqa: D403 - a NumPy line begins with a variable
+# mypy: allow-untyped-defs, allow-untyped-calls
 """The loops of the path solver, compiled; each docstring has the NumPy line that its kernel equals.
 
 No kernel adds up across vector lanes in an order of the compiler's choosing (no fastmath), none calls BLAS
@@ -10,9 +14,8 @@ Shapes: n rows (a multiple of 8 in the solver's own copy), p columns, K classes,
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-kernel = njit(nogil=True, error_model="numpy")  # 1 / 0 is inf: a check for it would prevent vector code
+from sparse_digits.compiled import kernel
 
 LANES = 32
 TILE = 16
@@ -21,7 +24,7 @@ BLOCK = 1024  # rows of a combination that stay in the first-level cache
 
 @kernel
 def _exp(x):
-    """exp(x) by Cody and Waite's reduction to |r| < 0.35 and Taylor's series, 1 ulp; |x| is held below 708."""
+    """exp(x) by Cody and Waite's reduction to |r| < 0.35 and Taylor's series, 1 ulp; |x| is held to 708."""
     x = min(max(x, -708.0), 708.0)
     k = (x * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0  # rounds to an integer
     r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
@@ -79,7 +82,7 @@ def log(x, out):
 
 @kernel
 def dot(a, b):
-    """a @ b, in float64 and in a fixed order."""
+    """A @ b, in float64 and in a fixed order."""
     lanes = np.zeros(LANES)
     whole = a.size - a.size % LANES
     for i in range(0, whole, LANES):
@@ -95,28 +98,39 @@ def dot(a, b):
 
 
 @kernel
-def column_ranges(X):
-    """X.min(axis=0), X.max(axis=0), X.mean(axis=0)."""
-    low, high, mean = X[0].copy(), X[0].copy(), X[0].copy()
-    for i in range(1, X.shape[0]):
+def column_ranges(X, s):
+    """X.min(axis=0), X.max(axis=0), s @ X."""
+    low, high, mean = X[0].copy(), X[0].copy(), np.zeros(X.shape[1])
+    for i in range(X.shape[0]):
         x = X[i]
         for j in range(X.shape[1]):
             low[j] = min(low[j], x[j])
             high[j] = max(high[j], x[j])
-            mean[j] += x[j]
-    return low, high, mean / X.shape[0]
+            mean[j] += s[i] * x[j]
+    return low, high, mean
 
 
 @kernel
-def working_copy(X, centre, scale, rows, columns):
-    """rows[:n, :p] = (X - centre) / scale; columns[:] = rows.T."""
+def column_norms(rows, s):
+    """np.sqrt(s @ rows**2), in float64."""
+    out = np.zeros(rows.shape[1])
+    for i in range(rows.shape[0]):
+        x = rows[i]
+        for j in range(rows.shape[1]):
+            out[j] += s[i] * (np.float64(x[j]) * np.float64(x[j]))
+    return np.sqrt(out)
+
+
+@kernel
+def working_copy(X, centre, unit, rows, columns):
+    """rows[:n, :p] = (X - centre) * unit; columns[:] = rows.T."""
     n, p = X.shape
     for i in range(0, n, TILE):
         top = min(i + TILE, n)
         for a in range(i, top):
             x, row = X[a], rows[a]
             for j in range(p):
-                row[j] = (x[j] - centre[j]) / scale[j]
+                row[j] = (x[j] - centre[j]) * unit[j]
         for j in range(p):
             column = columns[j]
             for a in range(i, top):
@@ -134,7 +148,7 @@ def sums_below(e, out):
 
 @kernel
 def residual_and_weight(e, above, below, hit, s, r, w):
-    """p = e / (e + above + below); r[:] = s * (p - hit); w[:] = s * p * (1 - p), neither by cancellation."""
+    """P = e / (e + above + below); r[:] = s * (p - hit); w[:] = s * p * (1 - p), neither by cancellation."""
     for i in range(e.size):
         rest = above[i] + below[i]
         inverse = s[i] / (e[i] + rest)
@@ -144,9 +158,10 @@ def residual_and_weight(e, above, below, hit, s, r, w):
 
 @kernel
 def changed(r, counted, s, tau, rows, change):
-    """rows = np.flatnonzero(abs(r - counted) > tau * s); change = (r - counted)[rows]; counted[rows] = r[rows].
+    """rows = np.flatnonzero(abs(r - counted) > tau * s); change = (r - counted)[rows].
 
-    Returns how many; up to the next multiple of 8 they are filled up with the last row, which is empty.
+    These count then: counted[rows] = r[rows]. Returns how many; up to the next multiple of 8 they are filled
+    up with the last row, which is empty.
     """
     m = 0
     for i in range(r.size):
@@ -164,14 +179,19 @@ def changed(r, counted, s, tau, rows, change):
 
 @kernel
 def add_rows(packed, rows, change, g):
-    """g += change @ packed[rows, : g.size].  rows : (m,), m a multiple of 8."""
+    """G += change @ packed[rows, : g.size].  rows : (m,), m a multiple of 8."""
     m = g.size
     part = np.empty(m, packed.dtype)
     for start in range(0, rows.size, BLOCK):
         part[:] = 0
         for q in range(start, min(start + BLOCK, rows.size), 8):
             x0, x1, x2, x3 = packed[rows[q]], packed[rows[q + 1]], packed[rows[q + 2]], packed[rows[q + 3]]
-            x4, x5, x6, x7 = packed[rows[q + 4]], packed[rows[q + 5]], packed[rows[q + 6]], packed[rows[q + 7]]
+            x4, x5, x6, x7 = (
+                packed[rows[q + 4]],
+                packed[rows[q + 5]],
+                packed[rows[q + 6]],
+                packed[rows[q + 7]],
+            )
             r0, r1, r2, r3 = change[q], change[q + 1], change[q + 2], change[q + 3]
             r4, r5, r6, r7 = change[q + 4], change[q + 5], change[q + 6], change[q + 7]
             for j in range(m):
@@ -183,24 +203,34 @@ def add_rows(packed, rows, change, g):
 
 
 @kernel
-def gradient(rows, R, out):
-    """out += R[:, : len(rows)] @ rows.  R : (K, a multiple of 4), K even, 0 behind the rows that there are."""
-    last = rows.shape[0] - 1
-    for i in range(0, rows.shape[0], 4):
-        x0, x1, x2, x3 = rows[i], rows[min(i + 1, last)], rows[min(i + 2, last)], rows[min(i + 3, last)]
-        for k in range(0, R.shape[0], 2):
-            r0, r1, r2, r3 = R[k, i], R[k, i + 1], R[k, i + 2], R[k, i + 3]
-            s0, s1, s2, s3 = R[k + 1, i], R[k + 1, i + 1], R[k + 1, i + 2], R[k + 1, i + 3]
-            g, h = out[k], out[k + 1]
-            for j in range(rows.shape[1]):
-                g[j] += (r0 * x0[j] + r1 * x1[j]) + (r2 * x2[j] + r3 * x3[j])
-                h[j] += (s0 * x0[j] + s1 * x1[j]) + (s2 * x2[j] + s3 * x3[j])
+def gradient(rows, R, part, out):
+    """out += R @ rows.  rows : (n, p), n a multiple of 8.  R : (K, n), K even.  part : (K, p), for the sums.
+
+    32 rows are summed in the precision of `rows`, and these sums in float64.
+    """
+    n, p = rows.shape
+    for start in range(0, n, 32):
+        part[:] = 0
+        for i in range(start, min(start + 32, n), 4):
+            x0, x1, x2, x3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+            for k in range(0, R.shape[0], 2):
+                r0, r1, r2, r3 = R[k, i], R[k, i + 1], R[k, i + 2], R[k, i + 3]
+                s0, s1, s2, s3 = R[k + 1, i], R[k + 1, i + 1], R[k + 1, i + 2], R[k + 1, i + 3]
+                g, h = part[k], part[k + 1]
+                for j in range(p):
+                    g[j] += (r0 * x0[j] + r1 * x1[j]) + (r2 * x2[j] + r3 * x3[j])
+                    h[j] += (s0 * x0[j] + s1 * x1[j]) + (s2 * x2[j] + s3 * x3[j])
+        for k in range(R.shape[0]):
+            g, total = part[k], out[k]
+            for j in range(p):
+                total[j] += g[j]
 
 
 @kernel
 def scores(X, starts, columns, weights, b, out):
-    """out[:, : len(X)] = W @ X.T + b[:, None]; row k of W has weights[a:z] in columns[a:z], a, z = starts[k : k + 2].
+    """out[:, : len(X)] = W @ X.T + b[:, None].
 
+    Row k of W has weights[a:z] in columns[a:z], a, z = starts[k : k + 2].
     out : (K, a multiple of 4); behind the rows that there are it repeats the last one.
     """
     last = X.shape[0] - 1
@@ -228,7 +258,7 @@ def pack(rows, columns, at, packed):
 
 @kernel
 def gram(packed, w, heavy, old, m, G):
-    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m]; G[:m, old:m] likewise.
+    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m]; its mirror image too.
 
     heavy : the rows that count, a multiple of 4.  old and m multiples of 4.  The diagonal counts all rows.
     """
@@ -337,9 +367,10 @@ def _descend_once(G, q, coef, penalty, lam, nonzero_only):
 
 @kernel
 def descend(G, g, coef, penalty, lam, tol, passes):
-    """coef[:] = argmin over v of g (v - coef) + (v - coef)' G (v - coef) / 2 + penalty |v|, to `tol` as `violation`.
+    """coef[:] = argmin over v of g (v - coef) + (v - coef)' G (v - coef) / 2 + penalty |v|.
 
-    A full pass, then passes over what is not zero until they stand still, and again.
+    To `tol` as `violation` counts: a full pass, then passes over what is not zero until they stand still, and
+    again.
     """
     q = g.astype(G.dtype)
     left = passes
@@ -356,15 +387,20 @@ def descend(G, g, coef, penalty, lam, tol, passes):
 
 @kernel
 def combine(columns, chosen, weights, out):
-    """out[:] = weights @ columns[chosen].  chosen : (m,), m a multiple of 4."""
+    """out[:] = weights @ columns[chosen], in the precision of `columns`; a weight of 0 costs nothing."""
+    used, factor, m = np.zeros(chosen.size + 4, np.intp), np.zeros(chosen.size + 4, columns.dtype), 0
+    for q in range(chosen.size):
+        if weights[q] != 0.0:
+            used[m], factor[m] = chosen[q], weights[q]
+            m += 1
     for start in range(0, out.size, BLOCK):
         stop = min(start + BLOCK, out.size)
         part = out[start:stop]
         part[:] = 0
-        for q in range(0, chosen.size, 4):
-            x0, x1 = columns[chosen[q], start:stop], columns[chosen[q + 1], start:stop]
-            x2, x3 = columns[chosen[q + 2], start:stop], columns[chosen[q + 3], start:stop]
-            w0, w1, w2, w3 = weights[q], weights[q + 1], weights[q + 2], weights[q + 3]
+        for q in range(0, m, 4):
+            x0, x1 = columns[used[q], start:stop], columns[used[q + 1], start:stop]
+            x2, x3 = columns[used[q + 2], start:stop], columns[used[q + 3], start:stop]
+            w0, w1, w2, w3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
             for i in range(stop - start):
                 part[i] += (w0 * x0[i] + w1 * x1[i]) + (w2 * x2[i] + w3 * x3[i])
 
@@ -372,43 +408,81 @@ def combine(columns, chosen, weights, out):
 @kernel
 def step_slope(eta, move, t, shift, above, below, hit, s, e):
     """e[:] = exp(eta + t move - shift); p = e / (e + above + below); return (s * (p - hit)) @ move."""
-    lanes = np.zeros(8)
-    for i in range(0, eta.size, 8):
-        for j in range(8):
-            a = i + j
-            e[a] = _exp(eta[a] + t * move[a] - shift[a])
-            rest = above[a] + below[a]
-            lanes[j] += (-rest if hit[a] else e[a]) / (e[a] + rest) * s[a] * move[a]
+    lanes, product = np.zeros(LANES), np.empty(BLOCK)
+    for start in range(0, eta.size, BLOCK):
+        size = min(BLOCK, eta.size - start)
+        for j in range(size):
+            i = start + j
+            e[i] = _exp(eta[i] + t * move[i] - shift[i])
+            rest = above[i] + below[i]
+            product[j] = (-rest if hit[i] else e[i]) / (e[i] + rest) * (s[i] * move[i])
+        product[size:] = 0.0
+        for first in range(0, size, LANES):
+            for j in range(LANES):
+                lanes[j] += product[first + j]
     slope = 0.0
-    for j in range(8):
+    for j in range(LANES):
         slope += lanes[j]
     return slope
 
 
 @kernel
-def softmax(eta, hit, shift, e, R, loss):
-    """Row maxima into shift, exp(eta - shift) into e, softmax - hit into R, the cross-entropies into loss.
+def exponentials(eta, hit, shift, e, loss):
+    """shift[:] = eta.max(axis=0); e[:] = np.exp(eta - shift); loss[:] = np.log(e.sum(axis=0) / e[hit]).
 
-    All (K, n) but shift and loss, which are (n,).
+    eta, hit, e : (K, n).  shift, loss : (n,); a row of no class loses nothing by it.
     """
     K, n = eta.shape
-    total, rest = np.zeros(n), np.zeros(n)
-    shift[:] = eta[0]
-    for k in range(1, K):
-        for i in range(n):
-            shift[i] = max(shift[i], eta[k, i])
-    loss[:] = shift
-    for k in range(K):
-        for i in range(n):
-            e[k, i] = _exp(eta[k, i] - shift[i])
-            total[i] += e[k, i]
-            rest[i] += 0.0 if hit[k, i] else e[k, i]
-            loss[i] -= eta[k, i] if hit[k, i] else 0.0
-    for i in range(n):
-        loss[i] += _log(total[i])
-    for k in range(K):
-        for i in range(n):
-            R[k, i] = (-rest[i] if hit[k, i] else e[k, i]) / total[i]
+    total = np.empty(BLOCK)
+    for start in range(0, n, BLOCK):
+        size = min(BLOCK, n - start)
+        top, lost = shift[start : start + size], loss[start : start + size]
+        top[:] = eta[0, start : start + size]
+        for k in range(1, K):
+            score = eta[k, start : start + size]
+            for i in range(size):
+                top[i] = max(top[i], score[i])
+        total[:] = 0.0
+        lost[:] = 0.0
+        for k in range(K):
+            score, power, mine = (
+                eta[k, start : start + size],
+                e[k, start : start + size],
+                hit[k, start : start + size],
+            )
+            for i in range(size):
+                z = score[i] - top[i]
+                power[i] = _exp(z)
+                total[i] += power[i]
+                lost[i] -= z if mine[i] else 0.0
+        for i in range(size):
+            lost[i] += _log(total[i])
+
+
+@kernel
+def residuals(e, hit, R):
+    """R[:] = e / e.sum(axis=0) - hit, where hit without cancellation."""
+    K, n = e.shape
+    rest, inverse = np.empty(BLOCK), np.empty(BLOCK)
+    for start in range(0, n, BLOCK):
+        size = min(BLOCK, n - start)
+        rest[:] = 0.0
+        inverse[:] = 0.0
+        for k in range(K):
+            power, mine = e[k, start : start + size], hit[k, start : start + size]
+            for i in range(size):
+                rest[i] += 0.0 if mine[i] else power[i]
+                inverse[i] += power[i]
+        for i in range(size):
+            inverse[i] = 1.0 / inverse[i]
+        for k in range(K):
+            power, mine, out = (
+                e[k, start : start + size],
+                hit[k, start : start + size],
+                R[k, start : start + size],
+            )
+            for i in range(size):
+                out[i] = (-rest[i] if mine[i] else power[i]) * inverse[i]
 
 
 @kernel

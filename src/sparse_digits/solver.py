@@ -1,15 +1,16 @@
 """The path of L1-penalised multinomial logistic regression, each point certified by its duality gap.
 
-With row weights s that sum to 1 (1/n each if no sample weights are given) and lambda = 1 / (C sum of weights)::
+With row weights s that sum to 1 (1/n each if no sample weights are given), lambda = 1 / (C sum of weights)::
 
     P(W, b) = sum_i s_i CE(y_i, softmax(W x_i + b)) + lambda |W|_1
 
-The path goes down a fixed grid of lambda that the data alone determine. A point that is asked for starts from
-the grid point before it, so it is the same, bit for bit, whatever else is asked for. In the order of the code:
+The path goes down a fixed grid of lambda that the data alone determine. A point that is asked for starts
+from the two grid points around it, so it is the same, bit for bit, whatever else is asked for. In the order
+of the code:
 
 1. `Problem`: a centred working copy of the data, by rows and by columns, in float32 where that is enough.
 2. `Point`: the state, with what is kept for each class in `Working`: working columns and their Gram matrix.
-3. `start_of`: a point starts by extrapolation in lambda from the two before it.
+3. `extrapolated`, `interpolated`: a grid point starts from the two before it, any other from those around it.
 4. `sweep`: class by class, Newton's quadratic model by coordinate descent on the Gram matrix.
 5. `anderson`: extrapolation over three sweeps, kept if the objective falls.
 6. `certify`: scores, gradient and dual point in float64 on the data as given.
@@ -22,9 +23,10 @@ extrapolation of coordinate descent (Bertrand and Massias 2021).
 
 from __future__ import annotations
 
+import os
 import warnings
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -43,19 +45,24 @@ INNER = 0.1  # coordinate descent stops at this part of the violation it began w
 PASSES = 200  # and after so many passes over the working columns
 MOVED = 0.3  # a Gram matrix is made afresh when its weights have moved by this part
 LIGHT = 0.05  # rows with less than this part of the mean weight are left out of it
-STILL = 1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
+STILL = (
+    1.0  # rows whose residual moved by less than this part of the target, in units of lambda, are not counted
+)
+ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself, and ten sums of 32 rows
 MOST = 0.3  # the largest target
-NEED = 0.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
-DEPTH = 3  # sweeps for one extrapolation
+NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
+DEPTH = 5  # sweeps for one extrapolation
 PATIENCE = 40  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
+FINE = 1e-4  # tolerances below this part need float64
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
     """Points of the path in the order of the Cs asked for; read-only arrays.
 
-    coef : (points, K, p).  intercept : (points, K).  duality_gap : (points,), relative to the primal.
+    coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.
+    duality_gap : (points,), relative to the primal.
     objective : (points,), ``C * sum_i weight_i CE_i + |W|_1`` as scikit-learn has it.
     n_iter : (points,), sweeps over the classes from the grid point before.  converged : (points,) bool.
     """
@@ -68,8 +75,8 @@ class Path:
     converged: npt.NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        for array in (self.coef, self.intercept, self.duality_gap, self.objective, self.n_iter, self.converged):
-            array.setflags(write=False)
+        for field in fields(self):
+            getattr(self, field.name).setflags(write=False)
 
 
 def multinomial_l1_path(
@@ -80,51 +87,66 @@ def multinomial_l1_path(
     sample_weight: npt.ArrayLike | None = None,
     tol: float = 1e-3,
     max_iter: int = 1000,
+    threads: int | None = None,
 ) -> Path:
     """Minimise ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` for each C, b free.
 
     X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
     k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, 1 each if not given.
     tol : the relative duality gap at which a point is done.  max_iter : sweeps for one point.
+    threads : points solved side by side, as many as there are processors if not given. They change no bit.
 
     A point that needs more sweeps than `max_iter` is returned with the gap it has, `converged` false, and a
     ConvergenceWarning.  Raises ValueError for NaN, infinite or empty input, shapes that disagree, a single
     class, C <= 0, tol <= 0 or max_iter < 1.
     """
-    X, labels, Cs, weight = _checked(X, y, Cs, sample_weight, tol, max_iter)
+    X, labels, Cs, weight, faults = _checked(X, y, Cs, sample_weight)
+    if not 0 < tol < np.inf:
+        faults.append(f"tol: expected a number > 0, got {tol}")
+    if max_iter < 1:
+        faults.append(f"max_iter: expected at least 1, got {max_iter}")
+    if faults:
+        raise ValueError("; ".join(faults))
     problem = Problem.of(X, labels, weight, tol)
-    lambdas = 1 / (Cs * weight.sum())
-    found: dict[float, tuple[Certificate, int]] = {}
+    lambdas = 1 / (Cs * kernels.total(weight))
+    found: dict[float, Future[tuple[Certificate, int]]] = {}
     point = first_point(problem)
-    for lam in sorted(set(lambdas.tolist()), reverse=True):
-        while lam < (below := point.lam * GRID_RATIO):
-            point, _, _ = solve(problem, point, below, max(tol, GRID_TOL), max_iter, asked=False)
-        _, certificate, sweeps = solve(problem, point.branch(), lam, tol, max_iter, asked=True)
-        found[lam] = certificate, sweeps
-    asked = [found[lam] for lam in lambdas.tolist()]
+    threads = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as workers:
+        for lam in sorted(set(lambdas.tolist()), reverse=True):
+            while lam < point.lam * (1 - 1e-12):
+                start = extrapolated(problem, point, point.lam * GRID_RATIO)
+                point = solve(problem, start, max(tol, GRID_TOL), max_iter, asked=False)[0]
+            if len(found) >= 2 * threads:  # what waits keeps its start in memory
+                list(found.values())[-2 * threads].result()
+            start = interpolated(problem, point, lam)
+            found[lam] = workers.submit(
+                lambda *args: solve(*args, asked=True)[1:], problem, start, tol, max_iter
+            )
+    asked = [found[lam].result() for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
     if not np.all(gap <= tol):
         at = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
-        warnings.warn(
-            f"relative duality gap above tol = {tol:g} after {max_iter} sweeps: {at}", ConvergenceWarning, stacklevel=2
-        )
+        message = f"relative duality gap above tol = {tol:g} after {max_iter} sweeps: {at}"
+        warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return Path(
         coef=np.array([certificate.coef for certificate, _ in asked]),
         intercept=np.array([certificate.intercept for certificate, _ in asked]),
         duality_gap=gap,
-        objective=np.array([certificate.primal for certificate, _ in asked]) * Cs * weight.sum(),
+        objective=np.array([certificate.primal for certificate, _ in asked]) * Cs * kernels.total(weight),
         n_iter=np.array([sweeps for _, sweeps in asked]),
         converged=gap <= tol,
     )
 
 
-def _checked(X, y, Cs, sample_weight, tol, max_iter):  # type: ignore[no-untyped-def]
-    """Return X, class numbers, Cs and weights as arrays, or raise one ValueError that names every fault."""
-    X = np.ascontiguousarray(X, dtype=np.float64)
-    y = np.asarray(y)
-    Cs = np.atleast_1d(np.asarray(Cs, dtype=np.float64))
+def _checked(
+    X: npt.ArrayLike, y: npt.ArrayLike, Cs: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[Floats, Indices, Floats, Floats, list[str]]:
+    """Return X, class numbers, Cs and weights as arrays, and every fault that they have."""
+    X, y, Cs = _numbers("X", X), np.asarray(y), np.atleast_1d(_numbers("Cs", Cs))
+    weight = np.ones(y.shape) if sample_weight is None else _numbers("sample_weight", sample_weight)
     faults = []
-    if X.ndim != 2 or 0 in X.shape:
+    if X.ndim != 2 or 0 in X.shape:  # noqa: PLR2004 - rows and columns
         faults.append(f"X: expected rows and columns, got shape {X.shape}")
     elif not np.isfinite(X).all():
         faults.append("X: expected finite numbers, got NaN or infinity")
@@ -132,22 +154,28 @@ def _checked(X, y, Cs, sample_weight, tol, max_iter):  # type: ignore[no-untyped
         faults.append(f"y: expected one label for each of {len(X)} rows, got shape {y.shape}")
     elif y.dtype.kind == "f" and not np.isfinite(y).all():
         faults.append("y: expected labels, got NaN or infinity")
-    elif len(np.unique(y)) < 2:
+    elif len(np.unique(y)) < 2:  # noqa: PLR2004 - a class and another
         faults.append("y: expected at least two classes, got one")
-    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != y.shape:
         faults.append(f"sample_weight: expected shape {y.shape}, got {weight.shape}")
-    elif not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
-        faults.append("sample_weight: expected finite weights >= 0, and one above 0")
+    elif not (np.isfinite(weight).all() and (weight >= 0).all()):
+        faults.append("sample_weight: expected finite weights >= 0")
+    elif not faults and len(np.unique(y[weight > 0])) < len(np.unique(y)):
+        faults.append("sample_weight: expected a weight above 0 in every class")
     if Cs.ndim != 1 or not (np.isfinite(Cs) & (Cs > 0)).all():
         faults.append(f"Cs: expected finite numbers > 0, got {Cs}")
-    if not 0 < tol < np.inf:
-        faults.append(f"tol: expected a number > 0, got {tol}")
-    if max_iter < 1:
-        faults.append(f"max_iter: expected at least 1, got {max_iter}")
-    if faults:
-        raise ValueError("; ".join(faults))
-    return X, np.unique(y, return_inverse=True)[1], Cs, weight
+    return X, np.unique(y, return_inverse=True)[1], Cs, weight, faults
+
+
+def _numbers(name: str, given: npt.ArrayLike) -> Floats:
+    try:
+        return (
+            np.ascontiguousarray(given, dtype=np.float64)
+            if name == "X"
+            else np.asarray(given, dtype=np.float64)
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected a dense array of numbers ({error})") from None
 
 
 def _up_to(multiple: int, number: int) -> int:
@@ -161,9 +189,9 @@ def _up_to(multiple: int, number: int) -> int:
 class Problem:
     """The data as given and a working copy of them.
 
-    The working copy is centred, which the free intercept allows, and each column divided by a power of two near
-    its largest number, so that float32 neither overflows nor cancels. Behind the p columns stands a column of
-    ones, the intercept's, and at least one empty column; behind the n rows at least one empty row.
+    The working copy is centred, which the free intercept allows, and each column divided by a power of two
+    near its largest number, so that float32 neither overflows nor cancels. Behind the p columns stands a column
+    of ones, the intercept's, and at least one empty column; behind the n rows at least one empty row.
     """
 
     X: Floats  # (n, p), as given
@@ -174,33 +202,35 @@ class Problem:
     centre: Floats  # (p,)
     scale: Floats  # (p,)
     unit: Floats  # (columns,): the penalty of a working column is lambda * unit, the intercept's 0
+    norms: Floats  # (columns,): the root of sum_i s_i x_ij^2
 
     @classmethod
     def of(cls, X: Floats, labels: Indices, weight: Floats, tol: float) -> Problem:
+        """Make the working copy of the data for the tolerance `tol`."""
         n, p = X.shape
-        dtype = np.float32 if X.size > SMALL and tol >= 1e-4 else np.float64
+        dtype = np.float32 if X.size > SMALL and tol >= FINE else np.float64
         height, width = _up_to(8, n + 1), _up_to(16, p + 2)
-        low, high, mean = kernels.column_ranges(X)
+        s = np.zeros(height)
+        s[:n] = weight / kernels.total(weight)
+        low, high, mean = kernels.column_ranges(X, s)
         largest = np.maximum(high - mean, mean - low)
         constant = largest <= 1e-12 * np.maximum(abs(high), abs(low))
         exponent = np.frexp(np.where(constant, 1.0, largest))[1]
         rows, columns = np.zeros((height, width), dtype), np.zeros((width, height), dtype)
         scale = np.where(constant, np.inf, np.ldexp(1.0, exponent))
-        kernels.working_copy(X, mean, scale, rows, columns)
+        kernels.working_copy(X, mean, 1 / scale, rows, columns)
         rows[:n, p] = columns[p, :n] = 1
         hit = np.zeros((labels.max() + 1, height), dtype=np.bool_)
         hit[labels, np.arange(n)] = True
-        s = np.zeros(height)
-        s[:n] = weight / weight.sum()
         unit = np.ones(width)
         unit[:p] = np.where(constant, 1.0, 1 / scale)
         unit[p] = 0
-        return cls(X, hit, s, rows, columns, mean, scale, unit)
+        return cls(X, hit, s, rows, columns, mean, scale, unit, kernels.column_norms(rows, s))
 
     @property
     def p(self) -> int:
         """The number of columns as given, which is the place of the intercept in the working copy."""
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
     def on_the_data(self, V: Floats) -> tuple[Floats, Floats]:
         """Return W (K, p) and b (K,) for the data as given from coefficients of the working copy."""
@@ -214,10 +244,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Working:
-    """The working columns of one class, packed side by side, and their Gram matrix under frozen weights.
-
-    A branch shares `packed`: it writes behind the columns that the others use, and never into them.
-    """
+    """The working columns of one class, packed side by side, and their Gram matrix under frozen weights."""
 
     columns: Indices  # (m,), numbers of columns; filled up with the empty column to a multiple of 4
     packed: Reals  # (rows, capacity)
@@ -225,16 +252,25 @@ class Working:
     known: int  # so many of the columns are in the Gram matrix
     weights: Reals  # (rows,), under which it was made
     heavy: Indices  # the rows that it counts
+    shared: bool = False  # `packed` belongs to another point too: a copy is made before it grows
 
     @classmethod
     def none(cls, problem: Problem) -> Working:
+        """Return no working columns."""
         height, dtype = problem.rows.shape[0], problem.rows.dtype
         nothing = np.zeros(0, np.intp)
-        return cls(nothing, np.zeros((height, 0), dtype), np.zeros((0, 0), dtype), 0, np.zeros(height, dtype), nothing)
+        return cls(
+            nothing,
+            np.zeros((height, 0), dtype),
+            np.zeros((0, 0), dtype),
+            0,
+            np.zeros(height, dtype),
+            nothing,
+        )
 
     def branch(self) -> Working:
         """Return a copy that may grow and be made afresh without a change to this one."""
-        return replace(self, gram=self.gram.copy())
+        return replace(self, gram=self.gram.copy(), shared=True)
 
     def take(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of `wanted` (columns,) that are not there; say whether there were any."""
@@ -244,23 +280,23 @@ class Working:
             return False
         new = _fours(new, problem.rows.shape[1] - 1)
         m = self.columns.size
-        if m + new.size > self.packed.shape[1]:
-            capacity = _up_to(16, (m + new.size) * 5 // 4)
+        if self.shared or m + new.size > self.packed.shape[1]:
+            capacity = _up_to(16, (m + new.size) * 3 // 2)
             packed = np.zeros((len(self.packed), capacity), self.packed.dtype)
             packed[:, :m] = self.packed[:, :m]
             gram = np.zeros((capacity, capacity), self.packed.dtype)
             gram[:m, :m] = self.gram[:m, :m]
-            self.packed, self.gram = packed, gram
+            self.packed, self.gram, self.shared = packed, gram, False
         kernels.pack(problem.rows, new, m, self.packed)
         self.columns = np.concatenate([self.columns, new])
         return True
 
-    def gram_for(self, w: Reals, empty_row: int) -> Reals:
+    def gram_for(self, problem: Problem, w: Reals) -> Reals:
         """Return the Gram matrix of all columns; afresh under `w` if that is far from the frozen weights."""
         total = kernels.distance(w, np.zeros_like(w))
         if kernels.distance(w, self.weights) > MOVED * total:
             self.weights, self.known = w.copy(), 0
-            self.heavy = _fours(np.flatnonzero(w > LIGHT * total / len(w)), empty_row)
+            self.heavy = _fours(np.flatnonzero(w > LIGHT * total * problem.s), problem.s.size - 1)
         if self.known < (m := self.columns.size):
             kernels.gram(self.packed, self.weights, self.heavy, self.known, m, self.gram)
             self.known = m
@@ -289,9 +325,11 @@ class Point:
     working: list[Working]
     before: Point | None = None
 
-    def branch(self) -> Point:
-        """Return a copy whose working columns may change."""
-        return replace(self, working=[work.branch() for work in self.working])
+    def take(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
+        """Add the columns of `wanted` (K, columns) to the working ones; say whether there were any."""
+        wanted[:, problem.p] = True
+        new = [work.take(problem, mine) for work, mine in zip(self.working, wanted, strict=True)]
+        return any(new)
 
     def objective(self, problem: Problem) -> float:
         """Return the objective of this point."""
@@ -300,7 +338,7 @@ class Point:
     def moved(self, problem: Problem, V: Floats, eta: Floats) -> Point:
         """Return this point with other coefficients and their scores; the gradient stays."""
         e, shift, loss = np.empty_like(eta), np.empty(eta.shape[1]), np.empty(eta.shape[1])
-        kernels.softmax(eta, problem.hit, shift, e, np.empty_like(eta), loss)
+        kernels.exponentials(eta, problem.hit, shift, e, loss)
         return replace(self, V=V, eta=eta, e=e, shift=shift, loss=kernels.dot(loss, problem.s))
 
 
@@ -315,29 +353,40 @@ def first_point(problem: Problem) -> Point:
     V = np.zeros((K, problem.rows.shape[1]))
     share = np.array([kernels.dot(hit.astype(np.float64), problem.s) for hit in problem.hit])
     kernels.log(share, V[:, problem.p])
-    certificate = certify(problem, V, np.inf)
-    p = problem.p
-    lam = float((np.abs(certificate.gradient[:, :p]) / problem.unit[:p]).max())
-    nothing = np.zeros(0)
     point = Point(
-        lam, certificate.V, certificate.eta, nothing, nothing, 0.0, certificate.residual, certificate.gradient,
-        [Working.none(problem) for _ in range(K)],
+        lam=np.inf,
+        V=V,
+        eta=np.repeat(V[:, problem.p :][:, :1], height, axis=1),
+        e=V,
+        shift=V,
+        loss=0.0,
+        counted=V,
+        gradient=V,
+        working=[Working.none(problem) for _ in range(K)],
     )
-    return point.moved(problem, point.V, point.eta)
+    point, _ = certify(problem, point, 0.0, exact=True)
+    p = problem.p
+    point.lam = float((np.abs(point.gradient[:, :p]) / problem.unit[:p]).max())
+    return point
 
 
 # 3. The start of a point
 
 
-def start_of(problem: Problem, origin: Point, lam: float) -> Point:
-    """Return the point at `lam` as extrapolated from `origin` and the one before it.
+def extrapolated(problem: Problem, origin: Point, lam: float) -> Point:
+    """Return the start of the grid point at `lam`, by the two grid points before it.
 
     The working columns are those whose extrapolated gradient reaches lambda, whose gradient reached the last
     one, or whose weight is not zero; at the start of the path those of the strong rule.
     """
     point = replace(
-        origin, lam=lam, V=origin.V.copy(), eta=origin.eta.copy(), e=origin.e.copy(),
-        counted=origin.counted.copy(), gradient=origin.gradient.copy(),
+        origin,
+        lam=lam,
+        V=origin.V.copy(),
+        eta=origin.eta.copy(),
+        e=origin.e.copy(),
+        counted=origin.counted.copy(),
+        gradient=origin.gradient.copy(),
         before=replace(origin, before=None, working=[]),
     )
     size = np.abs(origin.gradient)
@@ -348,15 +397,34 @@ def start_of(problem: Problem, origin: Point, lam: float) -> Point:
         t = (origin.lam - lam) / (last.lam - origin.lam)
         ahead = origin.gradient + t * (origin.gradient - last.gradient)
         wanted = (size >= origin.lam * problem.unit) | (np.abs(ahead) >= lam * problem.unit)
-        further = point.moved(
-            problem, origin.V + t * (origin.V - last.V), origin.eta + t * (origin.eta - last.eta)
-        )
+        V, eta = origin.V + t * (origin.V - last.V), origin.eta + t * (origin.eta - last.eta)
+        further = point.moved(problem, *keep_signs(problem, origin.V, V, eta))
         if further.objective(problem) < point.objective(problem):
             point = further
-    wanted |= point.V != 0
-    wanted[:, problem.p] = True
-    for work, mine in zip(point.working, wanted, strict=True):
-        work.take(problem, mine)
+    point.take(problem, wanted | (point.V != 0))
+    return point
+
+
+def interpolated(problem: Problem, after: Point, lam: float) -> Point:
+    """Return the start of a point that is asked for, between the grid point `after` and the one before that.
+
+    It may solve for more working columns and make Gram matrices afresh without a change to either.
+    """
+    point = replace(
+        after,
+        lam=lam,
+        counted=after.counted.copy(),
+        gradient=after.gradient.copy(),
+        working=[work.branch() for work in after.working],
+    )
+    if (before := after.before) is None:
+        return point
+    t = (before.lam - lam) / (before.lam - after.lam)
+    point = point.moved(
+        problem, before.V + t * (after.V - before.V), before.eta + t * (after.eta - before.eta)
+    )
+    likely = before.gradient + t * (after.gradient - before.gradient)
+    point.take(problem, (np.abs(likely) >= lam * problem.unit) | (point.V != 0))
     return point
 
 
@@ -388,11 +456,9 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
         worst = max(worst, violation)
         if violation > SKIP * target:
             new = coef.copy()
-            kernels.descend(work.gram_for(w, height - 1), g, new, penalty, point.lam, INNER * violation, PASSES)
+            kernels.descend(work.gram_for(problem, w), g, new, penalty, point.lam, INNER * violation, PASSES)
             step = new - coef
-            moving = _fours(np.flatnonzero(step), columns.size)
-            columns, weights = np.append(columns, problem.p + 1)[moving], np.append(step, 0.0)[moving]
-            kernels.combine(problem.columns, columns, weights.astype(w.dtype), move)
+            kernels.combine(problem.columns, columns, step, move)
             growth = kernels.dot(penalty, np.abs(new) - np.abs(coef))
             start = kernels.dot(g, step) + growth
             t = 1.0
@@ -403,7 +469,7 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
                 if end <= -start:
                     break
                 t *= start / (start - end)
-            point.V[k, work.columns] = new if t == 1 else coef + t * step
+            point.V[k, columns] = new if t == 1 else coef + t * step
             point.eta[k] += t * move
         below += e
     return worst
@@ -412,21 +478,34 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
 # 5. Anderson extrapolation
 
 
-def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats]]) -> Point:
-    """Return the combination of the last sweeps whose steps cancel best, or `point` if its objective is lower."""
-    steps = [(after[0] - before[0]).ravel() for before, after in pairwise(history)]
+def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats, Floats, Floats]]) -> Point:
+    """Return the combination of the last sweeps whose steps cancel best, or `point` if that is lower.
+
+    history : coefficients and scores before and after each of the last sweeps.
+    """
+    steps = [(V - start).ravel() for start, _, V, _ in history]
     H = np.array([[kernels.dot(a, b) for b in steps] for a in steps])
     if not (trace := H.trace()) > 0:
         return point
     c = kernels.solve(H + 1e-10 * trace * np.eye(len(steps)), np.ones(len(steps)))
     c /= c.sum()
+    V = sum(f * after for f, (_, _, after, _) in zip(c, history, strict=True))
+    eta = sum(f * after for f, (_, _, _, after) in zip(c, history, strict=True))
     here = point.moved(problem, point.V, point.eta)
-    there = point.moved(
-        problem,
-        sum(f * after[0] for f, after in zip(c, history[1:], strict=True)),
-        sum(f * after[1] for f, after in zip(c, history[1:], strict=True)),
-    )
+    there = point.moved(problem, *keep_signs(problem, point.V, V, eta))
     return there if there.objective(problem) < here.objective(problem) else here
+
+
+def keep_signs(problem: Problem, old: Floats, V: Floats, eta: Floats) -> tuple[Floats, Floats]:
+    """Return `V` and its scores with 0 for every weight that is not of the sign that it has in `old`."""
+    lost = (V != 0) & (V * old <= 0)
+    lost[:, problem.p] = False
+    move = np.empty(eta.shape[1], problem.columns.dtype)
+    for k in np.flatnonzero(lost.any(axis=1)):
+        columns = np.flatnonzero(lost[k])
+        kernels.combine(problem.columns, columns, V[k, columns], move)
+        eta[k] -= move
+    return np.where(lost, 0.0, V), eta
 
 
 # 6. The certificate
@@ -434,131 +513,106 @@ def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats]
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Coefficients on the data as given, and what was computed with them there in float64."""
+    """Coefficients on the data as given, with the objective and the relative duality gap there."""
 
     coef: Floats
     intercept: Floats
     primal: float
-    gap: float  # relative to the primal
-    V: Floats  # (K, columns): the same coefficients on the working copy
-    eta: Floats  # (K, rows)
-    residual: Floats  # (K, rows): s (softmax - Y)
-    gradient: Floats  # (K, columns), of the working copy
+    gap: float
 
 
-def certify(problem: Problem, V: Floats, lam: float, eta: Floats | None = None) -> Certificate:
-    """Return the duality gap at `V`, with the intercepts made optimal first.
+def certify(problem: Problem, point: Point, tol: float, *, exact: bool) -> tuple[Point, Certificate]:
+    """Return `point` with optimal intercepts and its gradient afresh, and the duality gap there.
 
-    Dual point: the residuals R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value
-    is the mean entropy of the rows of Y + t R. It wants the columns of s R to sum to zero: what rounding leaves
-    of that is charged at the size of the intercepts.
+    The primal is that of the data as given, in float64 throughout. The dual point is made of the residuals
+    R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value is the mean entropy of
+    the rows of Y + t R. The product is made on the working copy; what its rounding could hide is added to its
+    size, so that the dual point is feasible for the data as given too. The columns of s R should sum to zero:
+    what is left is charged at the size of the intercepts.
 
-    With the scores `eta` given, these and the working copy are relied on: an estimate, no certificate.
+    Not `exact`: with the scores of the sweeps, which drift from the coefficients by rounding; an estimate.
     """
     K, height = problem.hit.shape
-    p = problem.p
-    coef, b = problem.on_the_data(V)
-    rows: Reals = problem.rows
-    if eta is None:
-        rows, eta = problem.X, np.zeros((K, height))
+    p, lam, eta = problem.p, point.lam, point.eta
+    coef, b = problem.on_the_data(point.V)
+    if exact:
+        eta = np.zeros((K, height))
         starts = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1)))
         kernels.scores(problem.X, starts, np.nonzero(coef)[1], coef[coef != 0], b, eta)
-    move, e, R, loss = _optimal_intercepts(problem, eta)
+    V = point.V.copy()
+    point, R, move = _with_best_intercepts(problem, replace(point, V=V, eta=eta), 1e-4 * tol)
     sR = np.zeros((_up_to(2, K), height))
     sR[:K] = R * problem.s
-    gradient = np.zeros((K, problem.rows.shape[1]))
-    found = _gradient(rows, sR)[:K]
-    gradient[:, :p] = found / problem.scale if rows is problem.X else found[:, :p]
-    largest = (np.abs(gradient[:, :p]) / problem.unit[:p]).max()
+    gradient, dtype = np.zeros((len(sR), len(problem.unit))), problem.rows.dtype
+    kernels.gradient(problem.rows, sR.astype(dtype), np.empty(gradient.shape, dtype), gradient)
+    gradient = gradient[:K]
+    size = np.array([[kernels.dot(r, sr) ** 0.5] for r, sr in zip(R, sR, strict=False)])
+    hidden = ROUNDINGS * np.finfo(dtype).eps / 2 * size * problem.norms
+    largest = ((np.abs(gradient) + hidden)[:, :p] / problem.unit[:p]).max()
     t = min(1.0, lam / largest) if largest > 0 else 1.0
     entropy = np.empty(height)
     kernels.entropy(R, problem.hit, t, entropy)
-    size = sum(kernels.total(np.abs(row)) for row in coef)
-    primal = kernels.dot(loss, problem.s) + (lam * size if size else 0.0)
     b = b + move
     left = sum(abs(kernels.total(row)) for row in sR) * (1 + np.abs(b).max())
+    primal = point.loss + (lam * _l1(problem, V) if coef.any() else 0.0)
     gap = max(0.0, primal - kernels.dot(entropy, problem.s) + left) / primal
-    V = V.copy()
-    V[:, p] += move
-    return Certificate(coef, b, primal, gap, V, eta + move[:, None], sR[:K], gradient)
+    point.counted, point.gradient = sR[:K], gradient
+    return point, Certificate(coef, b - kernels.total(b) / K, primal, gap)
 
 
-def _gradient(rows: Reals, sR: Floats) -> Floats:
-    """Return sR @ rows, in blocks of rows that are added up in float64."""
-    sR = sR.astype(rows.dtype)
-    out = np.zeros((len(sR), rows.shape[1]))
-    for start in range(0, len(rows), 1024):
-        part = np.zeros(out.shape, rows.dtype)
-        kernels.gradient(rows[start : start + 1024], sR[:, start : start + 1024], part)
-        out += part
-    return out
-
-
-def _optimal_intercepts(problem: Problem, eta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return what to add to the intercepts at the scores `eta` to make them optimal, by Newton's method.
-
-    And there: exp(eta - row maxima), the residuals softmax - Y and the cross-entropies.
-    """
-    K, height = eta.shape
-    e, R = np.empty_like(eta), np.empty_like(eta)
-    shift, loss = np.empty(height), np.empty(height)
-    move = np.zeros(K)
+def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[Point, Floats, Floats]:
+    """Return the point with optimal intercepts (Newton's method), its residuals softmax - Y, and the move."""
+    R, move = np.empty_like(point.eta), np.zeros(len(point.eta))
     for attempt in range(30):
-        kernels.softmax(eta + move[:, None], problem.hit, shift, e, R, loss)
+        point = point.moved(problem, point.V, point.eta)
+        kernels.residuals(point.e, problem.hit, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
-        if np.abs(g).max() < 1e-13:
+        if np.abs(g).max() <= max(tol, 1e-14):
             break
         if attempt % 5 == 0:
             H = kernels.intercept_curvature(R, problem.hit, problem.s)
-            H += H.trace() / K  # one more direction: adding one number to all intercepts changes nothing
+            H += H.trace() / len(g)  # one more direction: adding one number to all intercepts changes nothing
         step = kernels.solve(H.copy(), -g)
-        move += step / max(1.0, np.abs(step).max())
-    return move, e, R, loss
+        step /= max(1.0, np.abs(step).max())
+        move += step
+        point.V[:, problem.p] += step
+        point.eta = point.eta + step[:, None]
+    return point, R, move
 
 
 # 7. One point
 
 
 def solve(
-    problem: Problem, origin: Point, lam: float, tol: float, max_iter: int, *, asked: bool
+    problem: Problem, point: Point, tol: float, max_iter: int, *, asked: bool
 ) -> tuple[Point, Certificate, int]:
-    """Return the point at `lam`, its certificate and the number of sweeps, starting from `origin`.
+    """Return the solution from the start `point`, its certificate and the number of sweeps.
 
     A point of the grid that is not `asked` for makes do with the estimate.
     """
-    if lam >= origin.lam * (1 - 1e-12) and origin.before is None:
-        return origin, certify(problem, origin.V, lam), 0
-    point = start_of(problem, origin, lam)
+    lam = point.lam
+    if point.before is None:
+        return *certify(problem, point, tol, exact=True), 0
     sweeps = 0
-    target, depth = MOST, DEPTH
+    target = MOST
     while True:
         target = min(target, NEED * tol * point.objective(problem) / (lam * _l1(problem, point.V) + 1e-300))
-        history = [(point.V.copy(), point.eta.copy())]
+        history: list[tuple[Floats, Floats, Floats, Floats]] = []
         last = 0.0
         for _ in range(PATIENCE):
+            start = point.V.copy(), point.eta.copy()
             worst = sweep(problem, point, target)
             sweeps += 1
             foreseen = worst * max(0.1, worst / last) if worst < last else worst
             if foreseen <= target or sweeps == max_iter:
                 break
             last = worst
-            history.append((point.V.copy(), point.eta.copy()))
-            if len(history) == depth + 1:
+            history = [*history[1 - DEPTH :], (*start, point.V.copy(), point.eta.copy())]
+            if len(history) > 1:
                 point = anderson(problem, point, history)
-                history = [(point.V.copy(), point.eta.copy())]
-        else:
-            depth += DEPTH
-        certificate = certify(problem, point.V, lam, None if asked else point.eta)
-        if trace is not None:
-            trace.append((lam, sweeps, worst, target, certificate.gap, tol))
-        point = point.moved(problem, certificate.V, certificate.eta)
-        point.gradient, point.counted = certificate.gradient, certificate.residual
+        point, certificate = certify(problem, point, tol, exact=asked)
         if certificate.gap <= tol or sweeps >= max_iter:
             return point, certificate, sweeps
-        beyond = np.abs(point.gradient) > lam * problem.unit
-        beyond[:, problem.p] = False
-        if not any([work.take(problem, mine) for work, mine in zip(point.working, beyond, strict=True)]):
+        if not point.take(problem, np.abs(point.gradient) > lam * problem.unit):
             target *= max(0.2, 0.5 * tol / certificate.gap)
 
-
-trace = None

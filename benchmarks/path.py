@@ -1,0 +1,186 @@
+"""The path solver and its peers, side by side: ``python benchmarks/path.py [--full]``.
+
+The unit is one fit of the seed in the same process: scikit-learn's SAGA at tol 0.1 on 5,000 rows. Every gap is
+recomputed from the definition, in float64 on the standardised data. What is not installed is named.
+Set-up copies count, compilation does not. `--full` adds C = 1 and the 60,000 rows (minutes, and 3 GB).
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.util
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from sparse_digits.objective import log_softmax, one_hot, scores
+from sparse_digits.solver import multinomial_l1_path
+
+Points = Iterable[tuple[np.ndarray, np.ndarray, float]]  # coef (K, p), intercept (K,), lambda
+
+
+def mnist() -> tuple[np.ndarray, np.ndarray]:
+    """Return MNIST's images (70000, 784) and labels in OpenML's order, from the folder of IDX files."""
+    folder = os.environ.get("SPARSE_DIGITS_MIRROR")
+    if not folder:
+        sys.exit("SPARSE_DIGITS_MIRROR: expected the folder with MNIST's four IDX files, got nothing")
+
+    def read(name: str, offset: int) -> np.ndarray:
+        return np.frombuffer(gzip.decompress(Path(folder, name).read_bytes()), np.uint8, offset=offset)
+
+    images = [read(f"{part}-images-idx3-ubyte.gz", 16) for part in ("train", "t10k")]
+    labels = [read(f"{part}-labels-idx1-ubyte.gz", 8) for part in ("train", "t10k")]
+    return np.concatenate(images).reshape(-1, 784), np.concatenate(labels).astype(int)
+
+
+def seed_rows(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 5,000 standardised training rows of the seed at split seed 0."""
+    order = check_random_state(0).permutation(len(labels))
+    X, _, y, _ = train_test_split(
+        images[order].astype(float), labels[order], train_size=5000, test_size=10000, random_state=0
+    )
+    return StandardScaler().fit_transform(X), y
+
+
+def gap(X: np.ndarray, y: np.ndarray, coef: np.ndarray, intercept: np.ndarray, lam: float) -> float:
+    """Return the relative duality gap from the definition; the dual at the best intercepts."""
+    n, Y = len(y), one_hot(y, len(intercept))
+    eta = scores(X, coef, intercept)
+    primal = -np.sum(Y * log_softmax(eta)) / n + lam * np.abs(coef).sum()
+    for _ in range(10):
+        P = np.exp(log_softmax(eta))
+        eta = eta - np.linalg.pinv(np.diag(P.sum(axis=0)) - P.T @ P, rcond=1e-12) @ (P - Y).sum(axis=0)
+    R = np.exp(log_softmax(eta)) - Y
+    Q = np.maximum(Y + min(1.0, lam * n / np.abs(X.T @ R).max()) * R, 1e-300)
+    return float((primal + np.sum(Q * np.log(Q)) / n) / primal)
+
+
+def seconds(call: Callable[[], object], repeat: int = 1) -> float:
+    """Return the least seconds of `repeat` calls."""
+    times = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def seed_fit(X: np.ndarray, y: np.ndarray) -> LogisticRegression:
+    """Return the seed's fit."""
+    return LogisticRegression(C=50 / len(y), l1_ratio=1, solver="saga", tol=0.1, random_state=0).fit(X, y)
+
+
+def ours(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray, threads: int) -> tuple[float, Points]:
+    """Return the seconds and points of this project's solver."""
+    repeat = 3 if len(y) < 10_000 and lambdas[-1] > 0.01 else 1  # noqa: PLR2004 - what takes part of a second
+    found = []
+    took = seconds(
+        lambda: found.append(multinomial_l1_path(X, y, 1 / (len(y) * lambdas), threads=threads)), repeat
+    )
+    return took, zip(found[-1].coef, found[-1].intercept, lambdas, strict=True)
+
+
+def cyanure(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> tuple[float, Points]:
+    """Return the seconds and the last point of cyanure, which has no path: one cold fit."""
+    from cyanure.estimators import Classifier  # noqa: PLC0415 - may not be installed
+
+    model = Classifier(
+        loss="multiclass-logistic", penalty="l1", lambda_1=lambdas[-1], fit_intercept=True, tol=1e-3,
+        max_iter=2000, verbose=False,
+    )  # fmt: skip
+    took = seconds(lambda: model.fit(X, y))
+    return took, [(np.atleast_2d(model.get_weights()[0]).T, np.ravel(model.get_weights()[1]), lambdas[-1])]
+
+
+def glmstar(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> tuple[float, Points]:
+    """Return the seconds and points of glmnet's C++ code as `glmstar` packs it (module `glmnet`)."""
+    from glmnet import MultiClassNet  # noqa: PLC0415 - may not be installed
+
+    model = MultiClassNet(lambda_values=lambdas, standardize=False)
+    model.control.thresh = 2e-8
+    took = seconds(lambda: model.fit(X, y))
+    path = zip(np.asarray(model.coefs_), np.asarray(model.intercepts_), lambdas, strict=False)
+    return took, [(coef.T, intercept, lam) for coef, intercept, lam in path]
+
+
+def glmnet(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> tuple[float, Points]:
+    """Return the seconds and points of R's glmnet at the threshold that reaches a gap of 1e-3."""
+    K, p = y.max() + 1, X.shape[1]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, array in {
+            "X": X, "y": y.astype(np.int32), "lambda": lambdas, "shape": np.array(X.shape, np.int32)
+        }.items():  # fmt: skip
+            array.tofile(Path(folder, name))
+        script = Path(__file__).with_name("glmnet.R")
+        out = subprocess.run(
+            ["Rscript", str(script), folder, "2e-8"], capture_output=True, text=True, check=True
+        ).stdout
+        coef = np.fromfile(Path(folder, "coef")).reshape(K, len(lambdas), p)
+        intercept = np.fromfile(Path(folder, "intercept")).reshape(len(lambdas), K)
+    return float(out), zip(coef.transpose(1, 0, 2), intercept, lambdas, strict=True)
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--full", action="store_true", help="C = 1 and 60,000 rows too")
+    full = parser.parse_args().full
+    images, labels = mnist()
+    X, y = seed_rows(images, labels)
+    multinomial_l1_path(X, y, [1e-3])  # compiled or loaded
+    problems = [("5,000 rows, 20 points to lambda 0.02", X, y, np.geomspace(0.2, 0.02, 20))]
+    if full:
+        everything = StandardScaler().fit_transform(images[:60000].astype(float))
+        problems += [
+            ("5,000 rows, 40 points to C = 1", X, y, np.geomspace(0.3, 1 / len(y), 40)),
+            ("5,000 rows, C = 1 alone", X, y, np.array([1 / len(y)])),
+            ("60,000 rows, 30 points to 0.002", everything, labels[:60000], np.geomspace(0.2, 0.002, 30)),
+        ]
+    peers = {
+        "cyanure": (importlib.util.find_spec("cyanure") is not None, cyanure),
+        "glmstar": (importlib.util.find_spec("glmnet") is not None, glmstar),
+        "glmnet in R": (shutil.which("Rscript") is not None, glmnet),
+    }
+    print("| problem | solver | seconds | in seed fits | worst gap | peak memory beyond the data, MB |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    seed_gap = gap(X, y, seed_fit(X, y).coef_, seed_fit(X, y).intercept_, 0.02)
+    for name, rows, classes, lambdas in problems:
+        unit = seconds(lambda: seed_fit(X, y), 3)
+        print(f"| 5,000 rows, lambda 0.02 | SAGA, tol 0.1 | {unit:.2f} | 1 | {seed_gap:.1e} | |", flush=True)
+        solvers = {
+            f"path, {threads} thread{'s' * (threads > 1)}": (
+                True, lambda *problem, threads=threads: ours(*problem, threads)
+            )
+            for threads in (1, 2)
+        } | peers  # fmt: skip
+        for solver, (installed, fit) in solvers.items():
+            if not installed:
+                print(f"| {name} | {solver} | not installed | | | |", flush=True)
+                continue
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            took, points = fit(rows, classes, lambdas)
+            peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+            worst = max(gap(rows, classes, *point) for point in points)
+            print(
+                f"| {name} | {solver} | {took:.2f} | {took / unit:.2f} | {worst:.1e} | {peak:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

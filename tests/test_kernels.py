@@ -1,0 +1,297 @@
+"""Each kernel equals the NumPy line in its docstring; and its bits are the same on every processor."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparse_digits import kernels
+
+RNG = np.random.default_rng(0)
+DTYPES = [np.float32, np.float64]
+n, p, K, m = 72, 16, 3, 12
+
+
+def normal(*shape, dtype=np.float64):
+    return RNG.normal(size=shape).astype(dtype)
+
+
+def close(dtype):
+    return {"rtol": 1e-12, "atol": 1e-12} if dtype == np.float64 else {"rtol": 2e-5, "atol": 2e-5}
+
+
+@pytest.fixture
+def hit():
+    return np.arange(K)[:, None] == RNG.integers(0, K, n)
+
+
+@pytest.fixture
+def s():
+    return RNG.random(n) / n
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.floats(-708, 708))
+def test_exp_is_within_an_ulp_of_numpy(x):
+    out = np.empty(1)
+    kernels.exp(np.array([x]), out)
+    np.testing.assert_array_max_ulp(out, np.exp([x]), 1)
+
+
+@settings(deadline=None)  # likewise
+@given(st.floats(1e-300, 1e300))
+def test_log_is_within_two_ulp_of_numpy(x):
+    out = np.empty(1)
+    kernels.log(np.array([x]), out)
+    np.testing.assert_allclose(out, np.log([x]), rtol=5e-16, atol=5e-17)
+
+
+@pytest.mark.parametrize("size", [0, 1, 31, 32, 33, 1000])
+def test_sums(size):
+    a, b = normal(size), normal(size)
+    assert kernels.dot(a, b) == pytest.approx(a @ b, abs=1e-12)
+    assert kernels.total(a) == pytest.approx(a.sum(), abs=1e-12)
+    assert kernels.distance(a, b) == pytest.approx(np.abs(a - b).sum(), abs=1e-12)
+
+
+def test_column_ranges(s):
+    X = normal(n, p)
+    for found, expected in zip(
+        kernels.column_ranges(X, s), (X.min(axis=0), X.max(axis=0), s @ X), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_column_norms(dtype, s):
+    rows = normal(n, p, dtype=dtype)
+    np.testing.assert_allclose(kernels.column_norms(rows, s), np.sqrt(s @ rows.astype(float) ** 2))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_working_copy(dtype):
+    X, centre, unit = normal(69, 13), normal(13), RNG.random(13)
+    rows, columns = np.zeros((n, p), dtype), np.zeros((p, n), dtype)
+    kernels.working_copy(X, centre, unit, rows, columns)
+    np.testing.assert_array_equal(rows[:69, :13], ((X - centre) * unit).astype(dtype))
+    np.testing.assert_array_equal(columns, rows.T)
+    assert not rows[69:].any()
+
+
+def test_sums_below():
+    e, out = RNG.random((K, n)), np.empty((K, n))
+    kernels.sums_below(e, out)
+    np.testing.assert_allclose(out, [e[k + 1 :].sum(axis=0) for k in range(K)])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_residual_and_weight(dtype, hit, s):
+    e, above, below = RNG.random((3, n))
+    r, w = np.empty(n), np.empty(n, dtype)
+    kernels.residual_and_weight(e, above, below, hit[0], s, r, w)
+    P = e / (e + above + below)
+    np.testing.assert_allclose(r, s * (P - hit[0]), **close(np.float64))
+    np.testing.assert_allclose(w, s * P * (1 - P), **close(dtype))
+
+
+def test_a_residual_near_zero_keeps_its_digits():
+    r, w = np.empty(1), np.empty(1)
+    kernels.residual_and_weight(
+        np.ones(1), np.array([1e-30]), np.zeros(1), np.ones(1, bool), np.ones(1), r, w
+    )
+    assert r[0] == pytest.approx(-1e-30)
+    assert w[0] == pytest.approx(1e-30)
+
+
+def test_changed(s):
+    r, counted = normal(n), normal(n)
+    before, rows, change = counted.copy(), np.empty(n + 8, np.intp), np.empty(n + 8, np.float32)
+    count = kernels.changed(r, counted, s, 100.0, rows, change)
+    moved = np.flatnonzero(abs(r - before) > 100 * s)
+    assert count % 8 == 0
+    np.testing.assert_array_equal(rows[: moved.size], moved)
+    np.testing.assert_allclose(change[: moved.size], (r - before)[moved], rtol=1e-6)
+    assert not change[moved.size : count].any()
+    np.testing.assert_array_equal(counted, np.where(abs(r - before) > 100 * s, r, before))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("height", [n, 3000])
+def test_add_rows(dtype, height):
+    packed, rows = normal(height, p, dtype=dtype), RNG.permutation(height)[: height // 16 * 8]
+    change, g = normal(rows.size, dtype=dtype), normal(m)
+    expected = g + change @ packed[rows, :m]
+    kernels.add_rows(packed, rows, change, g)
+    np.testing.assert_allclose(
+        g, expected, rtol=1e-4 if dtype == np.float32 else 1e-11, atol=close(dtype)["atol"]
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradient(dtype):
+    rows, R, out = normal(n, p, dtype=dtype), normal(4, n, dtype=dtype), normal(4, p)
+    expected = out + R @ rows
+    kernels.gradient(rows, R, np.empty((4, p), dtype), out)
+    np.testing.assert_allclose(out, expected, **close(dtype))
+
+
+def test_a_float32_gradient_is_off_by_no_more_than_the_roundings_that_the_certificate_charges():
+    from sparse_digits.solver import ROUNDINGS  # noqa: PLC0415 - the one thing here that is the solver's
+
+    rows, R = normal(4000, p, dtype=np.float32), normal(2, 4000)
+    out = np.zeros((2, p))
+    kernels.gradient(rows, R.astype(np.float32), np.empty((2, p), np.float32), out)
+    charged = (
+        ROUNDINGS * 2.0**-24 * np.linalg.norm(R, axis=1)[:, None] * np.linalg.norm(rows.astype(float), axis=0)
+    )
+    assert np.all(np.abs(out - R @ rows.astype(float)) <= charged)
+
+
+@pytest.mark.parametrize("rows", [n, n - 1, n - 3])
+def test_scores(rows):
+    X, W, b = normal(rows, p), normal(K, p) * (RNG.random((K, p)) < 0.4), normal(K)
+    out = np.zeros((K, n))
+    starts = np.append(0, np.cumsum(np.count_nonzero(W, axis=1)))
+    kernels.scores(X, starts, np.nonzero(W)[1], W[W != 0], b, out)
+    np.testing.assert_allclose(out[:, :rows], W @ X.T + b[:, None], **close(np.float64))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_pack(dtype):
+    rows, packed, columns = normal(n, p, dtype=dtype), np.zeros((n, 10), dtype), np.array([3, 0, 7])
+    kernels.pack(rows, columns, 4, packed)
+    np.testing.assert_array_equal(packed[:, 4:7], rows[:, columns])
+    assert not np.delete(packed, [4, 5, 6], axis=1).any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("old", [0, 4, 8])
+def test_gram(dtype, old):
+    packed, w, heavy = normal(n, p, dtype=dtype), RNG.random(n).astype(dtype), np.arange(0, n, 2)
+    G = np.full((p, p), np.nan, dtype)
+    G[:old, :old] = 7
+    kernels.gram(packed, w, heavy, old, m, G)
+    A = packed[:, :m]
+    expected = A[heavy].T @ (w[heavy, None] * A[heavy])
+    np.fill_diagonal(expected, w @ (A * A))
+    expected[:old, :old] = 7
+    np.testing.assert_allclose(G[:m, :m], expected, **close(dtype))
+
+
+def test_violation():
+    g, coef, penalty = normal(m), normal(m) * (RNG.random(m) < 0.5), RNG.random(m)
+    penalty[0] = 0
+    found = np.where(coef == 0, np.abs(g) - penalty, np.abs(g + penalty * np.sign(coef)))
+    expected = max(0, (found / np.where(penalty > 0, penalty, 0.3)).max())
+    assert kernels.violation(g, coef, penalty, 0.3) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_descend_ends_where_the_subgradient_is_zero(dtype):
+    rng = np.random.default_rng(3)
+    A, g, start = rng.normal(size=(40, m)), rng.normal(size=m), rng.normal(size=m)
+    G, penalty, coef = (A.T @ A / 40).astype(dtype), np.full(m, 0.8), start.copy()
+    assert kernels.descend(G, g, coef, penalty, 0.8, 1e-7, 10_000) < 10_000
+    assert kernels.violation(g + G @ (coef - start), coef, penalty, 0.8) < (
+        1e-3 if dtype == np.float32 else 1e-6
+    )
+    assert np.any(coef == 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_combine(dtype):
+    columns, chosen, weights = normal(p, 2000, dtype=dtype), np.array([5, 1, 2, 9, 4]), normal(5)
+    weights[1] = 0
+    out = np.empty(2000, dtype)
+    kernels.combine(columns, chosen, weights, out)
+    np.testing.assert_allclose(out, weights @ columns[chosen], **close(dtype))
+
+
+@pytest.mark.parametrize("height", [n, 2080])
+def test_step_slope(height):
+    eta, move, shift = normal(3, height)
+    above, below, s = RNG.random((3, height))
+    hit, e = RNG.random(height) < 0.3, np.empty(height)
+    found = kernels.step_slope(eta, move, 0.7, shift, above, below, hit, s, e)
+    np.testing.assert_allclose(e, np.exp(eta + 0.7 * move - shift), rtol=1e-14)
+    assert found == pytest.approx((s * (e / (e + above + below) - hit)) @ move, rel=1e-10)
+
+
+@pytest.mark.parametrize("height", [n, 2080])
+def test_exponentials_residuals_and_entropy(height):
+    eta, hit = normal(K, height) * 5, np.arange(K)[:, None] == RNG.integers(0, K, height)
+    shift, e, loss, R, out = (
+        np.empty(height),
+        np.empty((K, height)),
+        np.empty(height),
+        np.empty((K, height)),
+        np.empty(height),
+    )
+    kernels.exponentials(eta, hit, shift, e, loss)
+    np.testing.assert_array_equal(shift, eta.max(axis=0))
+    np.testing.assert_allclose(e, np.exp(eta - shift), rtol=1e-14)
+    np.testing.assert_allclose(
+        loss, np.log(e.sum(axis=0)) - (eta - shift)[hit.argmax(axis=0), np.arange(height)], atol=1e-14
+    )
+    kernels.residuals(e, hit, R)
+    np.testing.assert_allclose(R, e / e.sum(axis=0) - hit, atol=1e-15)
+    kernels.entropy(R, hit, 0.9, out)
+    Q = hit + 0.9 * R
+    np.testing.assert_allclose(out, -(Q * np.log(Q)).sum(axis=0), rtol=1e-12)
+
+
+def test_a_certain_row_has_no_entropy():
+    out = np.empty(8)
+    kernels.entropy(np.zeros((2, 8)), np.repeat([[True], [False]], 8, axis=1), 1.0, out)
+    assert not out.any()
+
+
+def test_intercept_curvature(hit, s):
+    P = RNG.dirichlet(np.ones(K), n).T
+    found = kernels.intercept_curvature(P - hit, hit, s)
+    np.testing.assert_allclose(found, np.diag(P @ s) - (P * s) @ P.T, atol=1e-15)
+
+
+def test_solve():
+    A = normal(9, 5)
+    H, g = A.T @ A, normal(5)
+    expected = np.linalg.solve(H, g)
+    np.testing.assert_allclose(kernels.solve(H, g), expected, rtol=1e-9)
+
+
+PATH = """
+import hashlib, sys
+import numpy as np
+from sparse_digits.solver import multinomial_l1_path
+rng = np.random.default_rng(0)
+X = rng.normal(size=(1500, 200))
+y = np.argmax(X[:, :4] + rng.normal(size=(1500, 4)), axis=1)
+path = multinomial_l1_path(X, y, [0.01, 0.1], threads=int(sys.argv[1]))
+print(hashlib.sha256(path.coef.tobytes() + path.intercept.tobytes() + path.duality_gap.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_the_bits_depend_on_no_processor_no_thread_and_no_blas():
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", PATH, threads],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **changed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads, changed in (
+            ("1", {}),
+            ("2", {"OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell"}),
+            (
+                "2",
+                {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NPY_DISABLE_CPU_FEATURES": "X86_V4"},
+            ),
+        )
+    }
+    assert len(found) == 1
