@@ -11,10 +11,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from sparse_digits import evaluate, scale, train
@@ -46,11 +48,13 @@ def path(
     *,
     made_with: Mapping[str, Any],
     params: Params,
+    threads: int | None = None,
     tick: Callable[[], object] | None = None,
 ) -> Arrays:
     """Train and evaluate every C on one draw of rows.
 
-    images, labels : the data set.  made_with : its params.  tick : called at each point.
+    images, labels : the data set.  made_with : its params.  threads : one for each processor if None.
+    tick : called at each point.
     Returns columns with a row for each point, in the order of C: the model (coef (points, K, p), intercept,
     classes, mean, scale, n_iter, converged), its file's MD5, the metrics, and what identifies the point.
     """
@@ -59,23 +63,26 @@ def path(
     scaler = scale.fit(X)
     X = scaler.transform(X)
     Cs = sorted(set(params.sweep.C))
-    fits = train.train(X, y, Cs, params.at(Cs[0], draw.split_seed, draw.train_size).train)
-    found: list[dict[str, Any]] = []
-    held_out: evaluate.HeldOut = {}
-    # One thread: how many BLAS uses would show in the last bits of the scores.
-    with threadpool_limits(1, user_api="blas"):
-        for C, fit in zip(Cs, fits, strict=True):
-            at = params.at(C, draw.split_seed, draw.train_size)
-            model = Model(
-                **fit._asdict(),
-                mean=scaler.mean_,
-                scale=scaler.scale_,
-                params={**made_with, **at.flat("split"), **at.flat("train")},
-            )
-            held_out = held_out or evaluate.held_out(model, rows)
-            point = {"C": C, "lambda": 1 / (C * len(y)), **draw._asdict(), "model_md5": model.md5()}
-            arrays = {name: value for name, value in vars(model).items() if name != "params"}
-            found.append(point | arrays | evaluate.measure(model, held_out, X, y))
+    fits = train.train(X, y, Cs, params.at(Cs[0], draw.split_seed, draw.train_size).train, threads)
+
+    def model_of(C: float, fit: train.Fitted) -> Model:
+        at = params.at(C, draw.split_seed, draw.train_size)
+        made = {**made_with, **at.flat("split"), **at.flat("train")}
+        return Model(**fit._asdict(), mean=scaler.mean_, scale=scaler.scale_, params=made)
+
+    models = [model_of(C, fit) for C, fit in zip(Cs, fits, strict=True)]
+    held_out = evaluate.held_out(models[0], rows)
+
+    def point(C: float, model: Model) -> dict[str, Any]:
+        what = {"C": C, "lambda": 1 / (C * len(y)), **draw._asdict(), "model_md5": model.md5()}
+        arrays = {name: value for name, value in vars(model).items() if name != "params"}
+        return what | arrays | evaluate.measure(model, held_out, X, y)
+
+    found = []
+    # BLAS with one thread: how many it uses would show in the last bits of the scores.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or cpu_count()) as pool:
+        for row in pool.map(point, Cs, models):
+            found.append(row)
             if tick:
                 tick()
     return {name: np.array([point[name] for point in found]) for name in found[0]}
@@ -134,7 +141,8 @@ def compute(
         Progress(title, "point", each * len(wanted), each * len(finished)) as progress,
         ended_by_ctrl_c(so_far),
     ):
-        one = partial(path, made_with=made_with, params=params, tick=progress.add if alone else None)
+        how = {"threads": None, "tick": progress.add} if alone else {"threads": 1, "tick": None}
+        one = partial(path, made_with=made_with, params=params, **how)
         for draw, result in spread(one, waiting, (images, labels), kept.folder, scheduler):
             if isinstance(result, Failure):
                 failed += 1

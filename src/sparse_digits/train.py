@@ -27,9 +27,10 @@ class Fitted(NamedTuple):
     converged: bool
 
 
-def train(X: Floats, y: Ints, Cs: Sequence[float], how: Train) -> list[Fitted]:
+def train(X: Floats, y: Ints, Cs: Sequence[float], how: Train, threads: int | None = None) -> list[Fitted]:
     """Fit on standardised X (n, p) and labels y (n,) at each C, none of which changes the fit at another.
 
+    threads : how many the path solver uses, one for each processor if None; they change no bit.
     Raises `Fault` if y has one class alone.
     """
     if len(np.unique(y)) == 1:
@@ -37,7 +38,7 @@ def train(X: Floats, y: Ints, Cs: Sequence[float], how: Train) -> list[Fitted]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the metrics say it: `converged`
         if how.solver == "path":
-            return _path(X, y, Cs, how)
+            return _path(X, y, Cs, how, threads)
         return [_saga(X, y, how.model_copy(update={"C": C})) for C in Cs]
 
 
@@ -59,10 +60,10 @@ def _saga(X: Floats, y: Ints, how: Train) -> Fitted:
     return Fitted(fitted.coef_, fitted.intercept_, fitted.classes_, n_iter, n_iter < how.max_iter)
 
 
-def _path(X: Floats, y: Ints, Cs: Sequence[float], how: Train) -> list[Fitted]:
+def _path(X: Floats, y: Ints, Cs: Sequence[float], how: Train, threads: int | None) -> list[Fitted]:
     from sparse_digits.solver import multinomial_l1_path  # noqa: PLC0415 - saga does without numba
 
-    path = multinomial_l1_path(X, y, Cs, tol=how.tol, max_iter=how.max_iter)
+    path = multinomial_l1_path(X, y, Cs, tol=how.tol, max_iter=how.max_iter, threads=threads)
     classes = np.unique(y)
     return [
         Fitted(coef, intercept, classes, int(n_iter), bool(converged))
