@@ -15,8 +15,9 @@ from sparse_digits.kept import code
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# What joblib and Dask raise when the process that computes is gone.
-LOST = ("TerminatedWorkerError", "KilledWorker")
+# What joblib and Dask raise when a process that computes, or that holds a result, is gone.
+LOST = ("TerminatedWorkerError", "KilledWorker", "FutureCancelledError")
+BULK = 3  # times that a cluster gets all that is left: losing a worker now and then is its daily life
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,20 @@ def spread(
             yield items[number], result
 
     with _engine(scheduler, shared):
-        try:
-            yield from run(tuple(waiting), n_jobs)
-        except Exception as error:
-            if type(error).__name__ not in LOST:
-                raise
-            # The others' results are lost with the one that ended a process: now one at a time.
-            for number in tuple(waiting):
-                try:
-                    yield from run([number], 2)
-                except Exception as error:
-                    if type(error).__name__ not in LOST:
-                        raise
-                    yield items[number], Failure("its worker process was ended, for want of memory perhaps")
+        # What is lost with a process is not only its own task: joblib loses all that have not come back.
+        for _ in range(BULK if scheduler else 1):
+            try:
+                yield from run(tuple(waiting), n_jobs)
+            except Exception as error:
+                if type(error).__name__ not in LOST:
+                    raise
+        for number in tuple(waiting):  # now one at a time, to see which one it is
+            try:
+                yield from run([number], 2)
+            except Exception as error:
+                if type(error).__name__ not in LOST:
+                    raise
+                yield items[number], Failure("its worker process was ended, for want of memory perhaps")
 
 
 def _attempt(
