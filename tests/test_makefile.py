@@ -258,8 +258,10 @@ def test_a_python_that_is_too_old_or_lacks_pip_is_passed_over(project, tmp_path)
     assert "apt-get install python3-venv" in none.stderr
     assert (project / ".venv").exists()
 
-    third = make(project, "--dry-run", "setup", f"PYTHONS={old} {bare} {sys.executable}")
-    assert f'"{Path(sys.executable).resolve()}" -m venv .venv' in third.stdout
+    new = tmp_path / "new"
+    new.symlink_to(Path(sys.executable).resolve())
+    third = make(project, "--dry-run", "setup", f"PYTHONS={old} {bare} {new}")
+    assert f'"{new.resolve()}" -m venv .venv' in third.stdout
 
 
 def test_clean_removes_the_environment_and_no_result(project):

@@ -17,6 +17,8 @@ def other_bits(lock: Path) -> str | None:
         committed = subprocess.run(show, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
+    if not lock.exists():
+        return None
     yaml = YAML(typ="safe", pure=True)
     here, there = (_stages(yaml.load(text)) for text in (lock.read_text(encoding="utf-8"), committed))
     for name, stage in here.items():

@@ -72,43 +72,56 @@ def ui(_: argparse.Namespace) -> None:
     """Open MLflow on this project's store, on 127.0.0.1, until ctrl-C (make ui)."""
     from sparse_digits import ui as server
 
-    server.serve(project())
+    raise SystemExit(server.serve(project()))
 
 
-def track(arguments: argparse.Namespace) -> None:
+def track(_: argparse.Namespace) -> None:
     """Record what is in the workspace and in DVC's experiments and has no record; then deliver."""
-    from sparse_digits import record
     from sparse_digits.model import made_with
+    from sparse_digits.results import record_all
 
-    for place, found, new in record.record_all(RESULT, made_with):
-        print(f"{place}: {'recorded' if new else found if isinstance(found, str) else 'has its record'}")
-    deliver(arguments)
+    for place, found, new in record_all(RESULT, made_with):
+        if isinstance(found, str):
+            print(f"{place}: {found}")
+        else:
+            print(f"{place}: {'recorded' if new else 'has its record'}", *found.warnings, sep="\nwarning: ")
+    raise SystemExit(_deliver(1))
 
 
 def record(_: argparse.Namespace) -> None:
     """Put the result of the run that ends now into records/ (dvc.yaml calls it)."""
     from sparse_digits.model import made_with
-    from sparse_digits.record import NotRecorded, record_run
+    from sparse_digits.results import record_run
 
     try:
-        for warning in record_run(RESULT, made_with)[2]:
+        for warning in record_run(RESULT, made_with).warnings:
             print(f"warning: {warning}", file=sys.stderr)
-    except (NotRecorded, OSError) as reason:
+    except Exception as reason:  # noqa: BLE001 - whatever DVC or the disk does, what was computed is kept
         print(
-            f"warning: this result has no record yet ({reason}). To record it: sparse-digits track",
+            f"warning: this result has no record yet ({reason or type(reason).__name__}). "
+            "To record it: sparse-digits track",
             file=sys.stderr,
         )
 
 
 def deliver(_: argparse.Namespace) -> None:
     """Send to MLflow every record that it lacks (dvc.yaml calls it)."""
-    from sparse_digits.record import main_root
+    _deliver(0)
 
-    root = main_root()
-    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}  # before mlflow is imported
-    from sparse_digits import track, view
 
-    track.deliver(root, view.VIEW)
+def verify(arguments: argparse.Namespace) -> None:
+    """Compute a recorded result again in a temporary clone and compare it byte for byte."""
+    from sparse_digits.verify import verify
+
+    raise SystemExit(0 if verify(arguments.run_id, _main_root()) else 1)
+
+
+def status(arguments: argparse.Namespace) -> None:
+    """Say which results there are, and which of them is not yet in the records or in MLflow."""
+    from sparse_digits import status
+    from sparse_digits.model import made_with
+
+    status.status(_main_root(), RESULT, made_with, as_json=arguments.json)
 
 
 def check(_: argparse.Namespace) -> None:
@@ -117,7 +130,7 @@ def check(_: argparse.Namespace) -> None:
     print(f"{params.FILE}: no fault")
 
 
-COMMANDS = (repro, demo, ui, track, check, record, deliver)
+COMMANDS = (repro, demo, ui, track, status, verify, check, record, deliver)
 
 
 def project() -> Path:
@@ -127,6 +140,24 @@ def project() -> Path:
         if (folder / "dvc.yaml").is_file() and (folder / ".dvc").is_dir():
             return folder
     raise Fault(f"{here}: expected a folder with dvc.yaml and .dvc, here or above, found none")
+
+
+def _deliver(failure: int) -> int:
+    """Deliver; return 0, or `failure` if records wait still."""
+    if "RECORDS_ONLY" in os.environ:
+        return 0
+    root = _main_root()
+    from sparse_digits import track, view
+
+    return failure if track.deliver(root, view.VIEW, status=failure) else 0
+
+
+def _main_root() -> Path:
+    """Return where the records are, and see to it that mlflow, when it is imported, tells nobody."""
+    from sparse_digits.record import main_root
+
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    return main_root()
 
 
 def _config(root: Path) -> str:
@@ -165,8 +196,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one command."""
     parser = argparse.ArgumentParser(prog="sparse-digits", description="Commands beside `dvc`.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for function in COMMANDS:
-        commands.add_parser(function.__name__, help=function.__doc__).set_defaults(run=function)
+    parsers = {
+        function: commands.add_parser(function.__name__, help=function.__doc__) for function in COMMANDS
+    }
+    for function, command in parsers.items():
+        command.set_defaults(run=function)
+    parsers[status].add_argument("--json", action="store_true", help="for programs")
+    parsers[verify].add_argument(
+        "run_id", metavar="RUN", help="an MLflow run id, or how a record's digest begins"
+    )
     arguments = parser.parse_args(argv)
     with told():
         arguments.run(arguments)

@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = ("split.npz", "scaled.npz", "model.npz", "metrics.json", "coefficients.png", "confusion.csv")
     split, scaled, fitted, *targets = paths(argv, *names)
     # One thread: how many BLAS uses would show in the last bits of the scores.
-    with stage("evaluate", *targets), threadpool_limits(1, user_api="blas"):
+    inputs = (split, scaled, fitted)
+    with stage("evaluate", *targets, inputs=inputs), threadpool_limits(1, user_api="blas"):
         _, rows = read_npz(split)
         _, training = read_npz(scaled)
         fit = model.read(fitted)

@@ -1,6 +1,7 @@
 """Arrays to pictures, without a window or global state."""
 
 import math
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -56,11 +57,32 @@ def png(figure: Figure) -> bytes:
 
 
 def class_images(coef: Floats, pixels: int = 224) -> npt.NDArray[np.uint8]:
-    """Return each class's weights as an RGB image of about `pixels` a side, all at one colour scale.
+    """Return each class's weights as an RGB image, all at one colour scale.
 
-    coef : (K, p).  Returns (K, pixels, pixels, 3).
+    coef : (K, p).  Returns (K, side, side, 3): a weight is a square, as large as `pixels` a side allow.
     """
     limit = limit_of(coef)
     images = images_of(coef)
-    magnified = images.repeat(pixels // images.shape[1], axis=1).repeat(pixels // images.shape[1], axis=2)
+    times = max(pixels // images.shape[1], 1)
+    magnified = images.repeat(times, axis=1).repeat(times, axis=2)
     return np.asarray(colormaps["RdBu"](Normalize(-limit, limit)(magnified), bytes=True)[..., :3], np.uint8)
+
+
+def tile(coef: Floats, lines: Sequence[str], pixels: int = 512) -> npt.NDArray[np.uint8]:
+    """Return all classes' weights in one square RGB image, with a few words large enough for a thumbnail.
+
+    coef : (K, p).  lines : from top to bottom.  Returns (pixels, pixels, 3).
+    """
+    columns = next(n for n in range(2, len(coef) + 3) if n * (n - 1) >= len(coef) + 1)  # a row is for words
+    figure = Figure(figsize=(4, 4), dpi=pixels / 4)
+    limit, side = limit_of(coef), 1 / columns
+    for i, image in enumerate(images_of(coef)):
+        ax = figure.add_axes((i % columns * side, 1 - (i // columns + 1) * side, side, side))
+        ax.imshow(image, interpolation="nearest", cmap="RdBu", vmin=-limit, vmax=limit)
+        ax.set_axis_off()
+    for i, line in enumerate(lines):
+        y = side * (1 - (i + 0.5) / len(lines))
+        figure.text(0.5, y, line, ha="center", va="center", fontsize=250 * side / len(lines))
+    buffer = BytesIO()
+    figure.savefig(buffer, format="rgba")
+    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(pixels, pixels, 4)[..., :3]

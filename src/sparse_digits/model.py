@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sparse_digits.faults import Fault
 from sparse_digits.files import Params, read_npz, save_npz, write_npz
 from sparse_digits.objective import Floats, scores
 
@@ -65,8 +66,14 @@ class Model:
 def read(path: Path) -> Model:
     """Read a model. Raises `Fault` if the file is not one."""
     made_with, arrays = read_npz(path)
-    n_iter, converged = int(arrays.pop("n_iter")), bool(arrays.pop("converged"))
-    return Model(**arrays, n_iter=n_iter, converged=converged, params=made_with)
+    try:
+        scalars: dict[str, Any] = {
+            "n_iter": int(arrays["n_iter"]),
+            "converged": bool(arrays["converged"]),
+        }
+        return Model(**{**arrays, **scalars}, params=made_with)
+    except (KeyError, TypeError):
+        raise Fault(f"{path}: expected a model, found arrays named {', '.join(arrays)}") from None
 
 
 def made_with(path: str, content: bytes) -> Mapping[str, Any] | None:

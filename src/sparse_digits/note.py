@@ -5,20 +5,21 @@ another. The note carries its outputs' MD5s: whoever finds another file there (D
 takes the note as telling nothing.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
-
-from sparse_digits import files
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "matplotlib", "dvc", "mlflow")
 
@@ -28,16 +29,21 @@ def path_beside(output: Path, stage: str) -> Path:
     return output.parent / f"{stage}.note.json"
 
 
-def write(stage: str, outputs: Iterable[Path]) -> None:
+def write(stage: str, outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
     """Leave the note of a stage whose process ends now."""
     outputs = list(outputs)
     content = {
         "outputs": {output.name: md5(output) for output in outputs},
+        "inputs": {path.name: md5(path) for path in inputs},
+        "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "seconds": round(time.time() - psutil.Process().create_time(), 3),
-        "code": code(Path.cwd(), [str(Path(__file__).parent), "dvc.yaml"]),
+        "code": code(Path.cwd(), [*_imported(Path.cwd()), "dvc.yaml"]),
         "environment": environment(),
     }
-    files.write(path_beside(outputs[0], stage), (json.dumps(content, indent=2) + "\n").encode())
+    place = path_beside(outputs[0], stage)
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(place)
 
 
 def read(path: Path, md5s: Mapping[str, str]) -> dict[str, Any] | None:
@@ -50,7 +56,13 @@ def read(path: Path, md5s: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def md5(path: Path) -> str:
-    """Return a file's MD5, the digest that dvc.lock has of it."""
+    """Return the MD5 of a file, or of a folder, as dvc.lock has it."""
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.is_file()]
+        listed = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
+        listed.sort(key=lambda entry: entry["relpath"])
+        content = json.dumps(listed, sort_keys=True).encode()
+        return hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir"
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -70,14 +82,27 @@ def code(folder: Path, paths: Iterable[str]) -> dict[str, Any] | None:
     return {"commit": commit, "dirty": dirty}
 
 
+def _imported(folder: Path) -> list[str]:
+    """Return the files below `folder`, outside the environment, that this process runs."""
+    names = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    paths = {Path(name).resolve() for name in names if name}
+    return [
+        str(path) for path in paths if path.is_relative_to(folder) and not path.is_relative_to(sys.prefix)
+    ]
+
+
 def environment() -> dict[str, str]:
     """Return the versions and the machine that a result was computed with."""
+    versions = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
         "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count())),
-        **{name: version(name) for name in LIBRARIES},
+        **versions,
     }
 
 

@@ -110,7 +110,8 @@ def duality_gap(
     R = np.exp(log_softmax(eta + best_intercept(eta, y))) - Y
     excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
     R -= excess  # what rounding left, or more where the intercepts were not found
-    t = (excess / (excess + frequencies)).max()  # so little of the point at W = 0 makes Y + R >= 0 again
+    surplus = np.maximum(excess, 0)
+    t = (surplus / (surplus + frequencies)).max()  # so much of the point at W = 0 makes Y + R >= 0 again
     R = (1 - t) * R + t * (frequencies - Y)
     slopes = np.abs(X.T @ R) / n
     largest = slopes.max()

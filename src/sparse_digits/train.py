@@ -31,10 +31,12 @@ def train(X: Floats, y: Ints, Cs: Sequence[float], how: Train, threads: int | No
     """Fit on standardised X (n, p) and labels y (n,) at each C, none of which changes the fit at another.
 
     threads : how many the path solver uses, one for each processor if None; they change no bit.
-    Raises `Fault` if y has one class alone.
+    Raises `Fault` if y has fewer than three classes: with two scikit-learn fits another model, one vector of
+    weights instead of one for each class.
     """
-    if len(np.unique(y)) == 1:
-        raise Fault(f"split.train_size: expected training rows of two classes or more, got only {y[0]}s")
+    if len(classes := np.unique(y)) < 3:  # noqa: PLR2004 - see above
+        found = " and ".join(map(str, classes))
+        raise Fault(f"split.train_size: expected training rows of three classes or more, got only {found}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the metrics say it: `converged`
         if how.solver == "path":

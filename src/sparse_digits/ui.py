@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from sparse_digits.store import Store, shown
+
 HOST = "127.0.0.1"
 PATIENCE = 300.0  # seconds until the first answer, which takes 5 of them on an idle machine
 
@@ -23,11 +25,6 @@ SETTINGS = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
-
-
-def tracking_uri(root: Path) -> str:
-    """Return where runs are kept: what MLFLOW_TRACKING_URI says, else mlflow.db in the folder `root`."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
 
 
 def free_port(wanted: int) -> int:
@@ -68,16 +65,16 @@ def end(server: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(root: Path, port: int, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def running(store: Store, port: int, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server while the block runs, in a process group of its own, so that ctrl-C leaves it to us."""
-    artifacts = str(root.resolve() / "mlartifacts")
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
     command += ["--workers", "1"]  # the default four answer after 14 s, one after 5 s, and in half the memory
-    command += ["--default-artifact-root", artifacts, "--artifacts-destination", artifacts]
-    store = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(root)}  # not an argument: `ps` would show a password
+    if store.artifacts:
+        command += ["--default-artifact-root", store.artifacts, "--artifacts-destination", store.artifacts]
+    backend = {"MLFLOW_BACKEND_STORE_URI": store.uri}  # not an argument: `ps` would show a password
     server = subprocess.Popen(
         command,
-        env=os.environ | SETTINGS | store,
+        env=os.environ | SETTINGS | backend,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -94,9 +91,9 @@ def serve(root: Path, port: int = 5000) -> int:
 
     port : the port to try first.  Returns an exit status: 1 if the server did not start or ended by itself.
     """
-    store = tracking_uri(root)
-    if store.startswith(("http://", "https://", "databricks")):
-        print(f"MLFLOW_TRACKING_URI names a server, which has these pages itself: {store}")
+    store = Store.of(root)
+    if store.uri.startswith(("http://", "https://", "databricks")):
+        print(f"MLFLOW_TRACKING_URI names a server, which has these pages itself: {shown(store.uri)}")
         return 0
     chosen = free_port(port)
     asked: list[object] = []  # to end; an exception from a signal could lose a server that just began
@@ -105,7 +102,7 @@ def serve(root: Path, port: int = 5000) -> int:
     if chosen != port:
         print(f"Port {port} is taken; MLflow gets {chosen}.", flush=True)
     print("Waiting for MLflow; it takes some seconds, and longer where the store is new.", flush=True)
-    with tempfile.TemporaryFile() as log, running(root, chosen, log) as server:
+    with tempfile.TemporaryFile() as log, running(store, chosen, log) as server:
         deadline, said = time.monotonic() + PATIENCE, False
         while server.poll() is None and not asked and (said or time.monotonic() < deadline):
             if not said and answers(chosen):

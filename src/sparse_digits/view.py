@@ -1,5 +1,6 @@
 """What this project's runs show in MLflow beyond what dvc.yaml declares: the model, and its images."""
 
+import math
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sparse_digits import figures, model
+from sparse_digits import figures, model, saved_view
 from sparse_digits.record import Record
+from sparse_digits.summary import summary
 from sparse_digits.track import View
 
 NEEDED = ("mlflow", "numpy", "scikit-learn", "scipy", "skops")  # to load the model
@@ -42,18 +44,48 @@ def pipeline(fitted: model.Model) -> Pipeline:
     return Pipeline([("scale", scaler), ("classify", classifier)])
 
 
+def note(record: Record) -> str:
+    """Return what a person wants to know of a run first, in markdown."""
+    m = record.metrics
+    seconds = sum(told["seconds"] for told in record.stages.values() if told)
+    code, environment = record.code, record.environment
+    if not code and not environment:
+        rows = {"code": "unknown, as is the environment: DVC restored this result, it was not computed here"}
+    else:
+        changed = " with changes" if code and code["dirty"] else ""
+        rows = {
+            "code": f"`{code['commit'][:12]}`{changed}" if code else "unknown: there was no git",
+            "computed": f"in {seconds:.1f} s" if seconds else "elsewhere",
+            "environment": ", ".join(f"{name} {value}" for name, value in (environment or {}).items())
+            or "unknown",
+        }
+    rows["record"] = f"`{record.result}`; to compute it again: `sparse-digits verify {record.result[:8]}`"
+    return "\n".join(
+        [
+            *(f"{line}  " for line in summary(m).splitlines()),
+            "",
+            "| | |",
+            "| --- | --- |",
+            *(f"| {name} | {value} |" for name, value in rows.items()),
+        ]
+    )
+
+
+def arrange(client: MlflowClient, experiment_id: str) -> None:
+    """Prepare the experiment's page: columns with C and the numbers, charts of what C does, the images."""
+    client.set_experiment_tag(experiment_id, saved_view.TAG, saved_view.content())
+
+
 def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     """Log the note, the C as a number that sorts, an image for each class, all of them in one, the model."""
     run_id = run.info.run_id
     fitted = model.read(next((folder / "files").rglob("model.npz")))
     m = record.metrics
-    client.set_tag(
-        run_id,
-        "mlflow.note.content",
-        f"**{m['sparsity']:.2f} %** of the weights are zero, test accuracy **{m['accuracy']:.4f}**, "
-        f"relative duality gap **{m['duality_gap']:.2g}**.",
-    )
-    client.log_metric(run_id, "log10_C", round(float(np.log10(record.params["train.C"])), 4))
+    C = record.params["train.C"]
+    client.set_tag(run_id, "mlflow.note.content", note(record))
+    client.log_metric(run_id, "log10_C", round(math.log10(C), 4))
+    words = (f"C = {C:g}", f"{m['sparsity']:.1f} % zero", f"{100 * m['accuracy']:.1f} % right")
+    client.log_image(run_id, figures.tile(fitted.coef, words), key="coef", step=0)
     for step, image in enumerate(figures.class_images(fitted.coef)):
         client.log_image(run_id, image, key="class", step=step)
     example = fitted.mean.round().astype(np.uint8)[None]
@@ -69,4 +101,4 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     )
 
 
-VIEW = View(title, dataset, add)
+VIEW = View(title, dataset, add, arrange)

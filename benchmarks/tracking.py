@@ -1,0 +1,99 @@
+"""What recording and delivering a result cost, beside the imports that they cannot do without.
+
+In a clone of HEAD that computed scikit-learn's digits. Seconds are wall time, medians of the rounds, which
+take turns so that a busy machine is busy for all of them. `record` is `sparse-digits record`, a process of
+its own, as dvc.yaml calls it; `deliver` likewise, into a store whose tables are there.
+
+    python benchmarks/tracking.py [ROUNDS]
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+MANY = 100
+
+IMPORTS = {
+    "import mlflow": "import mlflow",
+    "the imports of deliver": "from sparse_digits import track, view",
+    "the imports of record": "from sparse_digits import cli, model, results",
+}
+# The same result under many values of C: what differs is what the record is filed under.
+COPIES = f"""
+from dataclasses import replace
+from pathlib import Path
+from sparse_digits import record
+root = Path.cwd()
+(folder,) = record.folders(root)
+one = record.read(folder)
+files = {{path: (folder / "files" / path).read_bytes() for path in one.outputs}}
+for i in range(1, {MANY}):
+    other = replace(one, params=one.params | {{"train.C": float(i)}})
+    record.keep(record.Found(replace(other, result=record.digest_of(other)), files, []), root)
+"""
+
+
+def run(folder: Path, *command: str, **more: str) -> float:
+    """Run Python in the folder, with its code; return the seconds."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "RECORDS_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
+    settings = {"PATH": path, "PYTHONPATH": "src", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    start = time.perf_counter()
+    words = [sys.executable, *command]
+    done = subprocess.run(words, cwd=folder, env=own | settings | more, capture_output=True, check=False)
+    taken = time.perf_counter() - start
+    if done.returncode or done.stderr.startswith(b"warning"):
+        raise SystemExit(
+            f"{' '.join(command)}: {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}"
+        )
+    return taken
+
+
+def forget(project: Path, *, store: bool) -> None:
+    """Remove the records, and from the store what was delivered."""
+    for name in ("records", "mlartifacts"):
+        shutil.rmtree(project / name, ignore_errors=True)
+    if store:
+        shutil.copy(project / "empty.db", project / "mlflow.db")
+
+
+def main(rounds: int) -> None:
+    """Measure and print."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder, "project")
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+        shutil.copy(project / "params.digits.yaml", project / "params.yaml")
+        run(project, "-m", "dvc", "repro", "--quiet", RECORDS_ONLY="yes")
+        shutil.rmtree(project / "records")
+        code = "from pathlib import Path; from sparse_digits import track; track.initialise(Path.cwd())"
+        (project / "records").mkdir()
+        seconds["a new store's tables, once"].append(run(project, "-c", code))
+        shutil.copy(project / "mlflow.db", project / "empty.db")
+        for _ in range(rounds):
+            forget(project, store=True)
+            for name, code in IMPORTS.items():
+                seconds[name].append(run(project, "-c", code))
+            seconds["record"].append(run(project, "-m", "sparse_digits.cli", "record"))
+            size = sum(path.stat().st_size for path in (project / "records").rglob("*"))
+            seconds["deliver, 1 record"].append(run(project, "-m", "sparse_digits.cli", "deliver"))
+            seconds["deliver, nothing new"].append(run(project, "-m", "sparse_digits.cli", "deliver"))
+            run(project, "-c", COPIES)
+            shutil.copy(project / "empty.db", project / "mlflow.db")
+            seconds[f"deliver, {MANY} records"].append(run(project, "-m", "sparse_digits.cli", "deliver"))
+    unit = median(seconds["import mlflow"])
+    print(f"{rounds} rounds in turn, {os.cpu_count()} processors; one record is {size / 1000:.0f} kB\n")
+    print(f"{'':<30}{'median':>9}{'of import mlflow':>20}")
+    for name, values in seconds.items():
+        print(f"{name:<30}{median(values):>7.2f} s{median(values) / unit:>20.2f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

@@ -1,0 +1,125 @@
+"""Results that are computed again, and runs that were tampered with."""
+
+import sys
+from dataclasses import replace
+
+import pytest
+import tracking
+from small import computed_small, small
+from tracking import VIEW, client_of, dvc, found, git
+
+from sparse_digits import note, record, track
+from sparse_digits.faults import Fault
+from sparse_digits.verify import verify
+
+__all__ = ["computed_small", "small"]  # fixtures
+
+
+def said(capsys):
+    return capsys.readouterr().out
+
+
+def digest_of(folder):
+    (one,) = record.folders(folder)
+    return one.name
+
+
+@pytest.mark.slow
+def test_a_run_of_the_real_pipeline_computed_again_is_the_same_byte_for_byte(computed, sparse_digits):
+    sparse_digits("track")
+    digest = digest_of(computed)
+    told = sparse_digits("verify", digest[:8]).stdout
+    for path in ("data/raw.npz", "results/model.npz", "results/metrics.json", "results/coefficients.png"):
+        assert f"rebuilt: {path} " in told
+    assert "DIFFERS" not in told
+    assert told.endswith(" are the same.\n")
+    assert len(record.folders(computed)) == 1
+    assert git(computed, "status", "--porcelain") == ""
+
+
+def test_a_run_that_was_tampered_with_is_told_from_its_record(tmp_path, store, capsys):
+    (tmp_path / "mlflow.db").write_bytes(store.read_bytes())
+    record.keep(found(0.02), tmp_path)
+    track.deliver(tmp_path, VIEW)
+    client = client_of(tmp_path)
+    (run,) = client.search_runs([client.get_experiment_by_name("sparse-digits").experiment_id])
+    assert not verify(run.info.run_id, tmp_path)  # its commit is made up
+    assert "DIFFERS" not in said(capsys)
+
+    client.log_metric(run.info.run_id, "accuracy", 0.999)
+    (artifact,) = (tmp_path / "mlartifacts").rglob("model.json")
+    artifact.write_text("{}")
+    assert not verify(run.info.run_id, tmp_path)
+    differing = [line.split()[:2] for line in said(capsys).splitlines() if line.endswith("DIFFERS")]
+    assert differing == [["run:", "accuracy"], ["run:", "models/model.json"]]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (None, "the code that computed it is unknown"),
+        (
+            {"commit": "c" * 40, "dirty": True},
+            "it was computed by code that differs from the commit cccccccccccc",
+        ),
+        ({"commit": "c" * 40, "dirty": False}, "this repository has no commit cccccccccccc"),
+    ],
+)
+def test_what_cannot_be_computed_again_is_said_with_the_reason(tmp_path, capsys, code, reason):
+    git(tmp_path, "init", "--quiet")
+    record.keep(found(0.02, code=code), tmp_path)
+    assert not verify(digest_of(tmp_path), tmp_path)
+    told = said(capsys)
+    assert f"It cannot be computed again: {reason}." in told
+    assert "No run in MLflow shows it." in told
+
+
+def test_another_environment_is_named_and_compared_all_the_same(small, capsys):
+    (one,) = map(record.read, record.folders(small))
+    other = replace(one, experiment="other", environment=one.environment | {"numpy": "1.0"})
+    tracking.run("rm", "-r", small / "records", cwd=small)
+    record.keep(record.Found(other, {path: (small / path).read_bytes() for path in one.outputs}, []), small)
+    assert verify(one.result, small)
+    told = said(capsys)
+    assert f"The environment differs: numpy was 1.0, is {note.environment()['numpy']}.\n" in told
+    assert "rebuilt: models/model.json" in told
+    assert "rebuilt: data/prepared" in told
+
+
+def test_an_experiment_computed_by_uncommitted_code_is_computed_again_from_its_own_commit(small, capsys):
+    tracking.run("rm", "-r", small / "records", cwd=small)
+    code = small / "evaluate.py"
+    code.write_text(code.read_text().replace("1 - C", "0.5 - C"))
+    dvc(small, "exp", "run", "--temp", "--name", "halved", "-S", "train.C=0.25")
+    code.write_text(code.read_text().replace("0.5 - C", "1 - C"))
+    (one,) = map(record.read, record.folders(small))
+    assert (one.code["dirty"], one.metrics["accuracy"]) == (True, 0.25)
+    assert verify(one.result[:6], small)
+    assert "rebuilt: metric accuracy" in said(capsys)
+    dvc(small, "exp", "remove", "halved")
+    assert not verify(one.result[:6], small)
+    assert "It cannot be computed again: it was computed by code that differs" in said(capsys)
+
+
+def test_a_commit_that_gives_other_bytes_is_told(small, capsys):
+    (one,) = map(record.read, record.folders(small))
+    code = small / "evaluate.py"
+    code.write_text(code.read_text().replace("0, 0]", "0, 1]"))
+    git(small, "commit", "--quiet", "--all", "--message", "Other bytes")
+    other = replace(one, experiment="other", code={"commit": git(small, "rev-parse", "HEAD"), "dirty": False})
+    tracking.run("rm", "-r", small / "records", cwd=small)
+    record.keep(record.Found(other, {path: (small / path).read_bytes() for path in one.outputs}, []), small)
+    command = (sys.executable, "-m", "sparse_digits.cli", "verify", one.result)
+    done = tracking.run(*command, cwd=small, status=1)
+    differing = [line.split()[:2] for line in done.stdout.splitlines() if line.endswith("DIFFERS")]
+    assert differing == [["rebuilt:", "models/model.json"]]
+
+
+def test_a_name_that_is_no_run_and_no_record_or_several_is_a_fault(tmp_path, store):
+    (tmp_path / "mlflow.db").write_bytes(store.read_bytes())
+    record.keep(found(0.02), tmp_path)
+    record.keep(found(0.03), tmp_path)
+    with pytest.raises(Fault, match="begin so"):
+        verify("", tmp_path)
+    with pytest.raises(Fault, match="expected the id of a run with a record here"):
+        verify("f" * 32, tmp_path)
