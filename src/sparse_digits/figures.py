@@ -68,14 +68,17 @@ def class_images(coef: Floats, pixels: int = 224) -> npt.NDArray[np.uint8]:
     return np.asarray(colormaps["RdBu"](Normalize(-limit, limit)(magnified), bytes=True)[..., :3], np.uint8)
 
 
-def tile(coef: Floats, lines: Sequence[str], pixels: int = 512) -> npt.NDArray[np.uint8]:
+def tile(
+    coef: Floats, lines: Sequence[str], pixels: int = 512, limit: float | None = None
+) -> npt.NDArray[np.uint8]:
     """Return all classes' weights in one square RGB image, with a few words large enough for a thumbnail.
 
-    coef : (K, p).  lines : from top to bottom.  Returns (pixels, pixels, 3).
+    coef : (K, p).  lines : from top to bottom.  limit : of the colour scale, by default these weights' own.
+    Returns (pixels, pixels, 3).
     """
     columns = next(n for n in range(2, len(coef) + 3) if n * (n - 1) >= len(coef) + 1)  # a row is for words
     figure = Figure(figsize=(4, 4), dpi=pixels / 4)
-    limit, side = limit_of(coef), 1 / columns
+    limit, side = limit or limit_of(coef), 1 / columns
     for i, image in enumerate(images_of(coef)):
         ax = figure.add_axes((i % columns * side, 1 - (i // columns + 1) * side, side, side))
         ax.imshow(image, interpolation="nearest", cmap="RdBu", vmin=-limit, vmax=limit)

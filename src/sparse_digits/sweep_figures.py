@@ -172,18 +172,23 @@ def weights_along_C(
     return figure
 
 
+def colour_limit(coef: Floats) -> float:
+    """Return where the one colour scale of a sweep ends: 99 % of its weights that are not zero lie within.
+
+    A few large ones at the largest C would leave all others white.  coef : (points, K, p).
+    """
+    return float(np.quantile(np.abs(coef[coef != 0]), 0.99)) if coef.any() else 1.0
+
+
 def images_along_C(coef: Floats, classes: npt.NDArray[np.integer], labels: list[str], title: str) -> Figure:
     """Draw every class's weights as images, a row for each point, all at one symmetric colour scale.
-
-    The scale ends where 99 % of the weights lie that are not zero: else a few large ones at the largest C
-    would leave the others white.
 
     coef : (points, K, p) with p a square number.  labels : what stands before each row.
     """
     points, K, _ = coef.shape
     figure = Figure(figsize=(0.95 * K + 2.4, 0.95 * points + 1.4), dpi=DPI, layout="constrained")
     axes = figure.subplots(points, K, squeeze=False)
-    limit = float(np.quantile(np.abs(coef[coef != 0]), 0.99)) if coef.any() else 1.0
+    limit = colour_limit(coef)
     colours = ScalarMappable(Normalize(-limit, limit), "RdBu")
     for row, weights, text in zip(axes, coef, labels, strict=True):
         for ax, image in zip(row, images_of(weights), strict=True):
