@@ -106,9 +106,12 @@ def _child(
         **{name: value for name, value in record.params.items() if name.startswith(("split.", "train."))},
         **how,
         "train.C": at["C"],
+        "train.l1_ratio": float(record.params["train.l1_ratio"]),
         "split.seed": at["split_seed"],
         "split.train_size": at["train_size"],
     }
+    if record.params["sweep.vary_random_state"]:
+        params["train.random_state"] = at["split_seed"]
     tags = {
         MLFLOW_PARENT_RUN_ID: parent,
         saved_view.SWEEP.removeprefix("tags."): record.result,
