@@ -3,10 +3,10 @@
     python benchmarks/sweep.py [QUEUED]
 
 In a fresh clone of HEAD, with MNIST from the folder that SPARSE_DIGITS_MIRROR names and the first `dvc repro`
-done: (1) `dvc repro sweep/dvc.yaml:sweep` and the tracking of its 25 points, (2) 25 fits of scikit-learn's SAGA
-at the seed's tolerance with joblib on all processors, none of them certified, (3) QUEUED experiments of DVC, by
-default all 25, with the certified solver. All three start their processes anew. Seconds are of wall time and of
-processors: on a busy machine only the latter compare.
+done: (1) `dvc repro sweep/dvc.yaml:sweep` and the tracking of its 25 points, (2) 25 fits of scikit-learn's
+SAGA at the seed's tolerance with joblib on all processors, none of them certified, (3) QUEUED experiments of
+DVC, by default all 25, with the certified solver. All start their processes anew. Seconds are of wall time and
+of processors: on a busy machine only the latter compare.
 """
 
 import csv
@@ -28,7 +28,8 @@ from sklearn.linear_model import LogisticRegression
 warnings.simplefilter("ignore")
 with np.load("data/scaled.npz") as scaled:
     X, y = scaled["X_train"], scaled["y_train"]
-fits = (LogisticRegression(C=float(C), l1_ratio=1, solver="saga", tol=0.1, random_state=0) for C in sys.argv[1:])
+how = {"l1_ratio": 1, "solver": "saga", "tol": 0.1, "random_state": 0}
+fits = (LogisticRegression(C=float(C), **how) for C in sys.argv[1:])
 Parallel(n_jobs=-1)(delayed(fit.fit)(X, y) for fit in fits)
 """
 
