@@ -75,7 +75,7 @@ train:
     assert (
         told(file, text)
         == """\
-params.yaml: 13 faults
+params.yaml: 14 faults
   fetch.dataset: expected mnist_784 or digits, got 'mnist' (line 2)
   split.permutation_seed: expected a whole number from 0 to 4294967295, got -1 (line 4)
   split.seed: expected a whole number from 0 to 4294967295, got 0.5 (line 5)
@@ -88,22 +88,24 @@ params.yaml: 13 faults
   train.tol: expected a number > 0, got inf (line 13)
   train.max_iter: expected a whole number > 0, got True (line 15)
   train.random_state: expected a whole number from 0 to 4294967295, got 4294967296 (line 16)
-  train.solvr: no such key; did you mean 'solver'? (line 12)"""
+  train.solvr: no such key; did you mean 'solver'? (line 12)
+  sweep: missing; expected a section with its keys"""
     )
 
 
 def test_an_unknown_key_that_is_near_none_is_told_with_those_that_there_are(file):
     assert told(file, "serving:\n  port: 80\n" + GOOD) == (
-        "params.yaml: 1 fault\n  serving: no such key; there are fetch, split, train (line 1)"
+        "params.yaml: 1 fault\n  serving: no such key; there are fetch, split, train, sweep (line 1)"
     )
 
 
 def test_a_section_that_is_missing_or_no_mapping_is_told(file):
     assert told(file, "fetch: digits\nsplit: [1, 2]\n") == (
-        "params.yaml: 3 faults\n"
+        "params.yaml: 4 faults\n"
         "  fetch: expected a section with its keys, got 'digits' (line 1)\n"
         "  split: expected a section with its keys, got [1, 2] (line 2)\n"
-        "  train: missing; expected a section with its keys"
+        "  train: missing; expected a section with its keys\n"
+        "  sweep: missing; expected a section with its keys"
     )
 
 

@@ -51,7 +51,7 @@ def test_params_are_checked_before_the_work(capsys):
     with pytest.raises(SystemExit) as end, stage("train", *OUTPUTS):
         pytest.fail("the work was begun")
     assert end.value.code == 2
-    assert capsys.readouterr().err.startswith("params.yaml: 3 faults\n")
+    assert capsys.readouterr().err.startswith("params.yaml: 4 faults\n")
     assert not list(Path("results").iterdir())
 
 

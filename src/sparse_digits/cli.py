@@ -19,6 +19,8 @@ from sparse_digits.faults import Fault, told
 from sparse_digits.summary import summary
 
 RESULT = "evaluate"  # the stage that a result is the outcome of
+SWEEP = "sweep/dvc.yaml"  # the second pipeline
+SWEPT = f"{SWEEP}:report"  # the stage that a sweep is the outcome of
 DEMO_PARAMS = "params.digits.yaml"
 ROOM = 500_000_000  # bytes that a first run writes: the data, and DVC's cache of them
 
@@ -45,6 +47,22 @@ def repro(_: argparse.Namespace) -> None:
             "this processor or platform rounds otherwise."
         )
     print("To open MLflow: make ui")
+
+
+def sweep(arguments: argparse.Namespace) -> None:
+    """Run what is stale of the sweep over C, then print the choice and where to look at it (make sweep)."""
+    root = project()
+    os.chdir(root)
+    params.read().check_sweep()  # before DVC clears anything
+    scheduler = {"SPARSE_DIGITS_SCHEDULER": arguments.scheduler} if arguments.scheduler else {}
+    _dvc_repro(root, scheduler, SWEEP)
+    from sparse_digits.choice import told as choice
+
+    print()
+    stages = YAML(typ="safe", pure=True).load(root / SWEEP)["stages"]
+    print(choice(json.loads((root / next(iter(stages["sweep"]["metrics"][0]))).read_bytes())))
+    print(f"Pictures: {root / next(iter(stages['report']['outs'][0]))}")
+    print("To open MLflow on the sweep: make ui, which prints its address")
 
 
 def demo(_: argparse.Namespace) -> None:
@@ -81,7 +99,11 @@ def track(_: argparse.Namespace) -> None:
     from sparse_digits.model import made_with
     from sparse_digits.results import record_all
 
-    for place, found, new in record_all(RESULT, made_with):
+    found_all = [
+        *record_all(RESULT, made_with),
+        *(row for row in record_all(SWEPT, made_with) if not isinstance(row[1], str)),  # a sweep is optional
+    ]
+    for place, found, new in found_all:
         if isinstance(found, str):
             print(f"{place}: {found}")
         else:
@@ -89,13 +111,13 @@ def track(_: argparse.Namespace) -> None:
     raise SystemExit(_deliver(1))
 
 
-def record(_: argparse.Namespace) -> None:
+def record(arguments: argparse.Namespace) -> None:
     """Put the result of the run that ends now into records/ (dvc.yaml calls it)."""
     from sparse_digits.model import made_with
     from sparse_digits.results import record_run
 
     try:
-        for warning in record_run(RESULT, made_with).warnings:
+        for warning in record_run(arguments.stage, made_with).warnings:
             print(f"warning: {warning}", file=sys.stderr)
     except Exception as reason:  # noqa: BLE001 - whatever DVC or the disk does, what was computed is kept
         print(
@@ -131,7 +153,7 @@ def check(_: argparse.Namespace) -> None:
     print(f"{params.FILE}: no fault")
 
 
-COMMANDS = (repro, demo, ui, track, status, verify, check, record, deliver)
+COMMANDS = (repro, sweep, demo, ui, track, status, verify, check, record, deliver)
 
 
 def project() -> Path:
@@ -174,10 +196,10 @@ def _git_dir(root: Path) -> str:
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _dvc_repro(folder: Path, environment: dict[str, str] | None = None) -> None:
+def _dvc_repro(folder: Path, environment: dict[str, str] | None = None, *targets: str) -> None:
     """Run `dvc repro` with this very Python first on PATH; end with DVC's status if it fails."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    command = [sys.executable, "-m", "dvc", "repro"]
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
     done = subprocess.run(
         command, cwd=folder, env=os.environ | {"PATH": path} | (environment or {}), check=False
     )
@@ -205,6 +227,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     for function, command in parsers.items():
         command.set_defaults(run=function)
+    parsers[record].add_argument("stage", nargs="?", default=RESULT, help="whose last command this is")
+    parsers[sweep].add_argument("--scheduler", help="of a Dask cluster that computes: tcp://host:port")
     parsers[status].add_argument("--json", action="store_true", help="for programs")
     parsers[verify].add_argument(
         "run_id", metavar="RUN", help="an MLflow run id, or how a record's digest begins"

@@ -56,27 +56,31 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def class_images(coef: Floats, pixels: int = 224) -> npt.NDArray[np.uint8]:
+def class_images(coef: Floats, pixels: int = 224, limit: float | None = None) -> npt.NDArray[np.uint8]:
     """Return each class's weights as an RGB image, all at one colour scale.
 
-    coef : (K, p).  Returns (K, side, side, 3): a weight is a square, as large as `pixels` a side allow.
+    coef : (K, p).  limit : of the colour scale, by default these weights' own.
+    Returns (K, side, side, 3): a weight is a square, as large as `pixels` a side allow.
     """
-    limit = limit_of(coef)
+    limit = limit or limit_of(coef)
     images = images_of(coef)
     times = max(pixels // images.shape[1], 1)
     magnified = images.repeat(times, axis=1).repeat(times, axis=2)
     return np.asarray(colormaps["RdBu"](Normalize(-limit, limit)(magnified), bytes=True)[..., :3], np.uint8)
 
 
-def tile(coef: Floats, lines: Sequence[str], pixels: int = 512) -> npt.NDArray[np.uint8]:
+def tile(
+    coef: Floats, lines: Sequence[str], pixels: int = 512, limit: float | None = None
+) -> npt.NDArray[np.uint8]:
     """Return all classes' weights in one square RGB image, with a few words large enough for a thumbnail.
 
-    coef : (K, p).  lines : from top to bottom.  Returns (pixels, pixels, 3).
+    coef : (K, p).  lines : from top to bottom.  limit : of the colour scale, by default these weights' own.
+    Returns (pixels, pixels, 3).
     """
     columns = next(n for n in range(2, len(coef) + 3) if n * (n - 1) >= len(coef) + 1)  # a row is for words
     cell = pixels // columns
     image = np.full((pixels, pixels, 3), 255, np.uint8)
-    for i, weights in enumerate(class_images(coef, cell)):
+    for i, weights in enumerate(class_images(coef, cell, limit)):
         y, x = i // columns * cell, i % columns * cell
         image[y : y + len(weights), x : x + len(weights)] = weights
     figure = Figure(figsize=(4, 4 * cell / pixels), dpi=pixels / 4)

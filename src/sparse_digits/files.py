@@ -39,8 +39,12 @@ def write(path: Path, content: bytes | Callable[[IO[bytes]], object]) -> None:
 
 def write_npz(path: Path, params: Params, **arrays: npt.ArrayLike) -> None:
     """Write arrays, and the params that they and everything upstream were made with."""
-    written = {**arrays, "params": json.dumps(params, sort_keys=True)}
-    write(path, lambda file: np.savez(file, allow_pickle=False, **written))
+    write(path, lambda file: save_npz(file, params, **arrays))
+
+
+def save_npz(file: IO[bytes], params: Params, **arrays: npt.ArrayLike) -> None:
+    """Write what `write_npz` does into an open file."""
+    np.savez(file, allow_pickle=False, **arrays, params=json.dumps(params, sort_keys=True))
 
 
 def read_npz(path: Path | IO[bytes]) -> tuple[Params, Arrays]:

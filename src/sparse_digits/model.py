@@ -1,5 +1,6 @@
 """The model: coefficients and scaler in one, from raw pixels to a class."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparse_digits.faults import Fault
-from sparse_digits.files import Params, read_npz, write_npz
+from sparse_digits.files import Params, read_npz, save_npz, write_npz
 from sparse_digits.objective import Floats, scores
 
 
@@ -33,11 +34,16 @@ class Model:
     params: Params
 
     def decision_function(self, images: npt.NDArray[Any]) -> Floats:
-        """Return the scores (n, K) of raw images (n, p): the one definition of prediction.
+        """Return the scores (n, K) of raw images (n, p): the one definition of prediction."""
+        return self.scores(self.standardise(images))
 
-        The arithmetic, in its order, is that of scikit-learn's StandardScaler and LogisticRegression.
-        """
-        return scores((images.astype(np.float64) - self.mean) / self.scale, self.coef, self.intercept)
+    def standardise(self, images: npt.NDArray[Any]) -> Floats:
+        """Return raw images (n, p) as X; the arithmetic, in its order, is that of StandardScaler."""
+        return np.asarray((images.astype(np.float64) - self.mean) / self.scale)
+
+    def scores(self, X: Floats) -> Floats:
+        """Return the scores (n, K) of standardised X (n, p); the arithmetic is that of LogisticRegression."""
+        return scores(X, self.coef, self.intercept)
 
     def predict(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the class of each raw image, (n,)."""
@@ -45,17 +51,16 @@ class Model:
 
     def write(self, path: Path) -> None:
         """Write the model, whole or not at all."""
-        write_npz(
-            path,
-            self.params,
-            coef=self.coef,
-            intercept=self.intercept,
-            classes=self.classes,
-            mean=self.mean,
-            scale=self.scale,
-            n_iter=self.n_iter,
-            converged=self.converged,
-        )
+        write_npz(path, self.params, **self._arrays())
+
+    def md5(self) -> str:
+        """Return the MD5 of the file that `write` writes, which is its digest in dvc.lock."""
+        file = BytesIO()
+        save_npz(file, self.params, **self._arrays())
+        return hashlib.md5(file.getvalue(), usedforsecurity=False).hexdigest()
+
+    def _arrays(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "params"}
 
 
 def read(path: Path) -> Model:

@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, MappingNode, Node
 from ruamel.yaml.error import YAMLError
 
@@ -56,12 +56,76 @@ class Train(Section):
     random_state: Seed
 
 
+class Spaced(Section):
+    """C's spaced evenly in log, each rounded to three digits so that ``-S train.C=`` can name it."""
+
+    first: Annotated[Positive, Field(alias="from")]
+    last: Annotated[Positive, Field(alias="to")]
+    points: Annotated[int, Field(ge=1, le=1000, description="a whole number from 1 to 1000")]
+
+    def spelled_out(self) -> list[float]:
+        """Return the C's, in order; where rounding makes two of them one, there are fewer."""
+        ratio = self.last / self.first
+        shares = (i / max(self.points - 1, 1) for i in range(self.points))
+        return sorted({float(f"{self.first * ratio**share:.3g}") for share in shares})
+
+
+def _spelled_out(value: Any) -> Any:
+    return Spaced.model_validate(value).spelled_out() if isinstance(value, dict) else value
+
+
+Several = Field(strict=False, min_length=1)  # not strict: YAML has lists, a frozen section has tuples
+
+
+class Sweep(Section):
+    """Which models the second pipeline trains: each C for each split seed and train size."""
+
+    C: Annotated[
+        tuple[Positive, ...],
+        BeforeValidator(_spelled_out),
+        Several,
+        Field(description="a list of numbers > 0, or from, to and points"),
+    ]
+    solver: Annotated[Literal["saga", "path"], Field(description="saga or path")]
+    tol: Positive
+    max_iter: Size
+    split_seeds: Annotated[
+        tuple[Seed, ...], Several, Field(description="a list of whole numbers from 0 to 4294967295")
+    ]
+    vary_random_state: Annotated[bool, Field(description="true or false")]
+    train_sizes: Annotated[tuple[Size, ...], Several, Field(description="a list of whole numbers > 0")]
+
+
 class Params(Section):
     """All of params.yaml."""
 
     fetch: Fetch
     split: Split
     train: Train
+    sweep: Sweep
+
+    def at(self, C: float, split_seed: int, train_size: int) -> "Params":
+        """Return the params with which `dvc repro` finds the sweep's point at this C, seed and size."""
+        how = {"C": C} | {key: getattr(self.sweep, key) for key in ("solver", "tol", "max_iter")}
+        if self.sweep.vary_random_state:
+            how["random_state"] = split_seed
+        rows = {"seed": split_seed, "train_size": train_size}
+        return self.model_copy(
+            update={"split": self.split.model_copy(update=rows), "train": self.train.model_copy(update=how)}
+        )
+
+    def check_sweep(self) -> None:
+        """Raise `Fault` with all that keeps the sweep, but not the five stages, from running."""
+        largest = max(self.sweep.train_sizes)
+        faults = [*_too_many_rows(self.at(1, 0, largest), f"sweep.train_sizes: {largest} is too large")]
+        if not self.split.validation_size:
+            faults.append("split.validation_size: expected rows on which the sweep can choose C, got 0")
+        if self.sweep.solver == "path" and self.train.l1_ratio != 1:
+            faults.append(
+                f"train.l1_ratio: expected 1, which sweep.solver: path is for, got {self.train.l1_ratio:g}"
+            )
+        if faults:
+            raise Fault(_listed(FILE, faults))
 
     def flat(self, section: str) -> dict[str, Any]:
         """Return a section's values by full name: ``{"train.C": 0.01, ...}``."""
@@ -86,16 +150,20 @@ def read(path: Path = FILE) -> Params:
         faults = [*_too_many_rows(params), *_not_l1(params)]
         if not faults:
             return params
+    raise Fault(_listed(path, faults))
+
+
+def _listed(path: Path, faults: list[str]) -> str:
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    raise Fault("\n  ".join([f"{path}: {count}", *faults]))
+    return "\n  ".join([f"{path}: {count}", *faults])
 
 
-def _too_many_rows(params: Params) -> Iterator[str]:
+def _too_many_rows(params: Params, what: str = "split") -> Iterator[str]:
     asked = params.split.train_size + params.split.validation_size + params.split.test_size
     there = ROWS[params.fetch.dataset]
     if asked > there:
         yield (
-            f"split: expected train_size + validation_size + test_size <= {there}, "
+            f"{what}: expected train_size + validation_size + test_size <= {there}, "
             f"the rows of {params.fetch.dataset}, got {asked}"
         )
 
@@ -107,17 +175,18 @@ def _not_l1(params: Params) -> Iterator[str]:
 
 def _told(place: tuple[int | str, ...], kind: str, found: object, lines: dict[tuple[str, ...], int]) -> str:
     """Say one fault in our own words: where, what was expected, what was found, on which line."""
-    keys = tuple(str(key) for key in place)
+    keys = tuple(key for key in place if isinstance(key, str))  # where in a list is told by what was found
     name = ".".join(keys) or "the file"
     line = f" (line {lines[keys]})" if keys in lines else ""
     model: Any = Params
     for key in keys[:-1]:
-        model = model.model_fields[key].annotation
+        model = Spaced if model is Sweep else model.model_fields[key].annotation
+    fields = {field.alias or key: field for key, field in model.model_fields.items()}
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(keys[-1], model.model_fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(model.model_fields)}"
+        near = difflib.get_close_matches(keys[-1], fields, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(fields)}"
         return f"{name}: no such key; {hint}{line}"
-    field = model.model_fields.get(keys[-1]) if keys else None
+    field = fields.get(keys[-1]) if keys else None
     expected = (field and field.description) or "a section with its keys"
     if kind == "missing":
         return f"{name}: missing; expected {expected}"

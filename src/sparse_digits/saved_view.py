@@ -1,4 +1,4 @@
-"""The page of an experiment as we want it: a view that MLflow keeps in a tag of the experiment.
+"""The pages of an experiment as we want them: views that MLflow keeps in tags of the experiment.
 
 MLflow documents neither the tag nor its contents: this was read off its pages (3.17.2) and stands here alone.
 Which page it is, and that it shows charts, is not part of a view but of an address:
@@ -10,7 +10,9 @@ import time
 from typing import Any
 
 NAME = "sparse-digits"
-TAG = f"mlflow.sharedViewState.{NAME}"
+PREFIX = "mlflow.sharedViewState."
+TAG = PREFIX + NAME
+SWEEP = "tags.sweep"  # of the runs of a sweep: the digest of its record
 COLUMNS = (
     "params.`train.C`",
     "metrics.`sparsity`",
@@ -21,12 +23,54 @@ COLUMNS = (
 )
 
 
+def address(server: str, experiment_id: str, name: str = NAME) -> str:
+    """Return the address of an experiment's page with its charts, as the view of this name has them."""
+    query = f"workflowType=machine_learning&viewStateShareKey={name}&compareRunsMode=CHART"
+    return f"{server}/#/experiments/{experiment_id}/runs?{query}"
+
+
 def content() -> str:
-    """Return the view."""
+    """Return the view of all runs."""
+    return _view("What C does", _state())
+
+
+def sweep_name(result: str) -> str:
+    """Return the name of the view of a sweep, given its record's digest."""
+    return f"sweep-{result[:8]}"
+
+
+def sweep_content(result: str) -> str:
+    """Return the view of the points of a sweep, given its record's digest, C ascending."""
+    charts, images = "sweep-charts", "sweep-images"
+    numbers = ["sparsity", "accuracy", "validation_accuracy", "duality_gap"]
+    state = _state() | {
+        "searchFilter": f"{SWEEP} = '{result}'",
+        "runsHiddenMode": "SHOWALL",
+        "selectedColumns": ["params.`train.C`", *(f"metrics.`{name}`" for name in numbers)],
+        "compareRunCharts": [
+            _card(charts, "SCATTER", xaxis=_axis("sparsity"), yaxis=_axis("accuracy")),
+            _card(charts, "SCATTER", xaxis=_axis("log10_C"), yaxis=_axis("accuracy")),
+            _card(charts, "SCATTER", xaxis=_axis("log10_C"), yaxis=_axis("sparsity")),
+            _card(
+                charts,
+                "PARALLEL",
+                selectedParams=[],
+                selectedMetrics=["log10_C", "nonzero_weights", "sparsity", "accuracy"],
+                showAllRuns=True,
+            ),
+            _card(images, "IMAGE", imageKeys=["coef"], step=0, showRunParams=False),
+        ],
+        "compareRunSections": [
+            _section(charts, "What C buys and costs", columns=2, height=360),
+            _section(images, "Weights at one colour scale, C ascending", columns=1, height=640),
+        ],
+    }
+    return _view("Sweep over C", state)
+
+
+def _view(name: str, state: dict[str, Any]) -> str:
     now = int(time.time() * 1000)
-    return json.dumps(
-        {"name": "What C does", "createdAt": now, "updatedAt": now, "state": json.dumps(_state())}
-    )
+    return json.dumps({"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)})
 
 
 def _state() -> dict[str, Any]:
@@ -68,7 +112,7 @@ def _axis(metric: str) -> dict[str, str]:
 
 
 def _card(section: str, kind: str, **what: Any) -> dict[str, Any]:
-    uuid = "-".join([section, kind, what.get("yaxis", {}).get("key", "")])
+    uuid = "-".join([section, kind, *(what.get(axis, {}).get("key", "") for axis in ("xaxis", "yaxis"))])
     common = {"deleted": False, "isGenerated": False, "runsCountToCompare": 20}
     return {"uuid": uuid, "type": kind, "metricSectionId": section} | common | what
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sparse_digits.files import read_npz, write_npz
+from sparse_digits.files import Arrays, read_npz, write_npz
 from sparse_digits.stage import paths, stage
 
 Rows = npt.NDArray[np.intp]
@@ -36,22 +36,27 @@ def split(n: int, *, permutation_seed: int, seed: int, train: int, validation: i
     )
 
 
+def taken(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], parts: Split) -> Arrays:
+    """Return the images and labels of each part as split.npz has them: `train_images`, `train_labels`, ..."""
+    return {f"{name}_images": images[rows] for name, rows in parts._asdict().items()} | {
+        f"{name}_labels": labels[rows] for name, rows in parts._asdict().items()
+    }
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Split the raw images and labels."""
     source, target = paths(argv, "raw.npz", "split.npz")
     with stage("split", target) as params:
         made_with, raw = read_npz(source)
-        images, labels = raw["images"], raw["labels"]
         parts = split(
-            len(labels),
+            len(raw["labels"]),
             permutation_seed=params.split.permutation_seed,
             seed=params.split.seed,
             train=params.split.train_size,
             validation=params.split.validation_size,
             test=params.split.test_size,
         )
-        arrays = {f"{name}_images": images[rows] for name, rows in parts._asdict().items()}
-        arrays |= {f"{name}_labels": labels[rows] for name, rows in parts._asdict().items()}
+        arrays = taken(raw["images"], raw["labels"], parts)
         write_npz(target, made_with | params.flat("split"), **arrays)
 
 

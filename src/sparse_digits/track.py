@@ -30,6 +30,7 @@ import requests
 from filelock import FileLock
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, ViewType
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH, MAX_TAG_VAL_LENGTH
 
 from sparse_digits import record
@@ -200,9 +201,13 @@ def _settle(client: MlflowClient, runs: list[Run], owner: str) -> set[str]:
 
 
 def _remove(client: MlflowClient, run: Run) -> None:
-    """Delete a run that is not to be, and its models, which would outlive it."""
+    """Delete a run that is not to be, and its models and children, which would outlive it."""
     run_id = run.info.run_id
     try:
+        for child in client.search_runs(
+            [run.info.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"
+        ):
+            client.delete_run(child.info.run_id)
         for model in client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'"):
             client.delete_logged_model(model.model_id)
         client.set_terminated(run_id, "KILLED")  # FINISHED and deleted would mean: by the user

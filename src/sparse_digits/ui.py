@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+from urllib.request import Request, urlopen
 
+from sparse_digits import saved_view
 from sparse_digits.store import Store, shown
 
 HOST = "127.0.0.1"
@@ -48,6 +51,26 @@ def answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def pages(server: str) -> list[str]:
+    """Return the addresses of the pages that were arranged, newest last."""
+    request = Request(  # noqa: S310 - our own server's address
+        f"{server}/api/2.0/mlflow/experiments/search",
+        json.dumps({"max_results": 1000}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - likewise
+        experiments = json.load(answer).get("experiments", [])
+    found = []
+    for experiment in experiments:
+        for tag in experiment.get("tags", []):
+            if tag["key"].startswith(saved_view.PREFIX):
+                view = json.loads(tag["value"])
+                name = tag["key"].removeprefix(saved_view.PREFIX)
+                place = saved_view.address(server, experiment["experiment_id"], name)
+                found.append((view["createdAt"], f"{experiment['name']}, {view['name']}: {place}"))
+    return [line for _, line in sorted(found)]
 
 
 def end(server: subprocess.Popen[bytes]) -> None:
@@ -107,6 +130,8 @@ def serve(root: Path, port: int = 5000) -> int:
         while server.poll() is None and not asked and (said or time.monotonic() < deadline):
             if not said and answers(chosen):
                 print(f"MLflow is at http://{HOST}:{chosen} until ctrl-C.", flush=True)
+                for line in pages(f"http://{HOST}:{chosen}"):
+                    print(line, flush=True)
                 said = True
             time.sleep(0.1)
         if asked:

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sparse_digits import figures, model, saved_view
+from sparse_digits import figures, model, saved_view, sweep_view
 from sparse_digits.record import Record
 from sparse_digits.summary import summary
 from sparse_digits.track import View
@@ -23,6 +23,8 @@ NEEDED = ("mlflow", "numpy", "scikit-learn", "scipy", "skops")  # to load the mo
 
 def title(record: Record) -> str:
     """Return a run's name: the C, and the DVC experiment if it was one."""
+    if sweep_view.is_sweep(record):
+        return sweep_view.title(record)
     name = f"C={record.params['train.C']:g} {record.params['train.solver']}"
     return f"{name} ({record.name})" if record.name else name
 
@@ -77,7 +79,13 @@ def arrange(client: MlflowClient, experiment_id: str) -> None:
 
 
 def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
-    """Log the note, the C as a number that sorts, an image for each class, all of them in one, the model."""
+    """Log the note, the C as a number that sorts, an image for each class, all of them in one, the model.
+
+    Of a sweep: what `sweep_view` has.
+    """
+    if sweep_view.is_sweep(record):
+        sweep_view.add(client, run, record, folder)
+        return
     run_id = run.info.run_id
     fitted = model.read(next((folder / "files").rglob("model.npz")))
     m = record.metrics

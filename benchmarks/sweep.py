@@ -1,0 +1,114 @@
+"""The default sweep, 25 certified points, beside SAGA in a loop and beside queued experiments.
+
+    python benchmarks/sweep.py [QUEUED]
+
+In a fresh clone of HEAD, with MNIST from the folder that SPARSE_DIGITS_MIRROR names and the first `dvc repro`
+done: (1) `dvc repro sweep/dvc.yaml:sweep` and the tracking of its 25 points, (2) 25 fits of scikit-learn's
+SAGA at the seed's tolerance with joblib on all processors, none of them certified, (3) QUEUED experiments of
+DVC, by default all 25, with the certified solver. All start their processes anew. Seconds are of wall time and
+of processors: on a busy machine only the latter compare.
+"""
+
+import csv
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SAGA = """
+import sys, warnings
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.linear_model import LogisticRegression
+warnings.simplefilter("ignore")
+with np.load("data/scaled.npz") as scaled:
+    X, y = scaled["X_train"], scaled["y_train"]
+how = {"l1_ratio": 1, "solver": "saga", "tol": 0.1, "random_state": 0}
+fits = (LogisticRegression(C=float(C), **how) for C in sys.argv[1:])
+Parallel(n_jobs=-1)(delayed(fit.fit)(X, y) for fit in fits)
+"""
+
+DELIVER = """
+from pathlib import Path
+from sparse_digits import track, view
+import time
+root = Path.cwd()
+track.initialise(root)
+began = time.perf_counter()
+waiting = track.deliver(root, view.VIEW)
+print(f"{time.perf_counter() - began:.2f} s for the store to take all records, {waiting} wait")
+"""
+
+ONE_FIT = SAGA.replace("sys.argv[1:]", "sys.argv[1:2]").replace("n_jobs=-1", "n_jobs=1")
+
+
+def timed(folder: Path, *command: str, **more: str) -> tuple[float, float, str]:
+    """Run a command; return its seconds of wall time and of processors, and what it printed."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "PYTHONPATH"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
+    git = {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=own | git | {"PATH": path, "PYTHONPATH": "src"} | more,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - began, used, done.stdout
+
+
+def main(queued: int) -> None:
+    """Measure and print."""
+    if "SPARSE_DIGITS_MIRROR" not in os.environ:
+        raise SystemExit("SPARSE_DIGITS_MIRROR not set: this measures computing, not a network")
+    python = sys.executable
+    rows: list[tuple[str, float, float]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "clone")
+        timed(Path(temporary), "git", "clone", "--quiet", str(ROOT), str(folder))
+        timed(folder, "dvc", "repro")
+        warm = ("dvc", "repro", "--force", "--single-item", "sweep/dvc.yaml:sweep")
+        timed(folder, "dvc", "repro", "sweep/dvc.yaml:sweep")  # compiles, once for a machine
+        wall, used, _ = timed(folder, *warm)
+        rows.append(("the sweep: 25 certified points, evaluated", wall, used))
+        with (folder / "sweep/sweep.csv").open(encoding="utf-8") as file:
+            points = list(csv.DictReader(file))
+        timed(folder, "dvc", "repro", "sweep/dvc.yaml", RECORDS_ONLY="1")
+        wall, used, said = timed(folder, python, "-c", DELIVER)
+        rows.append(("tracking it, with the start of a process", wall, used))
+        Cs = [point["C"] for point in points]
+        wall, used, _ = timed(folder, python, "-c", SAGA, *Cs)
+        rows.append(("25 fits by SAGA at tol 0.1, joblib", wall, used))
+        one, one_used, _ = timed(folder, python, "-c", ONE_FIT, "0.01")
+        none, none_used, _ = timed(
+            folder, python, "-c", ONE_FIT.replace("Parallel(", "0 and Parallel("), "0.01"
+        )
+        fit, fit_used = one - none, one_used - none_used
+        how = ("train.solver=path", "train.tol=0.001", "train.max_iter=1000")
+        settings = [word for setting in how for word in ("-S", setting)]
+        some = ",".join(Cs[:: max(len(Cs) // queued, 1)][:queued])
+        wall, used, _ = timed(folder, "dvc", "exp", "run", "--queue", *settings, "-S", f"train.C={some}")
+        more_wall, more_used, _ = timed(folder, "dvc", "exp", "run", "--run-all")
+        rows.append((f"{queued} queued experiments, certified", wall + more_wall, used + more_used))
+    gap = max(float(point["duality_gap"]) for point in points)
+    print(f"{len(points)} points, the largest duality gap {gap:.1e}; {os.cpu_count()} processors")
+    print(f"one fit of the seed: {fit:.2f} s of wall time, {fit_used:.2f} s of processors\n")
+    print(f"{'':<44}{'wall':>9}{'processors':>12}{'in the seed fits':>18}")
+    for name, wall, used in rows:
+        print(f"{name:<44}{wall:>7.1f} s{used:>10.1f} s{used / fit_used:>18.1f}")
+    print(said.strip())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 25)

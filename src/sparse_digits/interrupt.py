@@ -1,0 +1,43 @@
+"""Ctrl-C that ends the program at once, whatever it is computing."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+
+
+@contextmanager
+def ended_by_ctrl_c(last_words: Callable[[], str]) -> Iterator[None]:
+    """Within the block, ctrl-C or SIGTERM ends the program and its worker processes, after `last_words`.
+
+    Python by itself would look only when the compiled code that runs, a fit of minutes perhaps, comes back.
+    Nothing is cleaned up: what has to survive is on the disk already.
+    """
+    heard, said = os.pipe()
+    os.set_blocking(said, False)  # as set_wakeup_fd asks for
+
+    def listen() -> None:
+        number = os.read(heard, 1)
+        os.close(heard)
+        if number:
+            print(f"\n{last_words()}", file=sys.stderr, flush=True)
+            for child in psutil.Process().children(recursive=True):
+                # joblib's tracker outlives us, removes what we leave in shared memory, and ends by itself
+                if "resource_tracker" not in " ".join(child.cmdline()):
+                    child.kill()
+            os._exit(128 + number[0])
+
+    handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = signal.set_wakeup_fd(said)
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(said)

@@ -1,0 +1,222 @@
+"""Sweeps that are killed, interrupted or fail in part: what is kept, what is said, and how it goes on."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from conftest import run
+from test_sweep import MADE_WITH, ROOT, SAGA, change
+
+from sparse_digits import files, kept, sources
+
+SEEDS = list(range(12))
+OUTPUTS = ("sweep.csv", "models.npz", "chosen.json")
+ARGUMENTS = ("raw.npz", "kept", *OUTPUTS)
+
+# The stage itself, but each path writes its name down when it begins, and does something of the test's first.
+PROGRAM = """\
+import os, signal, sys, time
+from sparse_digits import sweep
+path = sweep.path
+def told(draw, *arguments, **options):
+    {first}
+    with open("begun.txt", "a") as file:
+        file.write(draw.name + "\\n")
+    return path(draw, *arguments, **options)
+sweep.path = told
+sweep.main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with params.yaml and raw.npz of digits, for a sweep over twelve seeds."""
+    images, labels = sources.load("digits", mirror=None)
+    files.write_npz(tmp_path / "raw.npz", MADE_WITH, images=images, labels=labels)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.digits.yaml").read_text())
+    change(tmp_path / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": SEEDS, **SAGA})
+    return tmp_path
+
+
+def command(first):
+    return [sys.executable, "-c", PROGRAM.format(first=first), *ARGUMENTS]
+
+
+def start(folder, first="time.sleep(0.1)", **options):
+    """Start the stage in a session of its own."""
+    return subprocess.Popen(
+        command(first),
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+        **options,
+    )
+
+
+def finish(folder, first="pass", status=0):
+    """Run the stage to its end; return what it said and the paths that it computed."""
+    (folder / "begun.txt").unlink(missing_ok=True)
+    said = run(*command(first), cwd=folder, status=status, PYTHONPATH=str(ROOT / "src")).stderr
+    begun = folder / "begun.txt"
+    return said, sorted(begun.read_text().split()) if begun.exists() else []
+
+
+def finished(folder):
+    """Return the names of the paths that are kept."""
+    return sorted(file.name[:-37] for file in (folder / "kept").glob("*.npz"))
+
+
+def outputs(folder):
+    return {name: (folder / name).read_bytes() for name in OUTPUTS}
+
+
+def names(*seeds):
+    return sorted(f"rows-1000-seed-{seed}" for seed in seeds)
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_at_any_moment_repeats_no_finished_path_and_ends_in_the_same_bytes(folder):
+    said, begun = finish(folder)
+    assert begun == names(*SEEDS)
+    expected = outputs(folder)
+    moments = random.Random(7)  # noqa: S311 - not for secrets
+    for paths_kept in (1, 4, 9):
+        for name in OUTPUTS:
+            (folder / name).unlink()  # as DVC does
+        with start(folder) as program:
+            while len(finished(folder)) < paths_kept:
+                assert program.poll() is None
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0, 0.15))
+            os.killpg(program.pid, signal.SIGKILL)
+        there = finished(folder)
+        assert paths_kept <= len(there) <= 12
+        said, begun = finish(folder)
+        assert f"{len(there)} of 12 paths kept" in said
+        assert begun == sorted(set(names(*SEEDS)) - set(there))
+        assert outputs(folder) == expected
+        assert not (folder / "kept").exists()
+
+
+@pytest.mark.parametrize("seeds", [[0], SEEDS], ids=["in one process", "in workers"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_C_ends_within_two_seconds_in_the_midst_of_a_fit(folder, seeds, number):
+    # Not to be broken off by Python itself: a fit by compiled code that takes minutes.
+    change(folder / "params.yaml", sweep={"split_seeds": seeds, "tol": 1e-14, "max_iter": 10**7})
+    with start(folder, first="pass") as program:
+        while not (folder / "begun.txt").exists():
+            time.sleep(0.02)
+        time.sleep(0.3)
+        children = psutil.Process(program.pid).children(recursive=True)
+        began = time.monotonic()
+        program.send_signal(number)
+        said = program.communicate()[1]
+        assert time.monotonic() - began < 2
+        assert program.returncode == 128 + number
+        assert f"0 of {len(seeds)} paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in said
+        psutil.wait_procs(children, timeout=5)
+        assert not [child for child in children if child.is_running()]
+
+
+def test_ctrl_C_says_how_many_paths_are_finished(folder):
+    with start(folder, first="time.sleep(3600 if draw.split_seed > 3 else 0)") as program:
+        while len(finished(folder)) < 4:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        program.send_signal(signal.SIGINT)
+        said = program.communicate()[1]
+    assert "4 of 12 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in said
+    assert finish(folder)[1] == names(*SEEDS[4:])
+
+
+FAILURES = {
+    "for want of memory": (
+        "np_ = __import__('numpy').ones(10**14) if draw.split_seed == 3 else 0",
+        "allocate",
+    ),
+    "because its process is killed": (
+        "os.kill(os.getpid(), signal.SIGKILL) if draw.split_seed == 3 else time.sleep(0.1)",
+        "its worker process was ended, for want of memory perhaps",
+    ),
+    "by a fault in the program": ("assert draw.split_seed != 3, 'a fault'", "AssertionError: a fault"),
+}
+
+
+@pytest.mark.parametrize("how", FAILURES)
+def test_a_path_that_fails_is_reported_and_the_others_are_kept(folder, how):
+    first, reason = FAILURES[how]
+    said, _ = finish(folder, first, status=2)
+    assert "path rows-1000-seed-3 failed: " in said
+    assert reason in said
+    assert "1 of 12 paths failed; 11 of 12 paths are finished and kept; to go on: dvc repro" in said
+    assert finished(folder) == names(*set(SEEDS) - {3})
+    assert not any((folder / name).exists() for name in OUTPUTS)
+    assert finish(folder)[1] == names(3)
+
+
+def test_what_is_kept_is_found_only_by_the_same_code_and_inputs(tmp_path, monkeypatch):
+    part = {"C": np.ones(2)}
+    store = kept.Kept(tmp_path, ["data", 1])
+    store.put("one", part)
+    assert store.get("one")["C"].tolist() == [1, 1]
+    assert store.get("other") is None
+    assert kept.Kept(tmp_path, ["data", 2]).get("one") is None
+    monkeypatch.setattr(kept, "code", lambda: "another")
+    assert store.get("one") is None
+    monkeypatch.undo()
+    (file,) = tmp_path.glob("*.npz")
+    file.write_bytes(file.read_bytes()[:100])
+    assert store.get("one") is None
+
+
+def test_the_code_is_that_of_this_package_and_its_libraries(monkeypatch, tmp_path):
+    once = kept.code()
+    monkeypatch.setattr(kept, "LIBRARIES", kept.LIBRARIES[1:])
+    kept.code.cache_clear()
+    assert kept.code() != once
+    monkeypatch.undo()
+    source = tmp_path / "a.py"
+    source.write_text("1")
+    monkeypatch.setattr(kept, "__file__", str(source))
+    kept.code.cache_clear()
+    first = kept.code()
+    source.write_text("2")
+    kept.code.cache_clear()
+    assert kept.code() != first
+    monkeypatch.undo()
+    kept.code.cache_clear()
+    assert kept.code() == once
+
+
+@pytest.mark.slow
+def test_ctrl_C_ends_dvc_too_and_the_command_it_names_goes_on(computed, dvc):
+    change(computed / "params.yaml", sweep={"split_seeds": [0, 1], **SAGA, "tol": 1e-14, "max_iter": 10**7})
+    with subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "sweep/dvc.yaml"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as program:
+        while not Path("sweep/kept").exists():
+            assert program.poll() is None
+            time.sleep(0.05)
+        time.sleep(1)
+        began = time.monotonic()
+        os.killpg(program.pid, signal.SIGINT)  # as a terminal does
+        said = program.communicate()[1]
+        assert time.monotonic() - began < 2
+    assert "0 of 2 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in said
+    change(computed / "params.yaml", sweep=SAGA)
+    dvc("repro", "sweep/dvc.yaml")
+    assert Path("sweep/sweep.csv").exists()

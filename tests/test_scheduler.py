@@ -1,0 +1,97 @@
+"""The sweep on a Dask cluster: a real scheduler and two workers on loopback."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+from test_interruption import (
+    SEEDS,
+    command,
+    finish,
+    finished,
+    folder,  # noqa: F401 - pytest finds it by its name
+    names,
+    outputs,
+)
+from test_sweep import ROOT
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="the package distributed is not installed"
+)
+
+
+@contextmanager
+def running(module, *arguments, cwd):
+    """Run a program of Dask's until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def cluster(place):
+    """A scheduler and two workers; yields its address and their processes."""
+    file = place / "scheduler.json"
+    here = ["--scheduler-file", str(file), "--no-dashboard"]
+    with running("dask_scheduler", *here, "--host", "127.0.0.1", "--port", "0", cwd=place):
+        while not file.exists():
+            time.sleep(0.05)
+        time.sleep(0.2)
+        worker = ["--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"]
+        with (
+            running("dask_worker", *here, *worker, cwd=place) as one,
+            running("dask_worker", *here, *worker, cwd=place) as other,
+        ):
+            yield json.loads(file.read_text())["address"], (one, other)
+
+
+@pytest.mark.slow
+def test_a_sweep_on_a_cluster_that_loses_a_worker_ends_in_the_same_bytes(folder, monkeypatch):  # noqa: F811
+    finish(folder)
+    expected = outputs(folder)
+    (folder / "begun.txt").unlink()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)]))
+    with cluster(folder) as (address, workers):
+        with subprocess.Popen(
+            command("time.sleep(0.5)"),
+            cwd=folder,
+            env=os.environ | {"SPARSE_DIGITS_SCHEDULER": address},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as program:
+            while len(finished(folder)) < 4:
+                assert program.poll() is None, program.stderr.read()
+                time.sleep(0.05)
+            there = finished(folder)
+            workers[0].send_signal(signal.SIGKILL)
+            said = program.communicate()[1]
+        assert program.returncode == 0, said
+    assert outputs(folder) == expected
+    begun = (folder / "begun.txt").read_text().split()
+    assert sorted(set(begun)) == names(*SEEDS)
+    assert {name for name in there if begun.count(name) > 1} == set()
+
+
+def test_a_scheduler_that_is_not_there_is_told(folder, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)]))
+    monkeypatch.setenv("SPARSE_DIGITS_SCHEDULER", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
+    done = subprocess.run(command("pass"), cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--scheduler: expected a Dask scheduler at tcp://127.0.0.1:9, but " in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,161 @@
+"""The sweep in MLflow: parent and children, cut off and sent again, and the page that a browser shows."""
+
+import html
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+from test_sweep import SAGA, change
+
+from sparse_digits import record, table, track, view
+
+CS = [0.005, 0.02, 0.05, 0.3]
+
+
+@pytest.fixture(scope="module")
+def swept(digits, store, dvc, tmp_path_factory):
+    """A copy of `digits` in which the sweep ran over four C's, delivered to its own store."""
+    folder = tmp_path_factory.mktemp("swept") / "a project"
+    shutil.copytree(digits, folder, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+    shutil.copy(store, folder)
+    change(folder / "params.yaml", sweep={"C": CS, **SAGA})
+    dvc("repro", "sweep/dvc.yaml", cwd=folder)
+    return folder
+
+
+@pytest.fixture
+def client(swept):
+    return MlflowClient(f"sqlite:///{swept}/mlflow.db")
+
+
+def runs(client, where=""):
+    (experiment,) = (e for e in client.search_experiments() if e.name == "sparse-digits")
+    return client.search_runs([experiment.experiment_id], where)
+
+
+def parent_of(client):
+    (parent,) = runs(client, "tags.`sweep.parent` != ''")
+    return parent
+
+
+def test_each_point_has_a_child_with_the_digest_that_dvc_repro_gives_its_model(client, swept):
+    parent = parent_of(client)
+    children = runs(client, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert sorted(float(child.data.params["train.C"]) for child in children) == CS
+    assert {child.info.status for child in children} == {"FINISHED"}
+    (same,) = (child for child in children if child.data.params["train.C"] == "0.05")
+    (alone,) = runs(client, "params.`train.C` = '0.05' AND tags.`mlflow.parentRunId` IS NULL")
+    lock = YAML(typ="safe").load(swept / "dvc.lock")["stages"]["train"]["outs"][0]
+    assert same.data.tags["dvc.md5"] == f"model.npz {lock['md5']}"
+    assert f"model.npz {lock['md5']}" in alone.data.tags["dvc.md5"]
+    assert same.data.params == alone.data.params
+    for name, value in same.data.metrics.items():
+        assert name == "lambda" or alone.data.metrics[name] == value
+
+
+def test_the_parent_shows_the_choice_the_table_and_the_path(client):
+    parent = parent_of(client)
+    note = parent.data.tags["mlflow.note.content"]
+    assert "chosen by accuracy on validation rows" in note
+    assert [line.split(" | ")[0] for line in note.splitlines()[-4:]] == [f"| {C:g}" for C in CS]
+    history = client.get_metric_history(parent.info.run_id, "path_log10_C")
+    assert [metric.step for metric in history] == [0, 1, 2, 3]
+    assert [10**metric.value for metric in history] == pytest.approx(CS, rel=1e-4)
+    assert len(client.get_metric_history(parent.info.run_id, "path_sparsity")) == 4
+    steps = {
+        re.search(r"coef\+step\+(\d)", file.path)[1]
+        for file in client.list_artifacts(parent.info.run_id, "images")
+    }
+    assert steps == set("0123")  # the slider's
+
+
+def test_a_delivery_that_was_cut_off_among_the_children_ends_in_one_whole_sweep(
+    swept, store, tmp_path, monkeypatch
+):
+    folder = tmp_path / "cut"
+    shutil.copytree(swept / "records", folder / "records")
+    shutil.copy(store, folder)
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    terminated, count = MlflowClient.set_terminated, []
+
+    def cut(self, *arguments, **options):
+        count.append(1)
+        if len(count) > 2:  # as SIGKILL: nothing is put in order
+            raise KeyboardInterrupt
+        terminated(self, *arguments, **options)
+
+    monkeypatch.setattr(MlflowClient, "set_terminated", cut)
+    with pytest.raises(KeyboardInterrupt):
+        track.deliver(folder, view.VIEW)
+    monkeypatch.undo()
+    assert track.deliver(folder, view.VIEW) == 0
+    assert track.deliver(folder, view.VIEW) == 0
+    parent = parent_of(client)
+    children = runs(client, "tags.`mlflow.parentRunId` != ''")
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
+    assert len(children) == len(CS)
+
+
+def test_a_record_of_a_sweep_holds_its_table_models_and_figures(swept):
+    (found,) = (
+        read for read in map(record.read, record.folders(swept)) if read.stage == "sweep/dvc.yaml:report"
+    )
+    assert {"sweep/sweep.csv", "sweep/models.npz", "sweep/chosen.json"} <= found.outputs.keys()
+    assert "sweep/figures/along_C.png" in found.outputs
+    assert found.params["sweep.split_seeds"] == [0]
+    assert found.code
+    assert found.environment
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium")
+def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_click(swept, tmp_path, client):
+    with subprocess.Popen(
+        [sys.executable, "-m", "sparse_digits.cli", "ui"],
+        cwd=swept,
+        env=os.environ | {"PYTHONPATH": "src"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            address = (
+                next(line for line in server.stdout if "Sweep over C: " in line).split(": ", 1)[1].strip()
+            )
+            browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
+            browser += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", address]
+            deadline = time.monotonic() + 120
+            page = ""
+            while page.count('class="point"') < 3 * len(CS) and time.monotonic() < deadline:
+                done = subprocess.run(browser, capture_output=True, text=True, timeout=120, check=True)
+                page = html.unescape(done.stdout)
+            for title in ("sparsity vs. accuracy", "log10_C vs. accuracy", "log10_C vs. sparsity"):
+                assert title in page
+            assert page.count('class="point"') == 3 * len(CS)
+            assert "Parallel Coordinates" in page
+            images = re.findall(r'<img[^>]* src="(get-artifact\?path=images[^"]*)"', page)
+            root = address.partition("#")[0]
+            assert [requests.get(root + image, timeout=60).status_code for image in images] == [200] * len(CS)
+            of_runs = [re.search(r"run_uuid=(\w+)", image)[1] for image in images]
+            shown = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
+            assert shown == CS  # ascending
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_the_queue_of_dvc_finds_the_same_bits_as_the_sweep(swept, dvc):
+    dvc("exp", "run", "--queue", "-S", "train.C=0.02,0.3", cwd=swept)
+    dvc("exp", "run", "--run-all", cwd=swept, RECORDS_ONLY="1")
+    alone = [read for read in map(record.read, record.folders(swept)) if read.stage == "evaluate"]
+    digests = {read.params["train.C"]: read.outputs["results/model.npz"] for read in alone}
+    rows = table.read_csv(swept / "sweep/sweep.csv")
+    for C in (0.02, 0.3):
+        assert rows["model_md5"][rows["C"] == C].tolist() == [digests[C]]
