@@ -6,6 +6,7 @@ the paths that are kept, compute the others alone, and end in the same bytes.
     python tests/soak_sweep.py [MOMENTS] [SEED]
 """
 
+import contextlib
 import os
 import random
 import re
@@ -32,13 +33,21 @@ def repro(folder: Path) -> str:
     return done.stderr
 
 
-def killed(folder: Path, moment: float) -> None:
-    """Run the sweep and kill all of it after so many seconds, if it is not done before."""
+def kept(folder: Path) -> int:
+    """Return how many paths are kept."""
+    return len(list(folder.glob("sweep/kept/*.npz")))
+
+
+def killed(folder: Path, paths: int, delay: float) -> None:
+    """Run the sweep and kill all of it so many seconds after so many paths are kept, or when it is done."""
     with subprocess.Popen(
         COMMAND, cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as program:
-        time.sleep(moment)
-        os.killpg(program.pid, signal.SIGKILL)
+        while kept(folder) < paths and program.poll() is None:
+            time.sleep(0.005)
+        time.sleep(delay)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
 
 
 def main(moments: int, seed: int) -> None:
@@ -59,20 +68,16 @@ def main(moments: int, seed: int) -> None:
         expected = [(folder / name).read_bytes() for name in OUTPUTS]
         print(f"seed {seed}; a sweep without interruption takes {whole:.1f} s", flush=True)
         for number in range(1, moments + 1):
-            moment = draw.uniform(0, whole)
-            killed(folder, moment)
-            kept = len(list(folder.glob("sweep/kept/*.npz")))
+            paths = draw.randrange(SEEDS + 1)
+            killed(folder, paths, draw.uniform(0, 0.1) if paths else draw.uniform(0, whole / 2))
+            there = kept(folder)
             said = repro(folder)
             found = re.search(r"\((\d+) of \d+ paths kept\)", said)
-            taken = (
-                int(found[1]) if found else 0 if kept < SEEDS else SEEDS
-            )  # nothing left: no line is printed
+            taken = int(found[1]) if found else 0 if there < SEEDS else SEEDS  # none left: no line tells
             same = [(folder / name).read_bytes() for name in OUTPUTS] == expected
-            print(f"{number:3}. killed after {moment:5.1f} s: {kept:2} of {SEEDS} paths kept", flush=True)
-            if not same or taken != kept:
-                raise SystemExit(
-                    f"expected the same bytes and {kept} paths taken over: {same}, {taken}\n{said}"
-                )
+            print(f"{number:3}. killed with {there:2} of {SEEDS} paths kept", flush=True)
+            if not same or taken != there:
+                raise SystemExit(f"expected the same bytes and {there} paths taken: {same}, {taken}\n{said}")
     print(f"{moments} of {moments} ended in the same bytes; no finished path was computed twice")
 
 
