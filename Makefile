@@ -9,13 +9,16 @@ CLI     := $(PYTHON) -m sparse_digits.cli
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := src
 
-.PHONY: help repro demo test ui setup lint format lock bench clean .venv
+.PHONY: help repro sweep demo test ui setup lint format lock bench soak clean .venv
 
 help:
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' Makefile
 
 repro: setup  ## run what is stale of the pipeline on MNIST, then print and record the result
 	@$(CLI) repro
+
+sweep: setup  ## every C of params.yaml, certified, with figures and the choice among them
+	@$(CLI) sweep
 
 demo: setup  ## the same pipeline on scikit-learn's digits: a temporary copy, no network
 	@$(CLI) demo
@@ -42,6 +45,10 @@ lock: setup  ## requirements.lock from pyproject.toml; UPGRADE=1 takes the newes
 
 bench: setup  ## every benchmark, beside its peers
 	@set -e; for entry in benchmarks/*.py; do echo "== $$entry"; $(PYTHON) "$$entry"; done
+
+soak: setup  ## kill tracking at 40 moments and a sweep at 20: nothing may be lost or doubled
+	@$(PYTHON) tests/soak.py --moments 40
+	@$(PYTHON) tests/soak_sweep.py 20
 
 clean:  ## remove what can be made again: the environment and the tools' caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.dependency_groups import resolve_dependency_groups
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -301,7 +302,7 @@ def test_the_lock_meets_what_pyproject_asks_for_the_build_backend_included():
     requirements = [
         *asked["build-system"]["requires"],
         *asked["project"]["dependencies"],
-        *asked["dependency-groups"]["dev"],
+        *resolve_dependency_groups(asked["dependency-groups"], "dev"),
     ]
     locked = pins()
     for requirement in map(Requirement, requirements):
