@@ -1,6 +1,7 @@
-"""Whether this machine computed the bits that the committed dvc.lock has."""
+"""Whether what lies here is what dvc.lock says: the bits of the committed one, made with these params."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ def other_bits(lock: Path) -> str | None:
                 if mine["path"] == theirs["path"] and mine["md5"] != theirs["md5"]:
                     return str(mine["path"])
     return None
+
+
+def other_params(path: str, made_with: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """Return in words which params an up-to-date output was not made with, though dvc.lock says so.
+
+    It happens when params.yaml is edited while a stage runs: DVC reads it after the command.
+    """
+    return [
+        f"{path} was made with {name} = {value}, not {params[name]}, whatever dvc.lock says. "
+        f"To mend it: dvc repro -f -s {name.partition('.')[0]} && dvc repro"
+        for name, value in made_with.items()
+        if name in params and params[name] != value
+    ]
 
 
 def _stages(lock: dict[str, Any]) -> dict[str, Any]:

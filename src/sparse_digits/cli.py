@@ -14,7 +14,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from sparse_digits import params
-from sparse_digits.bits import other_bits
+from sparse_digits.bits import other_bits, other_params
 from sparse_digits.faults import Fault, told
 from sparse_digits.summary import summary
 
@@ -29,18 +29,16 @@ def repro(_: argparse.Namespace) -> None:
     """Run what is stale of the pipeline and print the result (make repro)."""
     root = project()
     os.chdir(root)
-    params.read()  # before DVC clears anything
-    if not _git_dir(root) and not _without_git(root):
-        raise Fault(
-            f"{root}: expected a git repository, found none. "
-            "`git init`, or without git: dvc config --local core.no_scm true"
-        )
+    asked = params.read()  # before DVC clears anything
+    _check_git(root)
     free = shutil.disk_usage(root).free
     if not (root / ".dvc" / "cache").exists() and free < ROOM:
         raise Fault(f"{root}: expected {ROOM // 10**6} MB of free disk, found {free // 10**6} MB")
     _dvc_repro(root)
     print()
     _report(root)
+    for line in _made_otherwise(root, asked):
+        print(f"warning: {line}", file=sys.stderr)
     if path := other_bits(root / "dvc.lock"):
         print(
             f"{path} has other bits than the committed dvc.lock, from the same code, data and params: "
@@ -99,6 +97,7 @@ def track(_: argparse.Namespace) -> None:
     from sparse_digits.model import made_with
     from sparse_digits.results import record_all
 
+    _check_git(project())
     found_all = [
         *record_all(RESULT, made_with),
         *(row for row in record_all(SWEPT, made_with) if not isinstance(row[1], str)),  # a sweep is optional
@@ -144,6 +143,7 @@ def status(arguments: argparse.Namespace) -> None:
     from sparse_digits import status
     from sparse_digits.model import made_with
 
+    _check_git(project())
     status.status(_main_root(), RESULT, made_with, as_json=arguments.json)
 
 
@@ -183,6 +183,14 @@ def _main_root() -> Path:
     return main_root()
 
 
+def _check_git(root: Path) -> None:
+    if not _git_dir(root) and not _without_git(root):
+        raise Fault(
+            f"{root}: expected a git repository, found none. "
+            "`git init`, or without git: dvc config --local core.no_scm true"
+        )
+
+
 def _without_git(root: Path) -> bool:
     """Tell whether DVC is told to do without git here."""
     config = configparser.ConfigParser()
@@ -205,6 +213,26 @@ def _dvc_repro(folder: Path, environment: dict[str, str] | None = None, *targets
     )
     if done.returncode:
         raise SystemExit(done.returncode)
+
+
+def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
+    """Return in words where a model here was made with other params than params.yaml has."""
+    from sparse_digits.model import made_with
+
+    stages = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"]
+    outs = [out for stage in stages.values() for out in stage.get("outs", []) if isinstance(out, dict)]
+    models = [path for out in outs for path, how in out.items() if how.get("type") == "model"]
+    flat = {
+        key: value
+        for section in stages
+        if hasattr(asked, section)
+        for key, value in asked.flat(section).items()
+    }
+    return [
+        line
+        for path in models
+        for line in other_params(path, made_with(path, (root / path).read_bytes()) or {}, flat)
+    ]
 
 
 def _report(root: Path, picture: Path | None = None) -> None:

@@ -140,8 +140,10 @@ def read(path: Path = FILE) -> Params:
         lines = dict(_lines(YAML().compose(StringIO(text))))
     except FileNotFoundError:
         raise Fault(f"{path}: no such file in {Path.cwd()}") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise Fault(f"{path}: expected YAML, but {' '.join(str(error).split())}") from None
+    if values is None:
+        raise Fault(f"{path}: expected the sections {', '.join(Params.model_fields)}, found nothing")
     try:
         params = Params.model_validate(values)
     except ValidationError as error:

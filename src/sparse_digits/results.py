@@ -90,7 +90,7 @@ def results(address: str, made_with: MadeWith) -> Iterator[tuple[str, Found | st
         except NotRecorded as reason:
             return str(reason)
 
-    with Repo() as repo:
+    with _told(), Repo() as repo:
         scm = not repo.config["core"].get("no_scm")
         groups = repo.experiments.ls(all_commits=True).values() if scm else []
     for name, commit in sorted({(name, rev) for group in groups for name, rev in group if rev}):

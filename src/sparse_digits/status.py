@@ -48,7 +48,7 @@ def status(root: Path, address: str, made_with: MadeWith, *, as_json: bool) -> N
             known = [_row_of(found)]
             rows += known
         for row in known:
-            row.found.append(place)
+            _lies(row, place, found)
 
     def give_up(reason: str) -> None:
         for row in rows:
@@ -87,6 +87,13 @@ def _set_aside(root: Path) -> Iterable[Row]:
 def _row_of(found: Found) -> Row:
     one = found.record
     return Row(one.result, one.experiment, one.params, one.name)
+
+
+def _lies(row: Row, place: str, found: Found) -> None:
+    """Note where a row's result lies, and what is odd about it."""
+    row.found.append(place)
+    if found.warnings:
+        row.reason, row.todo = "; ".join(found.warnings), "mend dvc.lock"
 
 
 def _ask(client: MlflowClient, rows: list[Row]) -> None:

@@ -65,7 +65,8 @@ def verify(name: str, root: Path) -> bool:
         compared += _rebuilt(result, root)
     print(f"\n{'':44} {'recorded':>{WIDTH}} {'found':>{WIDTH}}", *compared, sep="\n")
     differing = [row for row in compared if row.recorded != row.found]
-    print(f"\n{len(compared) - len(differing)} of {len(compared)} are the same.")
+    again = "Nothing was computed again. " if reason else ""
+    print(f"\n{again}{len(compared) - len(differing)} of {len(compared)} are the same.")
     return not reason and not differing
 
 
