@@ -162,9 +162,9 @@ def test_scores(rows):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_pack(dtype):
-    rows, packed, columns = normal(n, p, dtype=dtype), np.zeros((n, 10), dtype), np.array([3, 0, 7])
-    kernels.pack(rows, columns, 4, packed)
-    np.testing.assert_array_equal(packed[:, 4:7], rows[:, columns])
+    columns, packed, chosen = normal(p, n, dtype=dtype), np.zeros((n, 10), dtype), np.array([3, 0, 7])
+    kernels.pack(columns, chosen, 4, packed)
+    np.testing.assert_array_equal(packed[:, 4:7], columns[chosen].T)
     assert not np.delete(packed, [4, 5, 6], axis=1).any()
 
 

@@ -248,12 +248,14 @@ def scores(X, starts, columns, weights, b, out):
 
 
 @kernel
-def pack(rows, columns, at, packed):
-    """packed[:, at : at + m] = rows[:, columns]."""
-    for i in range(rows.shape[0]):
-        x, y = rows[i], packed[i, at : at + columns.size]
-        for j in range(columns.size):
-            y[j] = x[columns[j]]
+def pack(columns, chosen, at, packed):
+    """packed[:, at : at + m] = columns[chosen].T."""
+    for i in range(0, packed.shape[0], TILE):
+        top = min(i + TILE, packed.shape[0])
+        for j in range(chosen.size):
+            column = columns[chosen[j]]
+            for a in range(i, top):
+                packed[a, at + j] = column[a]
 
 
 @kernel
@@ -273,7 +275,7 @@ def gram(packed, w, heavy, old, m, G):
             b0, b1, b2, b3 = w0 * x0[a + 1], w1 * x1[a + 1], w2 * x2[a + 1], w3 * x3[a + 1]
             c0, c1, c2, c3 = w0 * x0[a + 2], w1 * x1[a + 2], w2 * x2[a + 2], w3 * x3[a + 2]
             d0, d1, d2, d3 = w0 * x0[a + 3], w1 * x1[a + 3], w2 * x2[a + 3], w3 * x3[a + 3]
-            for j in range(a + 4):
+            for j in range(min(a + 4 + -(a + 4) % TILE, G.shape[1])):  # whole vectors
                 g0[j] += (a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])
                 g1[j] += (b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])
                 g2[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j])

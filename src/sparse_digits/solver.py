@@ -289,7 +289,7 @@ class Working:
             gram = np.zeros((capacity, capacity), self.packed.dtype)
             gram[:m, :m] = self.gram[:m, :m]
             self.packed, self.gram, self.shared = packed, gram, False
-        kernels.pack(problem.rows, new, m, self.packed)
+        kernels.pack(problem.columns, new, m, self.packed)
         self.columns = np.concatenate([self.columns, new])
         return True
 
