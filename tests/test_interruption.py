@@ -1,5 +1,6 @@
 """Sweeps that are killed, interrupted or fail in part: what is kept, what is said, and how it goes on."""
 
+import contextlib
 import os
 import random
 import signal
@@ -78,6 +79,16 @@ def finished(folder):
 
 def outputs(folder):
     return {name: (folder / name).read_bytes() for name in OUTPUTS}
+
+
+def children_of(program):
+    """Return the processes that a program started, and they."""
+    found = []
+    for child in psutil.Process(program.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.cmdline()
+            found.append(child)
+    return found
 
 
 def names(*seeds):
@@ -208,10 +219,10 @@ def test_ctrl_C_ends_dvc_too_and_the_command_it_names_goes_on(computed, dvc):
         start_new_session=True,
         text=True,
     ) as program:
-        while not Path("sweep/kept").exists():
+        while not any("loky" in " ".join(child.cmdline()) for child in children_of(program)):
             assert program.poll() is None
             time.sleep(0.05)
-        time.sleep(1)
+        time.sleep(2)  # the workers are there, and at work
         began = time.monotonic()
         os.killpg(program.pid, signal.SIGINT)  # as a terminal does
         said = program.communicate()[1]
