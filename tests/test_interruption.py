@@ -150,6 +150,16 @@ def test_ctrl_C_says_how_many_paths_are_finished(folder):
     assert finish(folder)[1] == names(*SEEDS[4:])
 
 
+def test_a_sweep_whose_reader_is_gone_ends_too(folder):
+    with start(folder, first="time.sleep(3600)") as program:
+        while len(children_of(program)) < 3:  # joblib's tracker and two workers
+            time.sleep(0.05)
+        time.sleep(1)
+        program.stderr.close()
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(timeout=5) == 128 + signal.SIGTERM
+
+
 FAILURES = {
     "for want of memory": (
         "np_ = __import__('numpy').ones(10**14) if draw.split_seed == 3 else 0",
