@@ -1,5 +1,6 @@
 """Sweeps that are killed, interrupted or fail in part: what is kept, what is said, and how it goes on."""
 
+import contextlib
 import os
 import random
 import signal
@@ -80,6 +81,16 @@ def outputs(folder):
     return {name: (folder / name).read_bytes() for name in OUTPUTS}
 
 
+def children_of(program):
+    """Return the processes that a program started, and they."""
+    found = []
+    for child in psutil.Process(program.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.cmdline()
+            found.append(child)
+    return found
+
+
 def names(*seeds):
     return sorted(f"rows-1000-seed-{seed}" for seed in seeds)
 
@@ -137,6 +148,16 @@ def test_ctrl_C_says_how_many_paths_are_finished(folder):
         said = program.communicate()[1]
     assert "4 of 12 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in said
     assert finish(folder)[1] == names(*SEEDS[4:])
+
+
+def test_a_sweep_whose_reader_is_gone_ends_too(folder):
+    with start(folder, first="time.sleep(3600)") as program:
+        while len(children_of(program)) < 3:  # joblib's tracker and two workers
+            time.sleep(0.05)
+        time.sleep(1)
+        program.stderr.close()
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(timeout=5) == 128 + signal.SIGTERM
 
 
 FAILURES = {
@@ -208,10 +229,10 @@ def test_ctrl_C_ends_dvc_too_and_the_command_it_names_goes_on(computed, dvc):
         start_new_session=True,
         text=True,
     ) as program:
-        while not Path("sweep/kept").exists():
+        while not any("loky" in " ".join(child.cmdline()) for child in children_of(program)):
             assert program.poll() is None
             time.sleep(0.05)
-        time.sleep(1)
+        time.sleep(2)  # the workers are there, and at work
         began = time.monotonic()
         os.killpg(program.pid, signal.SIGINT)  # as a terminal does
         said = program.communicate()[1]

@@ -1,5 +1,6 @@
 """Ctrl-C that ends the program at once, whatever it is computing."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -24,7 +25,8 @@ def ended_by_ctrl_c(last_words: Callable[[], str]) -> Iterator[None]:
         number = os.read(heard, 1)
         os.close(heard)
         if number:
-            print(f"\n{last_words()}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError, ValueError):  # nobody may be reading any more
+                print(f"\n{last_words()}", file=sys.stderr, flush=True)
             for child in psutil.Process().children(recursive=True):
                 # joblib's tracker outlives us, removes what we leave in shared memory, and ends by itself
                 if "resource_tracker" not in " ".join(child.cmdline()):
