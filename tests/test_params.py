@@ -109,7 +109,22 @@ def test_a_section_that_is_missing_or_no_mapping_is_told(file):
     )
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "12\n", "- fetch\n"])
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_an_empty_file_is_told_what_belongs_in_it(file, text):
+    assert told(file, text) == (
+        "params.yaml: expected the sections fetch, split, train, sweep, found nothing"
+    )
+
+
+def test_a_key_in_another_case_is_recognised(file):
+    assert "train.c: no such key; did you mean 'C'?" in told(file, GOOD.replace("  C: 0.01", "  c: 0.01"))
+
+
+def test_a_file_that_nests_without_end_is_a_fault(file):
+    assert "expected YAML" in told(file, "[" * 3000)
+
+
+@pytest.mark.parametrize("text", ["12\n", "- fetch\n"])
 def test_a_file_without_sections_is_told(file, text):
     assert told(file, text).startswith("params.yaml: 1 fault\n  the file: expected a section with its keys")
 

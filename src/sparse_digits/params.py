@@ -185,8 +185,9 @@ def _told(place: tuple[int | str, ...], kind: str, found: object, lines: dict[tu
         model = Spaced if model is Sweep else model.model_fields[key].annotation
     fields = {field.alias or key: field for key, field in model.model_fields.items()}
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(keys[-1], fields, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(fields)}"
+        names = {key.casefold(): key for key in fields}
+        near = difflib.get_close_matches(keys[-1].casefold(), names, n=1)
+        hint = f"did you mean {names[near[0]]!r}?" if near else f"there are {', '.join(fields)}"
         return f"{name}: no such key; {hint}{line}"
     field = fields.get(keys[-1]) if keys else None
     expected = (field and field.description) or "a section with its keys"
