@@ -22,9 +22,8 @@ def test_check_tells_all_faults_with_their_lines_and_status_2(project, sparse_di
     spoil(project / "params.yaml")
     checked = sparse_digits("check", status=2)
     assert checked.stdout == ""
-    line = {
-        text.split(":")[0]: n for n, text in enumerate((project / "params.yaml").read_text().split("\n"), 1)
-    }
+    text = (project / "params.yaml").read_text().split("\n")
+    line = {words.split(":")[0]: n for n, words in reversed(list(enumerate(text, 1)))}  # the first of a name
     assert checked.stderr.split("\n") == [
         f"{project}/params.yaml: 3 faults",
         f"  train.C: expected a number > 0, got -1 (line {line['  C']})",
