@@ -2,12 +2,13 @@
 
 import os
 import shutil
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
+from commands import run
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,22 +30,9 @@ def shell(tmp_path_factory):
         for who in ("AUTHOR", "COMMITTER"):
             patch.setenv(f"GIT_{who}_NAME", "A. Tester")
             patch.setenv(f"GIT_{who}_EMAIL", "tester@example.org")
-        yield
-
-
-def run(*command, cwd=None, status=0, **environment):
-    """Run a command; its output, on both streams, is shown if its status is another one."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=os.environ | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest-xdist's workers ignore it,
+        yield  # and so would the processes that tests interrupt
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

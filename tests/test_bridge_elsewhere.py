@@ -3,6 +3,7 @@
 import re
 import sys
 
+import commands
 import tracking
 from tracking import shown
 
@@ -27,7 +28,7 @@ def test_what_is_to_be_copied_imports_nothing_else_of_this_project():
         "print(*sorted(name for name in sys.modules if name.startswith('sparse_digits.')))"
     )
     path = str(tracking.ROOT / "src")
-    done = tracking.run(sys.executable, "-c", code, cwd=tracking.ROOT, PYTHONPATH=path)
+    done = commands.run(sys.executable, "-c", code, cwd=tracking.ROOT, PYTHONPATH=path)
     assert done.stdout.split() == [f"sparse_digits.{name}" for name in BRIDGE]
 
 

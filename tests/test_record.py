@@ -1,14 +1,15 @@
 """What the real `dvc repro` leaves in records/, on a small pipeline in the shape of DVC's tutorial."""
 
 import json
+import os
 import shutil
 import stat
 import subprocess
 import sys
 import time
 
+import commands
 import pytest
-import tracking
 from filelock import FileLock
 from small import computed_small, small
 from tracking import bridge, dvc, git, set_C
@@ -72,13 +73,13 @@ def test_recording_imports_neither_mlflow_nor_scikit_learn_nor_matplotlib(small)
         "import sys; from sparse_digits import cli; cli.main(['record']); "
         "print({'mlflow', 'sklearn', 'matplotlib'} & set(sys.modules))"
     )
-    assert tracking.run(sys.executable, "-c", code, cwd=small).stdout == "set()\n"
+    assert commands.run(sys.executable, "-c", code, cwd=small).stdout == "set()\n"
     assert len(all_records(small)) == 1
 
 
 def test_records_are_made_with_the_users_umask(small):
     forget(small)
-    tracking.run("sh", "-c", f"umask 077; exec {sys.executable} bridge.py record", cwd=small)
+    commands.run("sh", "-c", 'umask 077; exec "$@"', "sh", sys.executable, "bridge.py", "record", cwd=small)
     for path in (small / "records").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
@@ -99,7 +100,7 @@ def test_params_edited_while_a_stage_runs_do_not_misfile_it_and_the_lock_can_be_
     set_C(small, 0.3)
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(
-        command, env=tracking.environment(TAKES="2"), stdout=subprocess.PIPE, text=True
+        command, env=os.environ | {"TAKES": "2"}, stdout=subprocess.PIPE, text=True
     ) as repro:
         for line in repro.stdout:
             if "evaluate.py" in line:
@@ -114,7 +115,7 @@ def test_params_edited_while_a_stage_runs_do_not_misfile_it_and_the_lock_can_be_
     assert f"To mend the lock: {mend}" in told
     assert mend in bridge(small, "track")  # dvc.lock is wrong by now
 
-    tracking.run("sh", "-c", mend, cwd=small)
+    commands.run("sh", "-c", mend, cwd=small)
     assert sorted(one.params["train.C"] for one in all_records(small)) == [0.3, 0.4]
     assert bridge(small, "track") == "workspace: False\n"
 
@@ -217,7 +218,7 @@ def test_an_experiment_is_recorded_in_the_main_repository_under_its_name(small, 
     assert git(small, "status", "--porcelain") == ""
     assert (
         "experiment strict: False\n"
-        in tracking.run(sys.executable, "../bridge.py", "track", cwd=folder).stdout
+        in commands.run(sys.executable, "../bridge.py", "track", cwd=folder).stdout
     )
 
 
@@ -239,14 +240,14 @@ def test_a_result_whose_files_are_nowhere_is_not_recorded_and_they_are_named(sma
 
 def test_a_result_that_dvc_did_not_come_to_lock_is_recorded_if_its_note_tells_what_it_was_made_of(small):
     set_C(small, 0.6)
-    tracking.run(sys.executable, "evaluate.py", cwd=small)
+    commands.run(sys.executable, "evaluate.py", cwd=small)
     assert bridge(small, "track") == "workspace: True\n"
     assert sorted(one.params["train.C"] for one in all_records(small)) == [0.02, 0.6]
 
 
 def test_a_result_that_dvc_did_not_come_to_lock_is_not_guessed_at(small):
     forget(small)
-    tracking.run(sys.executable, "evaluate.py", cwd=small)
+    commands.run(sys.executable, "evaluate.py", cwd=small)
     (small / "eval" / "metrics.json").write_text('{"accuracy": 1}')
     assert "workspace: not in the workspace nor in DVC's cache: eval/metrics.json" in bridge(small, "track")
     assert all_records(small) == []

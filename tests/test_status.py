@@ -4,8 +4,8 @@ import json
 import shutil
 import sys
 
+import commands
 import pytest
-import tracking
 from small import computed_small, small
 from tracking import bridge, client_of, dvc, found, names
 
@@ -24,7 +24,7 @@ def tracked(small, store):
 
 def status(folder, *arguments, **environment):
     command = (sys.executable, "-m", "sparse_digits.cli", "status", *arguments)
-    done = tracking.run(*command, cwd=folder, **environment)
+    done = commands.run(*command, cwd=folder, **environment)
     assert done.stderr == ""
     return done.stdout
 

@@ -2,6 +2,7 @@
 
 import sys
 
+import commands
 import pytest
 import servers
 import tracking
@@ -13,7 +14,7 @@ NUMBER = 16
 def crowd(*roots, results, **environment):
     path = str(tracking.ROOT / "src")
     command = (sys.executable, tracking.ROOT / "tests" / "crowd.py", NUMBER, *roots, results)
-    done = tracking.run(*command, cwd=roots[0], PYTHONPATH=path, **environment)
+    done = commands.run(*command, cwd=roots[0], PYTHONPATH=path, **environment)
     assert done.stderr == ""
 
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 
+import commands
 import mlflow
 import numpy as np
 import pytest
@@ -77,6 +78,6 @@ def test_a_demo_stays_in_its_own_experiment_when_the_store_is_rebuilt(computed, 
 def test_a_kill_at_any_moment_loses_doubles_and_leaves_nothing(computed, dvc):
     dvc("repro", "--force", "--single-item", "evaluate", RECORDS_ONLY="yes")  # by the commit that is there
     command = (sys.executable, tracking.ROOT / "tests" / "soak.py", "--moments", 5, "--seed", 5, computed)
-    told = tracking.run(*command, cwd=computed, PYTHONPATH=str(tracking.ROOT / "src")).stdout
+    told = commands.run(*command, cwd=computed, PYTHONPATH=str(tracking.ROOT / "src")).stdout
     assert told.count("one finished, complete run") == 5
     assert told.endswith("nothing was lost, doubled or left over\n")

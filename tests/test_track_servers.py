@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 
+import commands
 import pytest
 import servers
 import tracking
@@ -33,7 +34,7 @@ def server(tmp_path_factory, store):
 
 def deliver(root, uri, experiment="sparse-digits", patience=2):
     """Deliver in a process of its own; return what it said."""
-    done = tracking.run(
+    done = commands.run(
         sys.executable, "bridge.py", "deliver", cwd=root, MLFLOW_TRACKING_URI=uri, PATIENCE=str(patience)
     )
     assert done.stdout == ""
@@ -138,8 +139,8 @@ def test_a_server_that_disappears_in_the_midst_of_a_run_has_a_whole_one_after_th
 
 
 def limited(blocks, *command):
-    """Return a command that may write files of so many blocks (of 512 bytes) alone."""
-    return ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *command)
+    """Return a command that may write files of so many blocks (of 512 bytes) alone, and none for coverage."""
+    return ("sh", "-c", f'unset COVERAGE_PROCESS_CONFIG; ulimit -f {blocks}; exec "$@"', "sh", *command)
 
 
 def test_a_full_disk_is_told_by_record_and_the_next_track_records(tmp_path, monkeypatch):
@@ -147,7 +148,7 @@ def test_a_full_disk_is_told_by_record_and_the_next_track_records(tmp_path, monk
     folder = tracking.small_pipeline(tmp_path / "a project")
     dvc(folder, "repro")
     shutil.rmtree(folder / "records")
-    told = tracking.run(*limited(0, sys.executable, "-m", "sparse_digits.cli", "record"), cwd=folder).stderr
+    told = commands.run(*limited(0, sys.executable, "-m", "sparse_digits.cli", "record"), cwd=folder).stderr
     assert told.startswith("warning: this result has no record yet (disk I/O error)")
     assert told.endswith("To record it: sparse-digits track\n")
     assert record.folders(folder) == []
@@ -157,7 +158,7 @@ def test_a_full_disk_is_told_by_record_and_the_next_track_records(tmp_path, monk
 @pytest.mark.parametrize("blocks", [0, 8])
 def test_a_full_disk_is_told_by_deliver_and_the_next_delivery_sends(root, store, monkeypatch, blocks):
     shutil.copy(store, root)
-    told = tracking.run(*limited(blocks, sys.executable, "bridge.py", "deliver"), cwd=root).stderr
+    told = commands.run(*limited(blocks, sys.executable, "bridge.py", "deliver"), cwd=root).stderr
     assert told.count("\n") == 1
     assert "1 record waits" in told
     assert tracking.bridge(root, "deliver") == ""
@@ -171,7 +172,7 @@ def test_a_read_only_store_is_told_and_the_next_delivery_sends(root, store, part
     mode = (root / part).stat().st_mode
     (root / part).chmod(mode & ~0o222)
     powerless = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
-    told = tracking.run(*powerless, sys.executable, "bridge.py", "deliver", cwd=root).stderr
+    told = commands.run(*powerless, sys.executable, "bridge.py", "deliver", cwd=root).stderr
     assert told.count("\n") == 1
     assert "1 record waits" in told
     (root / part).chmod(mode)
@@ -213,5 +214,5 @@ def test_nothing_is_unpickled_from_records_or_the_store(root, store):
         "sys.addaudithook(lambda event, _: event == 'pickle.find_class' and print(event))\n"
         "bridge.main('deliver')\n"
     )
-    assert tracking.run(sys.executable, "-c", code, cwd=root).stdout == ""
+    assert commands.run(sys.executable, "-c", code, cwd=root).stdout == ""
     assert [run["status"] for run in shown(root)["sparse-digits"]] == ["FINISHED"]

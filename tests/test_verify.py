@@ -3,8 +3,8 @@
 import sys
 from dataclasses import replace
 
+import commands
 import pytest
-import tracking
 from small import computed_small, small
 from tracking import VIEW, client_of, dvc, found, git
 
@@ -77,7 +77,7 @@ def test_what_cannot_be_computed_again_is_said_with_the_reason(tmp_path, capsys,
 def test_another_environment_is_named_and_compared_all_the_same(small, capsys):
     (one,) = map(record.read, record.folders(small))
     other = replace(one, experiment="other", environment=one.environment | {"numpy": "1.0"})
-    tracking.run("rm", "-r", small / "records", cwd=small)
+    commands.run("rm", "-r", small / "records", cwd=small)
     record.keep(record.Found(other, {path: (small / path).read_bytes() for path in one.outputs}, []), small)
     assert verify(one.result, small)
     told = said(capsys)
@@ -87,7 +87,7 @@ def test_another_environment_is_named_and_compared_all_the_same(small, capsys):
 
 
 def test_an_experiment_computed_by_uncommitted_code_is_computed_again_from_its_own_commit(small, capsys):
-    tracking.run("rm", "-r", small / "records", cwd=small)
+    commands.run("rm", "-r", small / "records", cwd=small)
     code = small / "evaluate.py"
     code.write_text(code.read_text().replace("1 - C", "0.5 - C"))
     dvc(small, "exp", "run", "--temp", "--name", "halved", "-S", "train.C=0.25")
@@ -107,10 +107,10 @@ def test_a_commit_that_gives_other_bytes_is_told(small, capsys):
     code.write_text(code.read_text().replace("0, 0]", "0, 1]"))
     git(small, "commit", "--quiet", "--all", "--message", "Other bytes")
     other = replace(one, experiment="other", code={"commit": git(small, "rev-parse", "HEAD"), "dirty": False})
-    tracking.run("rm", "-r", small / "records", cwd=small)
+    commands.run("rm", "-r", small / "records", cwd=small)
     record.keep(record.Found(other, {path: (small / path).read_bytes() for path in one.outputs}, []), small)
     command = (sys.executable, "-m", "sparse_digits.cli", "verify", one.result)
-    done = tracking.run(*command, cwd=small, status=1)
+    done = commands.run(*command, cwd=small, status=1)
     differing = [line.split()[:2] for line in done.stdout.splitlines() if line.endswith("DIFFERS")]
     assert differing == [["rebuilt:", "models/model.json"]]
 

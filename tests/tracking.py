@@ -1,14 +1,13 @@
 """A small pipeline in the shape of DVC's own tutorial, records made by hand, and where to send them."""
 
 import hashlib
-import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import commands
 import numpy as np
 from mlflow import MlflowClient
 
@@ -105,36 +104,17 @@ stages:
 """
 
 
-def environment(**more):
-    return os.environ | more
-
-
-def run(*command, cwd, status=0, **more):
-    """Run a command; its output, on both streams, is shown if its status is another one."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=environment(**more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
 def git(folder, *words):
-    return run("git", *words, cwd=folder).stdout.strip()
+    return commands.run("git", *words, cwd=folder).stdout.strip()
 
 
 def dvc(folder, *words, **options):
-    done = run(sys.executable, "-m", "dvc", *words, cwd=folder, **options)
+    done = commands.run(sys.executable, "-m", "dvc", *words, cwd=folder, **options)
     return done.stdout + done.stderr
 
 
 def bridge(folder, command, **options):
-    done = run(sys.executable, "bridge.py", command, cwd=folder, **options)
+    done = commands.run(sys.executable, "bridge.py", command, cwd=folder, **options)
     return done.stdout + done.stderr
 
 
