@@ -23,8 +23,8 @@ sweep: setup  ## every C of params.yaml, certified, with figures and the choice 
 demo: setup  ## the same pipeline on scikit-learn's digits: a temporary copy, no network
 	@$(CLI) demo
 
-test: setup  ## the tests, with branch coverage; ARGS='-k gap' goes to pytest
-	@$(PYTHON) -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+test: setup  ## the tests on every processor, with branch coverage; ARGS='-k gap' goes to pytest
+	@$(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 ui: setup  ## MLflow on what was recorded here, until ctrl-C
 	@$(CLI) ui
