@@ -73,7 +73,15 @@ def test_recording_imports_neither_mlflow_nor_scikit_learn_nor_matplotlib(small)
         "import sys; from sparse_digits import cli; cli.main(['record']); "
         "print({'mlflow', 'sklearn', 'matplotlib'} & set(sys.modules))"
     )
-    assert commands.run(sys.executable, "-c", code, cwd=small).stdout == "set()\n"
+    done = commands.run(sys.executable, "-c", code, cwd=small, RECORDS_ONLY="yes")
+    assert done.stdout == "set()\n"
+    assert len(all_records(small)) == 1
+
+
+def test_a_record_is_in_its_place_before_mlflow_is_imported(small):
+    forget(small)
+    broken = "import sys; sys.modules['mlflow'] = None; from sparse_digits import cli; cli.main(['record'])"
+    assert "ModuleNotFoundError" in commands.run(sys.executable, "-c", broken, cwd=small, status=1).stderr
     assert len(all_records(small)) == 1
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import configparser
+import gc
 import json
 import os
 import shutil
@@ -111,7 +112,7 @@ def track(_: argparse.Namespace) -> None:
 
 
 def record(arguments: argparse.Namespace) -> None:
-    """Put the result of the run that ends now into records/ (dvc.yaml calls it)."""
+    """Put the result of the run that ends now into records/; then deliver (dvc.yaml calls it)."""
     from sparse_digits.model import made_with
     from sparse_digits.results import record_run
 
@@ -124,10 +125,6 @@ def record(arguments: argparse.Namespace) -> None:
             "To record it: sparse-digits track",
             file=sys.stderr,
         )
-
-
-def deliver(_: argparse.Namespace) -> None:
-    """Send to MLflow every record that it lacks (dvc.yaml calls it)."""
     _deliver(0)
 
 
@@ -153,7 +150,7 @@ def check(_: argparse.Namespace) -> None:
     print(f"{params.FILE}: no fault")
 
 
-COMMANDS = (repro, sweep, demo, ui, track, status, verify, check, record, deliver)
+COMMANDS = (repro, sweep, demo, ui, track, status, verify, check, record)
 
 
 def project() -> Path:
@@ -166,12 +163,15 @@ def project() -> Path:
 
 
 def _deliver(failure: int) -> int:
-    """Deliver; return 0, or `failure` if records wait still."""
+    """Send to MLflow every record that it lacks; return 0, or `failure` if records wait still."""
     if "RECORDS_ONLY" in os.environ:
         return 0
     root = _main_root()
+    gc.disable()  # a fifth of what these imports take goes into looking for garbage that is not there
     from sparse_digits import track, view
 
+    gc.freeze()
+    gc.enable()
     return failure if track.deliver(root, view.VIEW, status=failure) else 0
 
 
