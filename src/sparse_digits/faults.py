@@ -1,5 +1,6 @@
 """Faults in what the user gave or in the place where it runs: one message, status 2, no traceback."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,11 @@ def told(*afterwards: str) -> Iterator[None]:
     `afterwards` are further lines of that message. Ctrl-C ends it with status 130, as a shell's commands do.
     Anything else is a fault in the program and shows its traceback.
     """
+    importing = (
+        signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    )  # as the package sets it: till here, and after
+    if importing:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except Fault as fault:
@@ -27,5 +33,8 @@ def told(*afterwards: str) -> Iterator[None]:
         message = f"{error.filename or 'a file'}: {error.strerror or error}"
     else:
         return
+    finally:
+        if importing:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
     print("\n".join([message, *afterwards]), file=sys.stderr)
     raise SystemExit(2)
