@@ -35,7 +35,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BA
 
 from sparse_digits import record
 from sparse_digits.record import Record
-from sparse_digits.store import Store, shown
+from sparse_digits.store import Store, shown, sqlite
 
 PATIENCE = 10  # seconds without an acknowledgement
 RESULT = "record.result"  # the tag that says which record a run shows
@@ -86,12 +86,11 @@ def deliver(root: Path, view: View, *, status: int = 0) -> int:
     return len(waiting)
 
 
-def initialise(root: Path) -> Store:
-    """Make the store if it is not there, under the lock; return it."""
+def initialise(root: Path) -> None:
+    """Make the store's tables if they are not there, as the first delivery would."""
     store = Store.of(root)
     with _quiet(), FileLock(store.lock):
         _connect(store, root)
-    return store
 
 
 @contextmanager
@@ -283,9 +282,18 @@ def _warn(waiting: int, uri: str, reason: str) -> None:
 
 
 def _connect(store: Store, root: Path) -> MlflowClient:
-    """Return a client of the store; its schema is made if the file is new."""
+    """Return a client of the store. A SQLite file that is not there is made, by whoever holds the lock.
+
+    It gets its name when it has its tables: of two processes that make them in one file, one fails.
+    """
     mlflow.set_tracking_uri(store.uri)
     with contextlib.chdir(root):  # MLflow gives its Default experiment a place in the working directory
+        if store.file and not store.file.exists():
+            draft = store.file.with_name(f"{store.file.name}.new")
+            for left in (draft, draft.with_name(f"{draft.name}-journal")):  # by a process that was killed
+                left.unlink(missing_ok=True)
+            MlflowClient(sqlite(draft)).search_experiments(max_results=1)
+            draft.rename(store.file)
         client = MlflowClient(store.uri)
         client.search_experiments(max_results=1)
     with contextlib.suppress(OSError):  # MLflow made the folder that the quoted URI seems to name: empty
