@@ -90,5 +90,5 @@ def test_without_an_answer_from_the_store_the_rest_is_told(tracked):
     uri = "http://ann:hunter2@127.0.0.1:9"
     assert rows(tracked, MLFLOW_TRACKING_URI=uri) == [(["workspace"], "whole", "unknown", "")]
     told = status(tracked, MLFLOW_TRACKING_URI=uri)
-    assert "MLflow: http://***@127.0.0.1:9 (" in told
+    assert "MLflow: http://***@127.0.0.1:9 (Connection refused)\nWhat is in MLflow is not known.\n" in told
     assert "hunter2" not in told

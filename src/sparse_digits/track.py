@@ -80,7 +80,7 @@ def deliver(root: Path, view: View, *, status: int = 0) -> int:
                     else:
                         waiting.remove(folder)
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a library does, the result is kept
-        reasons.insert(0, _said(error))
+        reasons.insert(0, said(error))
     if waiting:
         _warn(len(waiting), store.uri, reasons[0])
     return len(waiting)
@@ -174,7 +174,7 @@ def _record(
             _send(client, experiment_id, result, folder, view, owner)
         except Exception as error:  # noqa: BLE001 - of whatever kind, the other records may be sent
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
-            reason = _said(error)
+            reason = said(error)
         if result.result in _settle(client, runs_of(client, experiment_id, result.result), owner):
             return None
     return reason
@@ -267,8 +267,17 @@ def _name(key: str) -> str:
     return re.sub(r"[^\w.\- :/]", "_", key)[:250]
 
 
-def _said(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+def said(error: BaseException) -> str:
+    """Return in a line what went wrong: with a connection, what is at the bottom of it."""
+    chain = [error]
+    while inner := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(inner)
+    if any(isinstance(one, requests.RequestException) for one in chain):
+        error = chain[-1]
+        while error.args and isinstance(error.args[-1], BaseException):
+            error = error.args[-1]
+    text = getattr(error, "strerror", None) or str(error)
+    return text.strip().partition("\n")[0] or type(error).__name__
 
 
 def _warn(waiting: int, uri: str, reason: str) -> None:

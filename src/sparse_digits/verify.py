@@ -81,7 +81,7 @@ def _client(stack: contextlib.ExitStack, root: Path) -> MlflowClient | None:
     try:
         return stack.enter_context(track.connected(root, give_up))
     except Exception as error:  # noqa: BLE001 - whatever the store's trouble is, the record can be verified
-        give_up(shown(str(error).partition("\n")[0]))
+        give_up(shown(track.said(error)))
         return None
 
 
