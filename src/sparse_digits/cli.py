@@ -130,9 +130,11 @@ def record(arguments: argparse.Namespace) -> None:
 
 def verify(arguments: argparse.Namespace) -> None:
     """Compute a recorded result again in a temporary clone and compare it byte for byte."""
+    root = _main_root()
+    from sparse_digits import view
     from sparse_digits.verify import verify
 
-    raise SystemExit(0 if verify(arguments.run_id, _main_root()) else 1)
+    raise SystemExit(0 if verify(arguments.run_id, root, view.VIEW) else 1)
 
 
 def status(arguments: argparse.Namespace) -> None:
