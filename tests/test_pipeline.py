@@ -140,6 +140,11 @@ def test_a_refused_value_is_told_once_and_no_later_stage_is_tried(computed, dvc)
     )
 
 
+def test_where_nothing_is_to_be_brought_back_no_command_is_named(project, dvc):
+    change("params.yaml", "C: 0.05 ", "C: minus one ")
+    assert "comes back" not in dvc("repro", status=255).stderr
+
+
 # --- experiments ------------------------------------------------------------------------------------------
 
 
