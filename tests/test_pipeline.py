@@ -140,6 +140,20 @@ def test_a_refused_value_is_told_once_and_no_later_stage_is_tried(computed, dvc)
     )
 
 
+def test_a_lock_that_dvc_was_interrupted_in_writing_comes_back_by_the_line_that_is_told(
+    computed, dvc, sparse_digits
+):
+    before = contents("dvc.lock", *RESULTS, *DATA)
+    Path("dvc.lock").write_text("")
+    done = sparse_digits("repro", status=255)
+    assert "Traceback" not in done.stderr
+    (line,) = re.findall(r"What brings it back: (git checkout \S+) ", done.stderr)
+    assert f"{line} " in sparse_digits("status").stdout
+    subprocess.run(line, shell=True, check=True, capture_output=True)  # noqa: S602 - the very line
+    assert stages_run(dvc("repro")) == []
+    assert contents("dvc.lock", *RESULTS, *DATA) == before
+
+
 def test_where_nothing_is_to_be_brought_back_no_command_is_named(project, dvc):
     change("params.yaml", "C: 0.05 ", "C: minus one ")
     assert "comes back" not in dvc("repro", status=255).stderr

@@ -83,7 +83,9 @@ def test_a_result_that_cannot_be_recorded_is_told_with_the_reason(tracked):
     shutil.rmtree(tracked / ".dvc" / "cache")
     (tracked / "models" / "model.json").unlink()
     assert (["workspace"], "impossible", "", "") in rows(tracked)
-    assert "workspace: not in the workspace nor in DVC's cache: models/model.json" in status(tracked)
+    told = status(tracked)
+    assert "workspace: not in the workspace nor in DVC's cache: models/model.json" in told
+    assert told.endswith("\nWhat can be recorded is where it should be.\n")
 
 
 def test_without_an_answer_from_the_store_the_rest_is_told(tracked):

@@ -216,7 +216,22 @@ def _dvc_repro(folder: Path, environment: dict[str, str] | None = None, *targets
         command, cwd=folder, env=os.environ | {"PATH": path} | (environment or {}), check=False
     )
     if done.returncode:
+        _tell_way_out(folder)
         raise SystemExit(done.returncode)
+
+
+def _tell_way_out(folder: Path) -> None:
+    """Say what to do if it is dvc.lock that `dvc repro` failed for: DVC's own message does not."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    from sparse_digits.results import way_out
+
+    try:
+        with Repo(str(folder)) as repo:
+            list(repo.index.stages)
+    except DvcException as error:
+        print(f"{error}{way_out(error)}", file=sys.stderr)
 
 
 def _made_otherwise(root: Path, asked: params.Params) -> list[str]:

@@ -113,7 +113,15 @@ def _told() -> Iterator[None]:
     try:
         yield
     except DvcException as error:
-        raise NotRecorded(" ".join(str(error).split())) from error
+        raise NotRecorded(" ".join(str(error).split()) + way_out(error)) from error
+
+
+def way_out(error: DvcException) -> str:
+    """Return what brings back a lock that DVC was interrupted in writing, if that is the error."""
+    path = Path(getattr(error, "path", "")).as_posix()
+    if not path.endswith("dvc.lock"):
+        return ""
+    return f". DVC was interrupted as it wrote it. What brings it back: git checkout {path} (without git: rm {path})"
 
 
 def _find(

@@ -145,6 +145,8 @@ def _print(root: Path, rows: list[Row], trouble: str | None, *, as_json: bool) -
             print(f"\n{row.result[:12] if row.result else row.found[0]}: {row.reason}")
     print(f"\nMLflow: {uri}" + (f" ({shown(trouble)})" if trouble else ""))
     verdict = "There is something to do." if any(row.todo for row in rows) else "All is where it should be."
+    if verdict.startswith("All") and any(row.record == "impossible" for row in rows):
+        verdict = "What can be recorded is where it should be."
     if any(row.mlflow == "unknown" for row in rows):
         verdict = "What is in MLflow is not known."
     print(verdict, flush=True)
