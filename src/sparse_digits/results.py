@@ -121,7 +121,9 @@ def way_out(error: DvcException) -> str:
     path = Path(getattr(error, "path", "")).as_posix()
     if not path.endswith("dvc.lock"):
         return ""
-    return f". DVC was interrupted as it wrote it. What brings it back: git checkout {path} (without git: rm {path})"
+    return (
+        f". DVC was interrupted as it wrote it. What brings it back: git checkout {path} (or rm, without git)"
+    )
 
 
 def _find(
