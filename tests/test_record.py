@@ -245,7 +245,7 @@ def test_a_result_whose_files_are_nowhere_is_not_recorded_and_they_are_named(sma
 def test_a_result_that_dvc_did_not_come_to_lock_is_recorded_if_its_note_tells_what_it_was_made_of(small):
     set_C(small, 0.6)
     commands.run(sys.executable, "evaluate.py", cwd=small)
-    assert bridge(small, "track") == "workspace: True\n"
+    assert bridge(small, "track") == "workspace, not in dvc.lock: True\n"
     assert sorted(one.params["train.C"] for one in all_records(small)) == [0.02, 0.6]
 
 

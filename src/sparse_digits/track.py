@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,7 +69,7 @@ def deliver(root: Path, view: View, *, status: int = 0) -> int:
         return 0
     store = Store.of(root)
     reasons: list[str] = []
-    watch = _Watch(lambda reason: _warn(len(waiting), store.uri, reason), status)
+    watch = _watch(lambda reason: _warn(len(waiting), store.uri, reason), status)
     try:
         with _quiet(), watch, FileLock(store.lock):
             client = _connect(store, root)
@@ -102,18 +102,8 @@ def connected(root: Path, give_up: Callable[[str], None]) -> Iterator[MlflowClie
     store = Store.of(root)
     if store.file and not store.file.exists():
         raise FileNotFoundError("there is no store yet")
-    with _quiet(), _Watch(give_up, 1):
+    with _quiet(), _watch(give_up, 1):
         yield _connect(store, root)
-
-
-def values_of(result: Record) -> tuple[dict[str, float], dict[str, str]]:
-    """Return a record's metrics and params by the names, and in the form, that its run has.
-
-    A metric has six significant digits: MLflow's tables show whatever there is.
-    """
-    seconds = {f"seconds_{stage}": told["seconds"] for stage, told in result.stages.items() if told}
-    metrics = {_name(key): float(f"{value:.6g}") for key, value in (result.metrics | seconds).items()}
-    return metrics, {_name(key): str(value)[:MAX_PARAM_VAL_LENGTH] for key, value in result.params.items()}
 
 
 def runs_of(client: MlflowClient, experiment_id: str, result: str = "") -> list[Run]:
@@ -219,16 +209,21 @@ def _remove(client: MlflowClient, run: Run) -> None:
 def _send(
     client: MlflowClient, experiment_id: str, result: Record, folder: Path, view: View, owner: str
 ) -> None:
-    """Make a record's run: what every pipeline has, and what the view adds."""
+    """Make a record's run: what every pipeline has, and what the view adds.
+
+    A metric has six significant digits: MLflow's tables show whatever there is.
+    """
     end = int(datetime.fromisoformat(result.created).timestamp() * 1000)
-    values, texts = values_of(result)
-    start = end - int(sum(told["seconds"] for told in result.stages.values() if told) * 1000)
+    seconds = {f"seconds_{stage}": told["seconds"] for stage, told in result.stages.items() if told}
+    start = end - int(sum(seconds.values()) * 1000)
+    values = result.metrics | seconds
     tags = _tags(result) | {OWNER: owner, BEGUN: repr(time.time())}
     run = client.create_run(experiment_id, start, tags, view.title(result))
     run_id = run.info.run_id
     try:
-        metrics = [Metric(key, value, end, 0) for key, value in values.items()]
-        params = [Param(key, value) for key, value in texts.items()]
+        metrics = [Metric(key, float(f"{value:.6g}"), end, 0) for key, value in _named(values).items()]
+        texts = _named(result.params).items()
+        params = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in texts]
         for i in range(0, max(len(metrics), len(params)), MAX_PARAMS_TAGS_PER_BATCH):
             part = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
             client.log_batch(run_id, metrics[part], params[part])
@@ -262,9 +257,9 @@ def _tags(result: Record) -> dict[str, str]:
     return {name: value[:MAX_TAG_VAL_LENGTH] for name, value in tags.items() if value}
 
 
-def _name(key: str) -> str:
-    """Return a name that MLflow takes."""
-    return re.sub(r"[^\w.\- :/]", "_", key)[:250]
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by names that MLflow takes."""
+    return {re.sub(r"[^\w.\- :/]", "_", key)[:250]: value for key, value in values.items()}
 
 
 def said(error: BaseException) -> str:
@@ -316,7 +311,7 @@ def _quiet() -> Iterator[None]:
     before = dict(os.environ)  # MLflow puts the store's address there, which the next delivery would obey
     os.environ |= {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # _Watch is quicker
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # _watch is quicker
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -335,49 +330,42 @@ def _quiet() -> Iterator[None]:
         os.environ |= before
 
 
-class _Watch:
-    """Ends the process, with a warning, when requests are out and none is answered for too long.
+@contextmanager
+def _watch(warn: Callable[[str], None], status: int) -> Iterator[None]:
+    """End the process, after a warning, when requests are out and none is answered for too long.
 
     A thread does it, because nothing else gets out of a name look-up, a connection or a trickle of bytes that
     does not end. Imports, locks and other processes are waited for.
     """
+    send, lock, done = requests.Session.send, threading.Lock(), threading.Event()
+    out, last = 0, 0.0  # requests, as MLflow sends artifacts from several threads; when one was answered
 
-    def __init__(self, warn: Callable[[str], None], status: int) -> None:
-        self._warn = warn
-        self._status = status
-        self._out = 0  # requests: MLflow sends artifacts from several threads
-        self._last = 0.0  # when one was answered, or the first one went out
-        self._lock = threading.Lock()
-        self._done = threading.Event()
+    def count(change: int) -> None:
+        nonlocal out, last
+        with lock:
+            if change < 0 or not out:
+                last = time.monotonic()
+            out += change
 
-    def _wait(self) -> None:
-        while not self._done.wait(0.25):
-            if self._out and time.monotonic() - self._last > PATIENCE:
-                self._warn(f"no answer for {PATIENCE} s")
-                os._exit(self._status)
+    def watched(
+        session: requests.Session, request: requests.PreparedRequest, **options: Any
+    ) -> requests.Response:
+        count(1)
+        try:
+            return send(session, request, **options)
+        finally:
+            count(-1)
 
-    def _count(self, change: int) -> None:
-        with self._lock:
-            if change < 0 or not self._out:
-                self._last = time.monotonic()
-            self._out += change
+    def wait() -> None:
+        while not done.wait(0.25):
+            if out and time.monotonic() - last > PATIENCE:
+                warn(f"no answer for {PATIENCE} s")
+                os._exit(status)
 
-    def __enter__(self) -> None:
-        send = requests.Session.send
-
-        def watched(
-            session: requests.Session, request: requests.PreparedRequest, **options: Any
-        ) -> requests.Response:
-            self._count(1)
-            try:
-                return send(session, request, **options)
-            finally:
-                self._count(-1)
-
-        requests.Session.send = watched  # type: ignore[method-assign, assignment] # all of MLflow's pass it
-        self._send = send
-        threading.Thread(target=self._wait, daemon=True).start()
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        requests.Session.send = self._send  # type: ignore[method-assign] # as it was
+    requests.Session.send = watched  # type: ignore[method-assign, assignment] # all of MLflow's pass it
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+        requests.Session.send = send  # type: ignore[method-assign] # as it was
