@@ -264,14 +264,14 @@ def _named(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def said(error: BaseException) -> str:
     """Return in a line what went wrong: with a connection, what is at the bottom of it."""
-    chain = [error]
+    text, chain = str(error), [error]
     while inner := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(inner)
     if any(isinstance(one, requests.RequestException) for one in chain):
         error = chain[-1]
         while error.args and isinstance(error.args[-1], BaseException):
             error = error.args[-1]
-    text = getattr(error, "strerror", None) or str(error)
+        text = getattr(error, "strerror", None) or str(error)
     return text.strip().partition("\n")[0] or type(error).__name__
 
 
