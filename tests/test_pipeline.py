@@ -55,7 +55,8 @@ def test_a_second_repro_runs_nothing(computed, dvc, git):
 @pytest.mark.slow
 def test_a_forced_repro_leaves_the_lock_and_every_byte_as_they_were(computed, dvc, git):
     before = contents("dvc.lock", *RESULTS, *DATA)
-    assert stages_run(dvc("repro", "--force")) == ["fetch", "split", "scale", "train", "evaluate"]
+    done = dvc("repro", "--force", RECORDS_ONLY="yes")
+    assert stages_run(done) == ["fetch", "split", "scale", "train", "evaluate"]
     assert contents("dvc.lock", *RESULTS, *DATA) == before
     assert git("status", "--porcelain") == ""
 
@@ -64,7 +65,7 @@ def test_a_forced_repro_leaves_the_lock_and_every_byte_as_they_were(computed, dv
 def test_another_C_trains_and_evaluates_and_the_old_C_runs_nothing(computed, dvc, git):
     before = contents(*RESULTS)
     change("params.yaml", "C: 0.05 ", "C: 0.03 ")
-    assert stages_run(dvc("repro")) == ["train", "evaluate"]
+    assert stages_run(dvc("repro", RECORDS_ONLY="yes")) == ["train", "evaluate"]
     after = contents(*RESULTS)
     assert all(after[path] != before[path] for path in RESULTS)
 
