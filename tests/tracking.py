@@ -197,11 +197,13 @@ def artifacts_of(client, run_id, folder=""):
     return sorted(re.sub(r"timestamp.*(?=\.|\+)", "timestamp", path) for path in paths)
 
 
-def shown(root):
-    """Return all that a store shows, by experiment, but for MLflow's ids and the time of delivery."""
+def shown(root, only=None):
+    """Return all that a store (or one experiment) shows, but for MLflow's ids and the time of delivery."""
     client = client_of(root)
     store = {}
     for experiment in client.search_experiments():
+        if only not in {None, experiment.name}:
+            continue
         runs = []
         for run in client.search_runs([experiment.experiment_id], max_results=1000):
             tags = {key: value for key, value in run.data.tags.items() if key != track.BEGUN}
