@@ -2,7 +2,7 @@
 
 In a clone of HEAD that computed scikit-learn's digits. Seconds are wall time, medians of the rounds, which
 take turns so that a busy machine is busy for all of them. `record` is `sparse-digits record`, a process of
-its own, as dvc.yaml calls it; `deliver` likewise, into a store whose tables are there.
+its own, as dvc.yaml calls it, with RECORDS_ONLY or into a store whose tables are there.
 
     python benchmarks/tracking.py [ROUNDS]
 """
@@ -19,11 +19,12 @@ from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 MANY = 100
+RECORD = ("-m", "sparse_digits.cli", "record")
 
 IMPORTS = {
     "import mlflow": "import mlflow",
-    "the imports of deliver": "from sparse_digits import track, view",
-    "the imports of record": "from sparse_digits import cli, model, results",
+    "the imports of a delivery": "from sparse_digits import track, view",
+    "the imports of recording": "from sparse_digits import cli, model, results",
 }
 # The same result under many values of C: what differs is what the record is filed under.
 COPIES = f"""
@@ -81,13 +82,13 @@ def main(rounds: int) -> None:
             forget(project, store=True)
             for name, code in IMPORTS.items():
                 seconds[name].append(run(project, "-c", code))
-            seconds["record"].append(run(project, "-m", "sparse_digits.cli", "record"))
+            seconds["record alone"].append(run(project, *RECORD, RECORDS_ONLY="yes"))
             size = sum(path.stat().st_size for path in (project / "records").rglob("*"))
-            seconds["deliver, 1 record"].append(run(project, "-m", "sparse_digits.cli", "deliver"))
-            seconds["deliver, nothing new"].append(run(project, "-m", "sparse_digits.cli", "deliver"))
+            seconds["record, deliver it"].append(run(project, *RECORD))
+            seconds["record, nothing new"].append(run(project, *RECORD))
             run(project, "-c", COPIES)
             shutil.copy(project / "empty.db", project / "mlflow.db")
-            seconds[f"deliver, {MANY} records"].append(run(project, "-m", "sparse_digits.cli", "deliver"))
+            seconds[f"record, deliver {MANY}"].append(run(project, *RECORD))
     unit = median(seconds["import mlflow"])
     print(f"{rounds} rounds in turn, {os.cpu_count()} processors; one record is {size / 1000:.0f} kB\n")
     print(f"{'':<30}{'median':>9}{'of import mlflow':>20}")

@@ -137,10 +137,23 @@ def test_more_rows_than_there_are_is_told_as_such(file):
     )
 
 
-@pytest.mark.parametrize("text", ["train: {C: 1", "a: b: c", "train:\n\tC: 1", "a: 1\na: 2", "a: *b"])
-def test_a_file_that_is_no_yaml_is_told_in_one_line(file, text):
-    said = told(file, text)
-    assert said.startswith("params.yaml: expected YAML, but ")
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("train: {C: 1", "line 1, column 13: expected ',' or '}', but got '<stream end>'"),
+        ("a: b: c", "line 1, column 5: mapping values are not allowed here"),
+        ("train:\n\tC: 1", "line 2, column 1: found character '\\t' that cannot start any token"),
+        ("a: 1\na: 2", 'line 2, column 1: found duplicate key "a" with value "2" (original value: "1")'),
+        ("a: *b", "line 1, column 4: found undefined alias 'b'"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_told_in_one_line_with_the_place(file, text, fault):
+    assert told(file, text) == f"params.yaml: expected YAML, found a fault in {fault}"
+
+
+def test_a_character_that_yaml_has_not_is_told_in_one_line(file):
+    said = told(file, "a: \0")
+    assert said.startswith("params.yaml: expected YAML, but unacceptable character")
     assert "\n" not in said
 
 

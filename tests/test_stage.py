@@ -62,7 +62,7 @@ def test_a_stage_that_fails_leaves_no_note(error):
     assert not list(Path("results").iterdir())
 
 
-def test_under_dvc_a_fault_names_the_command_that_brings_the_outputs_back(monkeypatch, capsys):
+def test_where_dvc_cannot_be_asked_a_fault_names_the_outputs_all_the_same(monkeypatch, capsys):
     for under_dvc in (False, True):
         if under_dvc:
             monkeypatch.setenv("DVC_STAGE", "train")

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 from test_sweep import SAGA, change
 
-from sparse_digits import record, table, track, view
+from sparse_digits import anew, record, table, track, view
 
 CS = [0.005, 0.02, 0.05, 0.3]
 
@@ -75,6 +75,20 @@ def test_the_parent_shows_the_choice_the_table_and_the_path(client):
         for file in client.list_artifacts(parent.info.run_id, "images")
     }
     assert steps == set("0123")  # the slider's
+
+
+def test_a_childs_number_that_was_edited_in_the_store_is_told_from_the_sweeps_record(swept, tmp_path):
+    shutil.copy(swept / "mlflow.db", tmp_path)
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (folder,) = (path for path in record.folders(swept) if record.read(path).stage != "evaluate")
+    expected, parent = anew.expected(folder, view.VIEW), parent_of(client)
+    assert anew.shown(client, parent) == expected
+    (child,) = (run for run in runs(client, "params.`train.C` = '0.3'") if "C=0.3" in run.info.run_name)
+    client.log_metric(child.info.run_id, "accuracy", 1)
+    found = anew.shown(client, parent)
+    assert [key for key in expected if found.get(key) != expected[key]] == [
+        f"{child.info.run_name}: accuracy"
+    ]
 
 
 def test_a_delivery_that_was_cut_off_among_the_children_ends_in_one_whole_sweep(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,8 +13,10 @@ from contextlib import contextmanager
 import psutil
 import pytest
 import requests
+from mlflow import MlflowClient
+from tracking import VIEW, found
 
-from sparse_digits import ui
+from sparse_digits import record, track, ui
 
 PROGRAM = """\
 import sys
@@ -48,9 +51,11 @@ def serving(folder, port, **variables):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, store):
+    """A folder with an empty store."""
     path = tmp_path / "a project"
     path.mkdir()
+    shutil.copy(store, path)
     return path
 
 
@@ -63,11 +68,16 @@ def taken():
         yield other.getsockname()[1]
 
 
+def address_of(program):
+    """Return the address that it prints when it answers."""
+    said = iter(program.stdout.readline, "")
+    return next(found[0] for line in said if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_this_store_on_loopback_until_it_is_told_to_end(folder, taken, number):
     with serving(folder, taken) as program:
-        said = iter(program.stdout.readline, "")
-        address = next(found[0] for line in said if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+        address = address_of(program)
         assert address != f"http://127.0.0.1:{taken}"
         assert requests.get(f"{address}/health", timeout=5).text == "OK"
         children = psutil.Process(program.pid).children(recursive=True)
@@ -84,7 +94,6 @@ def test_it_serves_this_store_on_loopback_until_it_is_told_to_end(folder, taken,
         made = requests.post(f"{api}/create", json={"name": "an experiment"}, timeout=30).json()
         experiment = requests.get(f"{api}/get", params=made, timeout=30).json()["experiment"]
         assert experiment["artifact_location"].startswith((folder / "mlartifacts").as_uri())
-        assert (folder / "mlflow.db").stat().st_size > 0
 
         start = time.monotonic()
         program.send_signal(number)
@@ -96,10 +105,39 @@ def test_it_serves_this_store_on_loopback_until_it_is_told_to_end(folder, taken,
 
 def test_it_says_which_port_it_took_instead(folder, taken):
     with serving(folder, taken) as program:
+        assert program.stdout.readline().startswith("Waiting for MLflow")
         assert re.fullmatch(rf"Port {taken} is taken; MLflow gets \d+\.\n", program.stdout.readline())
         program.terminate()
         assert program.wait() == 0
         assert program.stderr.read() == ""
+
+
+def test_a_server_and_a_delivery_that_first_use_one_new_store_at_once_both_do(folder, taken, monkeypatch):
+    (folder / "mlflow.db").unlink()
+    record.keep(found(0.02), folder)
+    with serving(folder, taken) as program:
+        assert program.stdout.readline().startswith("Waiting for MLflow")
+        assert track.deliver(folder, VIEW) == 0
+        asked = {"experiment_ids": ["1"]}
+        answer = requests.post(f"{address_of(program)}/api/2.0/mlflow/runs/search", json=asked, timeout=30)
+        assert [run["info"]["status"] for run in answer.json()["runs"]] == ["FINISHED"]
+    left = ["mlartifacts", "mlflow.db", "mlflow.db.lock", "records"]
+    assert sorted(path.name for path in folder.iterdir()) == left
+
+
+def test_a_store_is_not_there_before_its_tables_are(folder, monkeypatch):
+    (folder / "mlflow.db").unlink()
+    (folder / "mlflow.db.new").write_text("of a process that was killed")
+    search = MlflowClient.search_experiments
+
+    def seen(client, **arguments):
+        assert not (folder / "mlflow.db").exists() or (folder / "mlflow.db").stat().st_size > 100_000
+        return search(client, **arguments)
+
+    monkeypatch.setattr(MlflowClient, "search_experiments", seen)
+    track.initialise(folder)
+    assert (folder / "mlflow.db").exists()
+    assert not (folder / "mlflow.db.new").exists()
 
 
 def test_a_server_that_does_not_start_shows_why(folder):

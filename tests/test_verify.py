@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import commands
 import pytest
+import skops.io
 from small import computed_small, small
 from tracking import VIEW, client_of, dvc, found, git
 
-from sparse_digits import note, record, track
+from sparse_digits import anew, model, note, record, track, view
 from sparse_digits.faults import Fault
 from sparse_digits.verify import verify
 
@@ -43,15 +44,44 @@ def test_a_run_that_was_tampered_with_is_told_from_its_record(tmp_path, store, c
     track.deliver(tmp_path, VIEW)
     client = client_of(tmp_path)
     (run,) = client.search_runs([client.get_experiment_by_name("sparse-digits").experiment_id])
-    assert not verify(run.info.run_id, tmp_path)  # its commit is made up
+    assert not verify(run.info.run_id, tmp_path, VIEW)  # its commit is made up
     assert "DIFFERS" not in said(capsys)
 
     client.log_metric(run.info.run_id, "accuracy", 0.999)
     (artifact,) = (tmp_path / "mlartifacts").rglob("model.json")
     artifact.write_text("{}")
-    assert not verify(run.info.run_id, tmp_path)
-    differing = [line.split()[:2] for line in said(capsys).splitlines() if line.endswith("DIFFERS")]
-    assert differing == [["run:", "accuracy"], ["run:", "models/model.json"]]
+    (image,) = (tmp_path / "mlartifacts").rglob("class*.png")
+    image.write_bytes(image.read_bytes() + b"\n")
+    assert not verify(run.info.run_id, tmp_path, VIEW)
+    told = said(capsys)
+    assert "MLflow does not hand out a file with such a name: eval/plots/a #1 50 %.csv" in told
+    differing = [line.split()[:2] for line in told.splitlines() if line.endswith("DIFFERS")]
+    image_row = ["run:", "images/class+step+0+.png"]
+    assert differing == [["run:", "accuracy"], image_row, ["run:", "models/model.json"]]
+
+
+def test_a_model_or_an_image_that_was_replaced_in_the_store_is_told(computed, sparse_digits):
+    sparse_digits("track")
+    (folder,) = record.folders(computed)
+    client = client_of(computed)
+    (run,) = track.runs_of(client, client.get_experiment_by_name("sparse-digits").experiment_id)
+    expected = anew.expected(folder, view.VIEW)
+    assert anew.shown(client, run) == expected
+    assert len([key for key in expected if key.startswith("images/")]) == 2 * 11
+    assert "model C-0_05: model.skops" in expected
+
+    (packed,) = (computed / "mlartifacts").rglob("model.skops")
+    other = view.pipeline(model.read(computed / "results/model.npz"))
+    other[-1].coef_ = -other[-1].coef_
+    skops.io.dump(other, packed)
+    zero, one = (next((computed / "mlartifacts").rglob(f"class+step+{digit}+*.png")) for digit in (0, 1))
+    zero.write_bytes(one.read_bytes())
+    found = anew.shown(client, run)
+    differing = {key for key in expected if found.get(key) != expected[key]}
+    assert differing == {"model C-0_05: model.skops", "images/class+step+0+.png"}
+
+    packed.write_bytes(b"not one")
+    assert anew.shown(client, run)["model C-0_05: model.skops"] == "BadZipFile: File is not a zip file"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +98,7 @@ def test_a_run_that_was_tampered_with_is_told_from_its_record(tmp_path, store, c
 def test_what_cannot_be_computed_again_is_said_with_the_reason(tmp_path, capsys, code, reason):
     git(tmp_path, "init", "--quiet")
     record.keep(found(0.02, code=code), tmp_path)
-    assert not verify(digest_of(tmp_path), tmp_path)
+    assert not verify(digest_of(tmp_path), tmp_path, VIEW)
     told = said(capsys)
     assert f"It cannot be computed again: {reason}." in told
     assert "No run in MLflow shows it." in told
@@ -79,7 +109,7 @@ def test_another_environment_is_named_and_compared_all_the_same(small, capsys):
     other = replace(one, experiment="other", environment=one.environment | {"numpy": "1.0"})
     commands.run("rm", "-r", small / "records", cwd=small)
     record.keep(record.Found(other, {path: (small / path).read_bytes() for path in one.outputs}, []), small)
-    assert verify(one.result, small)
+    assert verify(one.result, small, VIEW)
     told = said(capsys)
     assert f"The environment differs: numpy was 1.0, is {note.environment()['numpy']}.\n" in told
     assert "rebuilt: models/model.json" in told
@@ -94,10 +124,10 @@ def test_an_experiment_computed_by_uncommitted_code_is_computed_again_from_its_o
     code.write_text(code.read_text().replace("0.5 - C", "1 - C"))
     (one,) = map(record.read, record.folders(small))
     assert (one.code["dirty"], one.metrics["accuracy"]) == (True, 0.25)
-    assert verify(one.result[:6], small)
+    assert verify(one.result[:6], small, VIEW)
     assert "rebuilt: metric accuracy" in said(capsys)
     dvc(small, "exp", "remove", "halved")
-    assert not verify(one.result[:6], small)
+    assert not verify(one.result[:6], small, VIEW)
     assert "It cannot be computed again: it was computed by code that differs" in said(capsys)
 
 
@@ -120,6 +150,6 @@ def test_a_name_that_is_no_run_and_no_record_or_several_is_a_fault(tmp_path, sto
     record.keep(found(0.02), tmp_path)
     record.keep(found(0.03), tmp_path)
     with pytest.raises(Fault, match="begin so"):
-        verify("", tmp_path)
+        verify("", tmp_path, VIEW)
     with pytest.raises(Fault, match="expected the id of a run with a record here"):
-        verify("f" * 32, tmp_path)
+        verify("f" * 32, tmp_path, VIEW)

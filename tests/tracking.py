@@ -67,7 +67,7 @@ def main(command):
     if command == "track":
         for place, found, new in results.record_all("evaluate", made_with):
             print(place, found if isinstance(found, str) else new, *getattr(found, "warnings", ()), sep=": ")
-    if command in ("deliver", "track"):
+    if command in ("deliver", "track") and "RECORDS_ONLY" not in os.environ:
         from sparse_digits import track
 
         track.PATIENCE = int(os.environ.get("PATIENCE", track.PATIENCE))
@@ -197,11 +197,13 @@ def artifacts_of(client, run_id, folder=""):
     return sorted(re.sub(r"timestamp.*(?=\.|\+)", "timestamp", path) for path in paths)
 
 
-def shown(root):
-    """Return all that a store shows, by experiment, but for MLflow's ids and the time of delivery."""
+def shown(root, only=None):
+    """Return all that a store (or one experiment) shows, but for MLflow's ids and the time of delivery."""
     client = client_of(root)
     store = {}
     for experiment in client.search_experiments():
+        if only not in {None, experiment.name}:
+            continue
         runs = []
         for run in client.search_runs([experiment.experiment_id], max_results=1000):
             tags = {key: value for key, value in run.data.tags.items() if key != track.BEGUN}

@@ -2,6 +2,7 @@
 
 import argparse
 import configparser
+import gc
 import json
 import os
 import shutil
@@ -111,7 +112,7 @@ def track(_: argparse.Namespace) -> None:
 
 
 def record(arguments: argparse.Namespace) -> None:
-    """Put the result of the run that ends now into records/ (dvc.yaml calls it)."""
+    """Put the result of the run that ends now into records/; then deliver (dvc.yaml calls it)."""
     from sparse_digits.model import made_with
     from sparse_digits.results import record_run
 
@@ -124,18 +125,16 @@ def record(arguments: argparse.Namespace) -> None:
             "To record it: sparse-digits track",
             file=sys.stderr,
         )
-
-
-def deliver(_: argparse.Namespace) -> None:
-    """Send to MLflow every record that it lacks (dvc.yaml calls it)."""
     _deliver(0)
 
 
 def verify(arguments: argparse.Namespace) -> None:
     """Compute a recorded result again in a temporary clone and compare it byte for byte."""
+    root = _main_root()
+    from sparse_digits import view
     from sparse_digits.verify import verify
 
-    raise SystemExit(0 if verify(arguments.run_id, _main_root()) else 1)
+    raise SystemExit(0 if verify(arguments.run_id, root, view.VIEW) else 1)
 
 
 def status(arguments: argparse.Namespace) -> None:
@@ -153,7 +152,7 @@ def check(_: argparse.Namespace) -> None:
     print(f"{params.FILE}: no fault")
 
 
-COMMANDS = (repro, sweep, demo, ui, track, status, verify, check, record, deliver)
+COMMANDS = (repro, sweep, demo, ui, track, status, verify, check, record)
 
 
 def project() -> Path:
@@ -166,12 +165,17 @@ def project() -> Path:
 
 
 def _deliver(failure: int) -> int:
-    """Deliver; return 0, or `failure` if records wait still."""
-    if "RECORDS_ONLY" in os.environ:
-        return 0
+    """Send to MLflow every record that it lacks; return 0, or `failure` if records wait still."""
+    from sparse_digits.record import folders
+
     root = _main_root()
+    if "RECORDS_ONLY" in os.environ or not folders(root):
+        return 0
+    gc.disable()  # a fifth of what these imports take goes into looking for garbage that is not there
     from sparse_digits import track, view
 
+    gc.freeze()
+    gc.enable()
     return failure if track.deliver(root, view.VIEW, status=failure) else 0
 
 
@@ -212,7 +216,22 @@ def _dvc_repro(folder: Path, environment: dict[str, str] | None = None, *targets
         command, cwd=folder, env=os.environ | {"PATH": path} | (environment or {}), check=False
     )
     if done.returncode:
+        _tell_way_out(folder)
         raise SystemExit(done.returncode)
+
+
+def _tell_way_out(folder: Path) -> None:
+    """Say what to do if it is dvc.lock that `dvc repro` failed for: DVC's own message does not."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    from sparse_digits.results import way_out
+
+    try:
+        with Repo(str(folder)) as repo:
+            list(repo.index.stages)
+    except DvcException as error:
+        print(f"{error}{way_out(error)}", file=sys.stderr)
 
 
 def _made_otherwise(root: Path, asked: params.Params) -> list[str]:

@@ -84,6 +84,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 def reason(error: BaseException) -> str:
     """Return the first line of what an exception says, or its name if it says nothing."""
     said = error.reason if isinstance(error, URLError) else error
+    said = getattr(said, "strerror", None) or said  # without the number
     return next(iter(str(said).splitlines()), "") or type(error).__name__
 
 

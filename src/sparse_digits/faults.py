@@ -1,7 +1,8 @@
 """Faults in what the user gave or in the place where it runs: one message, status 2, no traceback."""
 
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -10,12 +11,15 @@ class Fault(Exception):  # noqa: N818 - a fault is the user's, an error would be
 
 
 @contextmanager
-def told(*afterwards: str) -> Iterator[None]:
+def told(afterwards: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Run the body; end the program with a message and status 2 if it meets a `Fault` or the disk fails.
 
-    `afterwards` are further lines of that message. Ctrl-C ends it with status 130, as a shell's commands do.
+    `afterwards` may print more, after the message. Ctrl-C ends it with status 130, as a shell's commands do.
     Anything else is a fault in the program and shows its traceback.
     """
+    importing = signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # as the package has set it
+    if importing:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except Fault as fault:
@@ -27,5 +31,9 @@ def told(*afterwards: str) -> Iterator[None]:
         message = f"{error.filename or 'a file'}: {error.strerror or error}"
     else:
         return
-    print("\n".join([message, *afterwards]), file=sys.stderr)
+    finally:
+        if importing:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    print(message, file=sys.stderr, flush=True)
+    afterwards()
     raise SystemExit(2)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, MappingNode, Node
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from sparse_digits.faults import Fault
 
@@ -140,6 +140,10 @@ def read(path: Path = FILE) -> Params:
         lines = dict(_lines(YAML().compose(StringIO(text))))
     except FileNotFoundError:
         raise Fault(f"{path}: no such file in {Path.cwd()}") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}"
+        raise Fault(f"{path}: expected YAML, found a fault in {place}: {error.problem}") from None
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise Fault(f"{path}: expected YAML, but {' '.join(str(error).split())}") from None
     if values is None:

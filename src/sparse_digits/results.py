@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dvc.dependency.param import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.repo.graph import collect_pipeline
 from dvc.utils.serialize import PARSERS
 from dvc_data.hashfile import load
 from dvc_data.hashfile.build import build
@@ -97,14 +98,11 @@ def results(address: str, made_with: MadeWith) -> Iterator[tuple[str, Found | st
         yield f"experiment {name}", attempt("lock", name, commit)
     locked = attempt("lock")
     unlocked = attempt("note")  # a run that was killed after the work and before DVC wrote dvc.lock
-    if isinstance(unlocked, str):
+    known = locked.record.result if isinstance(locked, Found) else None
+    if known or isinstance(unlocked, str):
         yield "workspace", locked
-    elif isinstance(locked, str):
-        yield "workspace", unlocked
-    else:
-        yield "workspace", locked
-        if unlocked.record.result != locked.record.result:
-            yield "workspace, not in dvc.lock", unlocked
+    if isinstance(unlocked, Found) and unlocked.record.result != known:
+        yield "workspace, not in dvc.lock", unlocked
 
 
 @contextlib.contextmanager
@@ -113,7 +111,17 @@ def _told() -> Iterator[None]:
     try:
         yield
     except DvcException as error:
-        raise NotRecorded(" ".join(str(error).split())) from error
+        raise NotRecorded(" ".join(str(error).split()) + way_out(error)) from error
+
+
+def way_out(error: DvcException) -> str:
+    """Return what brings back a lock that DVC was interrupted in writing, if that is the error."""
+    path = Path(getattr(error, "path", "")).as_posix()
+    if not path.endswith("dvc.lock"):
+        return ""
+    return (
+        f". DVC was interrupted as it wrote it. What brings it back: git checkout {path} (or rm, without git)"
+    )
 
 
 def _find(
@@ -136,7 +144,8 @@ def _find(
     used = {
         (stage, _path(repo, dep)): _md5(repo, dep, live=stage is live)
         for stage in line
-        for dep in _files(stage)
+        for dep in stage.deps
+        if stage.cmd and not isinstance(dep, ParamsDependency)
     }
     for (stage, path), md5 in used.items():
         if made.get(path, md5) != md5:
@@ -168,7 +177,7 @@ def _find(
         paths = {path for _, path in used if path not in made} | {stage.path for stage in line}
         code = note.code(Path(repo.root_dir), sorted(paths))
         environment = note.environment()
-    first = [stage for stage in line if not _upstream(stage, line)]
+    first = [stage for stage in line if not repo.index.graph[stage]]
     record = Record(
         result="",
         stage=address,
@@ -217,30 +226,10 @@ def _kept(
 
 def _lineage(repo: Repo, address: str) -> list["Stage"]:
     """Return the stage and all upstream of it, upstream first."""
-    line: list[Stage] = []
-
-    def visit(stage: "Stage") -> None:
-        for maker in _upstream(stage, repo.index.stages):
-            if maker not in line:
-                visit(maker)
-        line.append(stage)
-
-    found = [stage for stage in repo.index.stages if address_of(repo, stage) == address]
-    if not found:
-        raise NotRecorded(f"dvc.yaml has no stage {address}")
-    visit(found[0])
-    return line
-
-
-def _upstream(stage: "Stage", stages: Sequence["Stage"]) -> list["Stage"]:
-    """Return the stages that wrote what this one read, or a folder around it, or a file in it."""
-    read = [Path(dep.fs_path) for dep in _files(stage)]
-    return [
-        other
-        for other in stages
-        for made in (Path(out.fs_path) for out in other.outs)
-        if any(path.is_relative_to(made) or made.is_relative_to(path) for path in read)
-    ]
+    for stage in repo.index.stages:
+        if address_of(repo, stage) == address:
+            return list(collect_pipeline(stage, repo.index.graph))
+    raise NotRecorded(f"dvc.yaml has no stage {address}")
 
 
 def _md5(repo: Repo, out: "Output", *, live: bool) -> str:
@@ -361,11 +350,6 @@ def _note(repo: Repo, stage: "Stage", root: Path, made: Mapping[str, str]) -> di
         if told := note.read(place, md5s):
             return {key: value for key, value in told.items() if key != "outputs"}
     return None
-
-
-def _files(stage: "Stage") -> list["Output"]:
-    """Return the files and folders that a stage's command depends on."""
-    return [dep for dep in stage.deps if stage.cmd and not isinstance(dep, ParamsDependency)]
 
 
 def address_of(repo: Repo, stage: "Stage") -> str:

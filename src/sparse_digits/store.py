@@ -30,11 +30,16 @@ class Store:
         if uri.startswith("sqlite:///"):  # relative: to the main repository, not to an experiment's folder
             path, mark, options = uri.removeprefix("sqlite:///").partition("?")
             file = root / unquote(path)
-            # SQLAlchemy unquotes; MLflow makes the folder of the quoted name: so no more than has to be.
-            uri = "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F") + mark + options
+            uri = sqlite(file) + mark + options
             return cls(uri, (file.parent / "mlartifacts").as_uri(), file.with_name(f"{file.name}.lock"), file)
         remote = uri.startswith(("http://", "https://", "databricks"))
         return cls(uri, None if remote else (root / "mlartifacts").as_uri(), lock)
+
+
+def sqlite(file: Path) -> str:
+    """Return the URI of a SQLite file."""
+    # SQLAlchemy unquotes; MLflow makes the folder of the quoted name: so no more than has to be.
+    return "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F")
 
 
 def shown(text: str) -> str:

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,7 @@ from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BA
 
 from sparse_digits import record
 from sparse_digits.record import Record
-from sparse_digits.store import Store, shown
+from sparse_digits.store import Store, shown, sqlite
 
 PATIENCE = 10  # seconds without an acknowledgement
 RESULT = "record.result"  # the tag that says which record a run shows
@@ -69,7 +69,7 @@ def deliver(root: Path, view: View, *, status: int = 0) -> int:
         return 0
     store = Store.of(root)
     reasons: list[str] = []
-    watch = _Watch(lambda reason: _warn(len(waiting), store.uri, reason), status)
+    watch = _watch(lambda reason: _warn(len(waiting), store.uri, reason), status)
     try:
         with _quiet(), watch, FileLock(store.lock):
             client = _connect(store, root)
@@ -80,18 +80,17 @@ def deliver(root: Path, view: View, *, status: int = 0) -> int:
                     else:
                         waiting.remove(folder)
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a library does, the result is kept
-        reasons.insert(0, _said(error))
+        reasons.insert(0, said(error))
     if waiting:
         _warn(len(waiting), store.uri, reasons[0])
     return len(waiting)
 
 
-def initialise(root: Path) -> Store:
-    """Make the store if it is not there, under the lock; return it."""
+def initialise(root: Path) -> None:
+    """Make the store's tables if they are not there, as the first delivery would."""
     store = Store.of(root)
     with _quiet(), FileLock(store.lock):
         _connect(store, root)
-    return store
 
 
 @contextmanager
@@ -103,18 +102,8 @@ def connected(root: Path, give_up: Callable[[str], None]) -> Iterator[MlflowClie
     store = Store.of(root)
     if store.file and not store.file.exists():
         raise FileNotFoundError("there is no store yet")
-    with _quiet(), _Watch(give_up, 1):
+    with _quiet(), _watch(give_up, 1):
         yield _connect(store, root)
-
-
-def values_of(result: Record) -> tuple[dict[str, float], dict[str, str]]:
-    """Return a record's metrics and params by the names, and in the form, that its run has.
-
-    A metric has six significant digits: MLflow's tables show whatever there is.
-    """
-    seconds = {f"seconds_{stage}": told["seconds"] for stage, told in result.stages.items() if told}
-    metrics = {_name(key): float(f"{value:.6g}") for key, value in (result.metrics | seconds).items()}
-    return metrics, {_name(key): str(value)[:MAX_PARAM_VAL_LENGTH] for key, value in result.params.items()}
 
 
 def runs_of(client: MlflowClient, experiment_id: str, result: str = "") -> list[Run]:
@@ -175,7 +164,7 @@ def _record(
             _send(client, experiment_id, result, folder, view, owner)
         except Exception as error:  # noqa: BLE001 - of whatever kind, the other records may be sent
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
-            reason = _said(error)
+            reason = said(error)
         if result.result in _settle(client, runs_of(client, experiment_id, result.result), owner):
             return None
     return reason
@@ -220,16 +209,21 @@ def _remove(client: MlflowClient, run: Run) -> None:
 def _send(
     client: MlflowClient, experiment_id: str, result: Record, folder: Path, view: View, owner: str
 ) -> None:
-    """Make a record's run: what every pipeline has, and what the view adds."""
+    """Make a record's run: what every pipeline has, and what the view adds.
+
+    A metric has six significant digits: MLflow's tables show whatever there is.
+    """
     end = int(datetime.fromisoformat(result.created).timestamp() * 1000)
-    values, texts = values_of(result)
-    start = end - int(sum(told["seconds"] for told in result.stages.values() if told) * 1000)
+    seconds = {f"seconds_{stage}": told["seconds"] for stage, told in result.stages.items() if told}
+    start = end - int(sum(seconds.values()) * 1000)
+    values = result.metrics | seconds
     tags = _tags(result) | {OWNER: owner, BEGUN: repr(time.time())}
     run = client.create_run(experiment_id, start, tags, view.title(result))
     run_id = run.info.run_id
     try:
-        metrics = [Metric(key, value, end, 0) for key, value in values.items()]
-        params = [Param(key, value) for key, value in texts.items()]
+        metrics = [Metric(key, float(f"{value:.6g}"), end, 0) for key, value in _named(values).items()]
+        texts = _named(result.params).items()
+        params = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in texts]
         for i in range(0, max(len(metrics), len(params)), MAX_PARAMS_TAGS_PER_BATCH):
             part = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
             client.log_batch(run_id, metrics[part], params[part])
@@ -263,13 +257,22 @@ def _tags(result: Record) -> dict[str, str]:
     return {name: value[:MAX_TAG_VAL_LENGTH] for name, value in tags.items() if value}
 
 
-def _name(key: str) -> str:
-    """Return a name that MLflow takes."""
-    return re.sub(r"[^\w.\- :/]", "_", key)[:250]
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by names that MLflow takes."""
+    return {re.sub(r"[^\w.\- :/]", "_", key)[:250]: value for key, value in values.items()}
 
 
-def _said(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+def said(error: BaseException) -> str:
+    """Return in a line what went wrong: with a connection, what is at the bottom of it."""
+    text, chain = str(error), [error]
+    while inner := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(inner)
+    if any(isinstance(one, requests.RequestException) for one in chain):
+        error = chain[-1]
+        while error.args and isinstance(error.args[-1], BaseException):
+            error = error.args[-1]
+        text = getattr(error, "strerror", None) or str(error)
+    return text.strip().partition("\n")[0] or type(error).__name__
 
 
 def _warn(waiting: int, uri: str, reason: str) -> None:
@@ -283,9 +286,18 @@ def _warn(waiting: int, uri: str, reason: str) -> None:
 
 
 def _connect(store: Store, root: Path) -> MlflowClient:
-    """Return a client of the store; its schema is made if the file is new."""
+    """Return a client of the store. A SQLite file that is not there is made, by whoever holds the lock.
+
+    It gets its name when it has its tables: of two processes that make them in one file, one fails.
+    """
     mlflow.set_tracking_uri(store.uri)
     with contextlib.chdir(root):  # MLflow gives its Default experiment a place in the working directory
+        if store.file and not store.file.exists():
+            draft = store.file.with_name(f"{store.file.name}.new")
+            for left in (draft, draft.with_name(f"{draft.name}-journal")):  # by a process that was killed
+                left.unlink(missing_ok=True)
+            MlflowClient(sqlite(draft)).search_experiments(max_results=1)
+            draft.rename(store.file)
         client = MlflowClient(store.uri)
         client.search_experiments(max_results=1)
     with contextlib.suppress(OSError):  # MLflow made the folder that the quoted URI seems to name: empty
@@ -299,7 +311,7 @@ def _quiet() -> Iterator[None]:
     before = dict(os.environ)  # MLflow puts the store's address there, which the next delivery would obey
     os.environ |= {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # _Watch is quicker
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # _watch is quicker
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -318,49 +330,42 @@ def _quiet() -> Iterator[None]:
         os.environ |= before
 
 
-class _Watch:
-    """Ends the process, with a warning, when requests are out and none is answered for too long.
+@contextmanager
+def _watch(warn: Callable[[str], None], status: int) -> Iterator[None]:
+    """End the process, after a warning, when requests are out and none is answered for too long.
 
     A thread does it, because nothing else gets out of a name look-up, a connection or a trickle of bytes that
     does not end. Imports, locks and other processes are waited for.
     """
+    send, lock, done = requests.Session.send, threading.Lock(), threading.Event()
+    out, last = 0, 0.0  # requests, as MLflow sends artifacts from several threads; when one was answered
 
-    def __init__(self, warn: Callable[[str], None], status: int) -> None:
-        self._warn = warn
-        self._status = status
-        self._out = 0  # requests: MLflow sends artifacts from several threads
-        self._last = 0.0  # when one was answered, or the first one went out
-        self._lock = threading.Lock()
-        self._done = threading.Event()
+    def count(change: int) -> None:
+        nonlocal out, last
+        with lock:
+            if change < 0 or not out:
+                last = time.monotonic()
+            out += change
 
-    def _wait(self) -> None:
-        while not self._done.wait(0.25):
-            if self._out and time.monotonic() - self._last > PATIENCE:
-                self._warn(f"no answer for {PATIENCE} s")
-                os._exit(self._status)
+    def watched(
+        session: requests.Session, request: requests.PreparedRequest, **options: Any
+    ) -> requests.Response:
+        count(1)
+        try:
+            return send(session, request, **options)
+        finally:
+            count(-1)
 
-    def _count(self, change: int) -> None:
-        with self._lock:
-            if change < 0 or not self._out:
-                self._last = time.monotonic()
-            self._out += change
+    def wait() -> None:
+        while not done.wait(0.25):
+            if out and time.monotonic() - last > PATIENCE:
+                warn(f"no answer for {PATIENCE} s")
+                os._exit(status)
 
-    def __enter__(self) -> None:
-        send = requests.Session.send
-
-        def watched(
-            session: requests.Session, request: requests.PreparedRequest, **options: Any
-        ) -> requests.Response:
-            self._count(1)
-            try:
-                return send(session, request, **options)
-            finally:
-                self._count(-1)
-
-        requests.Session.send = watched  # type: ignore[method-assign, assignment] # all of MLflow's pass it
-        self._send = send
-        threading.Thread(target=self._wait, daemon=True).start()
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        requests.Session.send = self._send  # type: ignore[method-assign] # as it was
+    requests.Session.send = watched  # type: ignore[method-assign, assignment] # all of MLflow's pass it
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+        requests.Session.send = send  # type: ignore[method-assign] # as it was

@@ -118,13 +118,17 @@ def serve(root: Path, port: int = 5000) -> int:
     if store.uri.startswith(("http://", "https://", "databricks")):
         print(f"MLFLOW_TRACKING_URI names a server, which has these pages itself: {shown(store.uri)}")
         return 0
+    print("Waiting for MLflow; it takes some seconds, and longer where the store is new.", flush=True)
+    if store.file and not store.file.exists():
+        from sparse_digits import track  # noqa: PLC0415 - seconds that only a new store takes
+
+        track.initialise(root)
     chosen = free_port(port)
     asked: list[object] = []  # to end; an exception from a signal could lose a server that just began
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *signal_and_frame: asked.append(signal_and_frame))
     if chosen != port:
         print(f"Port {port} is taken; MLflow gets {chosen}.", flush=True)
-    print("Waiting for MLflow; it takes some seconds, and longer where the store is new.", flush=True)
     with tempfile.TemporaryFile() as log, running(store, chosen, log) as server:
         deadline, said = time.monotonic() + PATIENCE, False
         while server.poll() is None and not asked and (said or time.monotonic() < deadline):

@@ -15,7 +15,7 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Run
 from ruamel.yaml import YAML
 
-from sparse_digits import note, record, results, track
+from sparse_digits import anew, note, record, results, track
 from sparse_digits.faults import Fault
 from sparse_digits.record import Record
 from sparse_digits.store import Store, shown
@@ -37,7 +37,7 @@ class Compared:
         return f"{self.what:44} {_short(self.recorded):>{WIDTH}} {_short(self.found):>{WIDTH}}  {same}"
 
 
-def verify(name: str, root: Path) -> bool:
+def verify(name: str, root: Path, view: track.View) -> bool:
     """Verify a record by a prefix of its digest, or a run by its id; print what was compared.
 
     Returns whether all of it could be compared and is the same. Raises `Fault` if there is no such record.
@@ -50,7 +50,7 @@ def verify(name: str, root: Path) -> bool:
         except ValueError as damage:
             raise Fault(f"{folder}: expected a whole record, but {damage}") from None
         print(f"Record {result.result} in the experiment {result.experiment}")
-        compared = list(_in_store(client, run, result)) if client and run else []
+        compared = list(_in_store(client, run, result, folder, view)) if client and run else []
     if not run:
         print("No run in MLflow shows it.")
     here = note.environment()
@@ -81,7 +81,7 @@ def _client(stack: contextlib.ExitStack, root: Path) -> MlflowClient | None:
     try:
         return stack.enter_context(track.connected(root, give_up))
     except Exception as error:  # noqa: BLE001 - whatever the store's trouble is, the record can be verified
-        give_up(shown(str(error).partition("\n")[0]))
+        give_up(shown(track.said(error)))
         return None
 
 
@@ -109,29 +109,19 @@ def _run_of(client: MlflowClient, folder: Path) -> Run | None:
     return next((run for run in runs if run.info.lifecycle_stage == "active"), None)
 
 
-def _in_store(client: MlflowClient, run: Run, result: Record) -> Iterator[Compared]:
-    """Compare the run with its record: whoever changed one of them changed it after the delivery."""
+def _in_store(
+    client: MlflowClient, run: Run, result: Record, folder: Path, view: track.View
+) -> Iterator[Compared]:
+    """Compare the run with a new one of its record: whoever changed it did so after the delivery."""
     yield Compared("run: status", "FINISHED", run.info.status)
-    metrics, params = track.values_of(result)
-    for kind, expected, values in (
-        ("params", params, run.data.params),
-        ("metrics", metrics, run.data.metrics),
-    ):
-        differing = [key for key, value in expected.items() if values.get(key) != value]
-        same = f"{len(expected) - len(differing)} values"
-        yield Compared(f"run: {kind}", same, same)
-        for key in differing:
-            yield Compared(f"run: {key}", expected[key], values.get(key))
-    with tempfile.TemporaryDirectory() as folder:
-        for path, md5 in result.outputs.items():
-            if set("#%?") & set(path):
-                print(f"MLflow does not hand out a file with such a name: {path}")
-                continue
-            try:
-                there = note.md5(Path(client.download_artifacts(run.info.run_id, path, folder)))
-            except (MlflowException, OSError):
-                there = None
-            yield Compared(f"run: {path}", md5, there)
+    expected, found = anew.expected(folder, view), anew.shown(client, run)
+    differing = [key for key, value in expected.items() if found.get(key) != value]
+    same = f"{len(expected) - len(differing)} things"
+    yield Compared("run: values, files, models", same, same)
+    for key in differing:
+        yield Compared(f"run: {key}", expected[key], found.get(key))
+    for path in result.outputs.keys() - expected.keys():
+        print(f"MLflow does not hand out a file with such a name: {path}")
 
 
 def _why_not(result: Record, root: Path) -> str:
