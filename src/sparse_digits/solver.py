@@ -49,6 +49,8 @@ GRID_TOL = 1.5e-2  # relative duality gap of a grid point: it is only a start
 STILL = 1.0  # a row counts once its residual has moved by this part of the target
 ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself, and ten sums of 32 rows
 MOST = 0.3  # the largest target
+CROWDED = 1.5  # working columns are chosen afresh when there are so many times those that are wanted
+LIKELY = 0.8  # and all taken whose gradient is above this part of lambda
 BROAD = 0.25  # the part of all gradients that is not made singly
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
 DEPTH = 5  # sweeps for one extrapolation
@@ -428,7 +430,12 @@ def extrapolated(problem: Problem, origin: Point) -> Point:
             point = replace(
                 point, V=origin.V.copy(), eta=origin.eta.copy(), e=origin.e.copy(), shift=origin.shift
             )
-    point.take(problem, wanted | (point.V != 0))
+    wanted |= point.V != 0
+    likely = wanted | (np.abs(point.gradient) >= LIKELY * lam * problem.unit)
+    for k, work in enumerate(point.working):
+        if work.columns.size > CROWDED * np.count_nonzero(likely[k]):
+            point.working[k], wanted[k] = Working.none(problem), likely[k]
+    point.take(problem, wanted)
     point.before = replace(origin, before=None, working=[])
     return point
 
@@ -474,6 +481,7 @@ class History:
     V: Floats  # (DEPTH, K, columns)
     eta: Floats  # (DEPTH, K, rows)
     length: int = 0
+    worst: float = np.inf  # the violation that the last sweep met
 
     @classmethod
     def of(cls, point: Point) -> History:
@@ -629,16 +637,14 @@ def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[P
 
 
 def reach(
-    problem: Problem, point: Point, target: float, sweeps: int, *, extrapolate: bool
+    problem: Problem, point: Point, history: History, target: float, sweeps: int, *, extrapolate: bool
 ) -> tuple[Point, int]:
     """Return the point after at most so many sweeps until the violation is foreseen to be at `target`."""
-    last, history = np.inf, History.of(point)
     for done in range(1, sweeps + 1):
         start = point.V.copy()
-        worst = sweep(problem, point, target)
-        if worst * max(FALL, worst / last) <= target and worst < last:
+        last, history.worst = history.worst, sweep(problem, point, target)
+        if history.worst * min(1.0, max(FALL, history.worst / last)) <= target:
             return point, done
-        last = worst
         if extrapolate:
             history.add(start, point)
             point = anderson(problem, point, history)
@@ -647,10 +653,11 @@ def reach(
 
 def grid_point(problem: Problem, point: Point, tol: float, max_iter: int) -> Point:
     """Return the solution from the start `point`, uncertified, with the whole of its gradient."""
-    sweeps, target, given = 0, MOST, point.reference
+    sweeps, target, given, history = 0, MOST, point.reference, History.of(point)
     while True:
         target = min(target, target_for(problem, point, tol))
-        point, more = reach(problem, point, target, min(PATIENCE, max_iter - sweeps), extrapolate=True)
+        allowed = min(PATIENCE, max_iter - sweeps)
+        point, more = reach(problem, point, history, target, allowed, extrapolate=True)
         sweeps += more
         point, R = _with_best_intercepts(problem, point, 1e-2 * tol)
         if point.reference is given:
@@ -674,13 +681,13 @@ def target_for(problem: Problem, point: Point, tol: float) -> float:
 
 def solve(problem: Problem, point: Point, tol: float, max_iter: int) -> tuple[Certificate, int]:
     """Return the certified solution from the start `point` and the number of sweeps."""
-    sweeps, target, gap, extrapolate = 0, MOST, np.inf, True
+    sweeps, target, gap, extrapolate, history = 0, MOST, np.inf, True, History.of(point)
     if point.before is None:
         return certify(problem, point, tol, last=True)[1], 0
     while True:
         target = min(target, target_for(problem, point, tol))
         allowed = min(PATIENCE, max_iter - sweeps)
-        point, more = reach(problem, point, target, allowed, extrapolate=extrapolate)
+        point, more = reach(problem, point, history, target, allowed, extrapolate=extrapolate)
         sweeps += more
         point, certificate = certify(problem, point, tol, last=sweeps >= max_iter)
         if certificate.gap <= tol or sweeps >= max_iter:
