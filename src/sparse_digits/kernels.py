@@ -322,13 +322,13 @@ def scores(X, starts, columns, weights, b, out):
 
 @kernel
 def over(w, tau, s):
-    """np.flatnonzero(w > tau * s), filled up with the last row, which is empty, to a multiple of 4."""
-    rows, m = np.full(w.size + 3, w.size - 1), 0
+    """np.flatnonzero(w > tau * s), filled up with the last row, which is empty, to a multiple of 8."""
+    rows, m = np.full(w.size + 7, w.size - 1), 0
     for i in range(w.size):
         if w[i] > tau * s[i]:
             rows[m] = i
             m += 1
-    return rows[: -(-m // 4) * 4]
+    return rows[: -(-m // 8) * 8]
 
 
 @kernel
@@ -346,24 +346,27 @@ def pack(columns, chosen, at, packed):
 def gram(packed, w, heavy, old, m, G):
     """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m]; its mirror image too.
 
-    heavy : the rows that count, a multiple of 4.  old and m multiples of 4.  The diagonal counts all rows.
+    heavy : the rows that count, a multiple of 8.  old and m even.  The diagonal counts all rows.
     """
     G[old:m, :m] = 0
-    for q in range(0, heavy.size, 4):
-        i0, i1, i2, i3 = heavy[q], heavy[q + 1], heavy[q + 2], heavy[q + 3]
-        x0, x1, x2, x3 = packed[i0], packed[i1], packed[i2], packed[i3]
-        w0, w1, w2, w3 = w[i0], w[i1], w[i2], w[i3]
-        for a in range(old, m, 4):
-            g0, g1, g2, g3 = G[a], G[a + 1], G[a + 2], G[a + 3]
+    for q in range(0, heavy.size, 8):
+        x0, x1, x2, x3 = packed[heavy[q]], packed[heavy[q + 1]], packed[heavy[q + 2]], packed[heavy[q + 3]]
+        x4, x5, x6, x7 = packed[heavy[q + 4]], packed[heavy[q + 5]], packed[heavy[q + 6]], packed[heavy[q + 7]]
+        w0, w1, w2, w3 = w[heavy[q]], w[heavy[q + 1]], w[heavy[q + 2]], w[heavy[q + 3]]
+        w4, w5, w6, w7 = w[heavy[q + 4]], w[heavy[q + 5]], w[heavy[q + 6]], w[heavy[q + 7]]
+        for a in range(old, m, 2):
+            g, h = G[a], G[a + 1]
             a0, a1, a2, a3 = w0 * x0[a], w1 * x1[a], w2 * x2[a], w3 * x3[a]
+            a4, a5, a6, a7 = w4 * x4[a], w5 * x5[a], w6 * x6[a], w7 * x7[a]
             b0, b1, b2, b3 = w0 * x0[a + 1], w1 * x1[a + 1], w2 * x2[a + 1], w3 * x3[a + 1]
-            c0, c1, c2, c3 = w0 * x0[a + 2], w1 * x1[a + 2], w2 * x2[a + 2], w3 * x3[a + 2]
-            d0, d1, d2, d3 = w0 * x0[a + 3], w1 * x1[a + 3], w2 * x2[a + 3], w3 * x3[a + 3]
-            for j in range(min(a + 4 + -(a + 4) % TILE, G.shape[1])):  # whole vectors
-                g0[j] += (a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])
-                g1[j] += (b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])
-                g2[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j])
-                g3[j] += (d0 * x0[j] + d1 * x1[j]) + (d2 * x2[j] + d3 * x3[j])
+            b4, b5, b6, b7 = w4 * x4[a + 1], w5 * x5[a + 1], w6 * x6[a + 1], w7 * x7[a + 1]
+            for j in range(min(a + 2 + -(a + 2) % TILE, G.shape[1])):  # whole vectors
+                g[j] += ((a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])) + (
+                    (a4 * x4[j] + a5 * x5[j]) + (a6 * x6[j] + a7 * x7[j])
+                )
+                h[j] += ((b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])) + (
+                    (b4 * x4[j] + b5 * x5[j]) + (b6 * x6[j] + b7 * x7[j])
+                )
     diagonal = np.zeros(m, packed.dtype)
     for i in range(packed.shape[0]):
         x, v = packed[i], w[i]
