@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from sparse_digits import solver
 from sparse_digits.objective import C_max
 from sparse_digits.solver import multinomial_l1_path
 
@@ -111,6 +112,22 @@ def test_on_mnist_a_path_of_twenty_points_is_certified(mnist):
 def test_on_mnist_the_seeds_hundredfold_c_converges(mnist):
     X, y = mnist
     assert holds(multinomial_l1_path(X, y, [1.0]), X, y, [1.0], 1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), moved=st.floats(0, 1), share=st.floats(0.3, 1))
+def test_no_column_is_screened_whose_gradient_exceeds_lambda(seed, moved, share):
+    X, y = problem(n=60, p=40, seed=seed)
+    data = solver.Problem.of(np.ascontiguousarray(X), y, np.ones(60), 1e-3)
+    point = solver.first_point(data)
+    point.lam *= share
+    R = (point.counted / np.where(data.s > 0, data.s, 1)) * (1 - moved)
+    largest = solver.with_gradient(data, point, R)
+    exact = (R * data.s) @ data.rows.astype(float)
+    over = np.abs(exact[:, : data.p]) > point.lam * data.unit[: data.p]
+    np.testing.assert_allclose(point.gradient[:, : data.p][over], exact[:, : data.p][over], atol=1e-12)
+    if over.any():
+        assert largest >= (np.abs(exact[:, : data.p]) / data.unit[: data.p]).max()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -269,7 +269,7 @@ def gradient(rows, R, part, out):
 
 @kernel
 def products(columns, R, classes, chosen, out):
-    """out[classes, chosen] = (R[classes] * columns[chosen]).sum(axis=1).  columns : (p, n), n a multiple of 8.
+    """out[classes, chosen] = (R[classes] * columns[chosen]).sum(axis=1).  columns : (p, 8 m).
 
     8 products, an eighth of the rows apart, are summed in the precision of `columns`, and these in float64.
     """
@@ -351,7 +351,12 @@ def gram(packed, w, heavy, old, m, G):
     G[old:m, :m] = 0
     for q in range(0, heavy.size, 8):
         x0, x1, x2, x3 = packed[heavy[q]], packed[heavy[q + 1]], packed[heavy[q + 2]], packed[heavy[q + 3]]
-        x4, x5, x6, x7 = packed[heavy[q + 4]], packed[heavy[q + 5]], packed[heavy[q + 6]], packed[heavy[q + 7]]
+        x4, x5, x6, x7 = (
+            packed[heavy[q + 4]],
+            packed[heavy[q + 5]],
+            packed[heavy[q + 6]],
+            packed[heavy[q + 7]],
+        )
         w0, w1, w2, w3 = w[heavy[q]], w[heavy[q + 1]], w[heavy[q + 2]], w[heavy[q + 3]]
         w4, w5, w6, w7 = w[heavy[q + 4]], w[heavy[q + 5]], w[heavy[q + 6]], w[heavy[q + 7]]
         for a in range(old, m, 2):
@@ -483,16 +488,27 @@ def step_slope(eta, move, t, shift, above, below, hit, s, e):
 
 
 @kernel
+def _model(w, s, packed, known, m, frozen, G):
+    """Make the Gram matrix of m columns where it is not known; afresh if w is far from the frozen weights."""
+    if distance(w, frozen) > MOVED * total(w):
+        frozen[:] = w
+        known = 0
+    if known < m:
+        gram(packed, frozen, over(frozen, LIGHT * total(frozen), s), known, m, G)
+    return m
+
+
+@kernel
 def class_step(
     hit, s, columns, unit, lam, target, still, above, below, shift,
     eta, e, counted, V, gradient, chosen, packed, G, known, frozen,
 ):  # fmt: skip
-    """Minimise over one class by Newton's quadratic model; return the violation met and how much of G is known.
+    """Minimise over one class by Newton's quadratic model; return the violation met, and the new `known`.
 
-    Class against the rest: p = e / (e + above + below), and p (1 - p) for the weights of the model. These bound
+    Against the rest: p = e / (e + above + below), and p (1 - p) for the weights of the model. These bound
     the curvature at the start only, so the slope at the end of the step decides whether it is taken whole.
-    G : (m, m), the Gram matrix of the working columns under the weights `frozen`, is made where it is not known.
-    The gradient counts only rows whose residual has moved by more than `still`. below += e.
+    The gradient counts only rows whose residual has moved by more than `still`. G is the Gram matrix of the
+    working columns under the weights `frozen`, as far as it is `known`. below += e.
     """
     r, w, move = np.empty(e.size), np.empty(e.size, packed.dtype), np.empty(e.size, packed.dtype)
     rows, change = np.empty(e.size, np.intp), np.empty(e.size, packed.dtype)
@@ -507,12 +523,7 @@ def class_step(
         gradient[chosen[q]] = g[q]
     worst = violation(g, coef, penalty, lam)
     if worst > SKIP * target:
-        weight = total(w)
-        if distance(w, frozen) > MOVED * weight:
-            frozen[:], known = w, 0
-        if known < m:
-            gram(packed, frozen, over(frozen, LIGHT * total(frozen), s), known, m, G)
-            known = m
+        known = _model(w, s, packed, known, m, frozen, G)
         new = coef.copy()
         descend(G, g, new, penalty, lam, INNER * worst, PASSES)
         step = new - coef

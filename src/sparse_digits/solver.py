@@ -14,7 +14,7 @@ of the code:
 4. `sweep`: class by class, Newton's quadratic model by coordinate descent on the Gram matrix.
 5. `anderson`: extrapolation over the last sweeps, kept if the objective falls.
 6. `certify`: the objective in float64 on the data as given, and a dual point that is feasible for them.
-7. `solve`: sweeps until the certificate holds.
+7. `grid_point`: sweeps until the violation is small; `solve`: until the certificate holds.
 
 Sources: glmnet for descent on a quadratic model over a path (Friedman, Hastie and Tibshirani 2010); strong
 rule (Tibshirani et al. 2012); dual point by scaled residuals (Ndiaye et al. 2017, section 3); Anderson
@@ -551,7 +551,7 @@ def certify(problem: Problem, point: Point, tol: float, *, last: bool) -> tuple[
     """
     lam = point.lam
     point, R = _with_best_intercepts(problem, point, 1e-4 * tol)
-    largest = _with_gradient(problem, point, R)
+    largest = with_gradient(problem, point, R)
     t = min(1.0, lam / largest) if largest > 0 else 1.0
     entropy = np.empty(R.shape[1])
     kernels.entropy(R, problem.hit, t, entropy)
@@ -567,11 +567,11 @@ def certify(problem: Problem, point: Point, tol: float, *, last: bool) -> tuple[
     return point, Certificate(coef, b - kernels.total(b) / len(b), primal, max(0.0, primal - dual) / primal)
 
 
-def _with_gradient(problem: Problem, point: Point, R: Floats) -> float:
+def with_gradient(problem: Problem, point: Point, R: Floats) -> float:
     """Count the residuals R in the gradient of `point`; return the largest on the data as given.
 
-    By Cauchy and Schwarz a column's gradient is within |x_j| |R - R'| of that of the reference's residuals R'.
-    One that so remains below lambda is left as it is, and not looked at unless it is a working column's.
+    By Cauchy and Schwarz a column's gradient is within |x_j| |R - R'| of the one at the reference's R'. Where
+    that cannot reach lambda it is left as it is there and limits nothing, unless the column is a working one.
     """
     p, limit, dtype = problem.p, point.lam * problem.unit, problem.rows.dtype
     hidden = ROUNDINGS * np.finfo(dtype).eps / 2 * problem.norms
@@ -664,7 +664,7 @@ def grid_point(problem: Problem, point: Point, tol: float, max_iter: int) -> Poi
             point.counted = R * problem.s
             refresh(problem, point)
         else:
-            _with_gradient(problem, point, R)
+            with_gradient(problem, point, R)
         penalty = point.lam * problem.unit
         worst = max(
             kernels.violation(g, v, penalty, point.lam) for g, v in zip(point.gradient, point.V, strict=True)
