@@ -101,6 +101,16 @@ def ours(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray, threads: int) -> tup
     return took, zip(found[-1].coef, found[-1].intercept, lambdas, strict=True)
 
 
+def growth(X: np.ndarray, y: np.ndarray, sizes: tuple[int, ...] = (5000, 20000, 60000)) -> None:
+    """Print the processor seconds of 20 points to lambda 0.02 for more and more rows, and per row."""
+    for n in sizes:
+        took, _ = ours(X[:n], y[:n], np.geomspace(0.2, 0.02, 20), 1)
+        print(
+            f"{n} rows, 20 points to lambda 0.02: {took[1]:.2f} s, {1e6 * took[1] / n:.0f} us a row",
+            flush=True,
+        )
+
+
 def cyanure(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> tuple[np.ndarray, Points]:
     """Return the seconds and the last point of cyanure, which has no path: one cold fit."""
     from cyanure.estimators import Classifier  # noqa: PLC0415 - may not be installed
@@ -202,6 +212,8 @@ def main() -> None:
                 f"| {peak:.0f} |",
                 flush=True,
             )
+    if full:
+        growth(everything, labels)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,37 @@ def test_a_float32_gradient_is_off_by_no_more_than_the_roundings_that_the_certif
     assert np.all(np.abs(out - R @ rows.astype(float)) <= charged)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products(dtype):
+    columns, R, out = normal(p, n, dtype=dtype), normal(K, n, dtype=dtype), np.zeros((K, p))
+    chosen = RNG.random((K, p)) < 0.4
+    kernels.products(columns, R, *np.nonzero(chosen), out)
+    np.testing.assert_allclose(out, np.where(chosen, R @ columns.T, 0), **close(dtype))
+
+
+def test_apart(s):
+    a, b = normal(2, K, n)
+    s[:5] = 0
+    expected = np.sqrt((((a - b) ** 2)[:, s > 0] / s[s > 0]).sum(axis=1))
+    np.testing.assert_allclose(kernels.apart(a, b, s), expected)
+
+
+def test_over(s):
+    w = RNG.random(n) / n
+    rows = kernels.over(w, 1.0, s)
+    found = np.flatnonzero(w > s)
+    np.testing.assert_array_equal(rows[: found.size], found)
+    assert rows.size % 8 == 0
+    assert np.all(rows[found.size :] == n - 1)
+
+
+def test_cross_and_blend():
+    stack, c, out = normal(4, K, n), normal(4), np.empty((K, n))
+    kernels.blend(c, stack, out)
+    np.testing.assert_allclose(out, np.tensordot(c, stack, 1), atol=1e-13)
+    np.testing.assert_allclose(kernels.cross(stack), np.tensordot(stack, stack, ((1, 2), (1, 2))))
+
+
 @pytest.mark.parametrize("rows", [n, n - 1, n - 3])
 def test_scores(rows):
     X, W, b = normal(rows, p), normal(K, p) * (RNG.random((K, p)) < 0.4), normal(K)
@@ -171,7 +202,7 @@ def test_pack(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("old", [0, 4, 8])
 def test_gram(dtype, old):
-    packed, w, heavy = normal(n, p, dtype=dtype), RNG.random(n).astype(dtype), np.arange(0, n, 2)
+    packed, w, heavy = normal(n, p, dtype=dtype), RNG.random(n).astype(dtype), np.arange(0, 64, 2)
     G = np.full((p, p), np.nan, dtype)
     G[:old, :old] = 7
     kernels.gram(packed, w, heavy, old, m, G)
@@ -237,11 +268,47 @@ def test_exponentials_residuals_and_entropy(height):
     np.testing.assert_allclose(
         loss, np.log(e.sum(axis=0)) - (eta - shift)[hit.argmax(axis=0), np.arange(height)], atol=1e-14
     )
+    assert kernels.losses(eta, e, hit, shift, np.full(height, 0.5)) == pytest.approx(loss.sum() / 2)
     kernels.residuals(e, hit, R)
     np.testing.assert_allclose(R, e / e.sum(axis=0) - hit, atol=1e-15)
     kernels.entropy(R, hit, 0.9, out)
     Q = hit + 0.9 * R
     np.testing.assert_allclose(out, -(Q * np.log(Q)).sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponentials_true(dtype):
+    rng = np.random.default_rng(5)
+    height, width, lam = 400, 16, 0.02
+    columns = rng.normal(size=(width, height)).astype(dtype)
+    columns[-1], columns[:, -1] = 0, 0  # the empty column and row
+    s = np.append(np.full(height - 1, 1 / (height - 1)), 0.0)
+    hit = columns[0] + 0.5 * rng.normal(size=height) > 1
+    above, e, eta, shift = np.full(height, 2.0), np.ones(height), np.zeros(height), np.zeros(height)
+    chosen, packed = np.arange(12), np.ascontiguousarray(columns.T)
+    V, counted, gradient, unit = np.zeros(width), np.zeros(height), np.zeros(width), np.ones(width)
+    G, frozen, known = np.zeros((width, width), dtype), np.zeros(height, dtype), 0
+
+    def objective():
+        return s @ (np.log(e + above) - np.where(hit, eta, np.log(above))) + lam * np.abs(V).sum()
+
+    before, violations = objective(), []
+    for _ in range(8):
+        below = np.zeros(height)
+        violation, known = kernels.class_step(
+            hit, s, columns, unit, lam, 1e-9, 0.0, above, below, shift,
+            eta, e, counted, V, gradient, chosen, packed, G, known, frozen,
+        )  # fmt: skip
+        violations.append(violation)
+        assert objective() < before or violation < 1e-5
+        before = objective()
+        np.testing.assert_array_equal(below, e)
+    np.testing.assert_allclose(eta, V @ columns, atol=1e-4)
+    np.testing.assert_allclose(e, np.exp(eta), rtol=1e-12)
+    np.testing.assert_allclose(gradient[:12], columns[:12] @ counted, atol=1e-5)
+    assert known == 12
+    assert violations[-1] < 1e-2 * violations[0]
+    assert not V[12:].any()
 
 
 def test_a_certain_row_has_no_entropy():

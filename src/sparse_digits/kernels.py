@@ -21,6 +21,13 @@ LANES = 32
 TILE = 16
 BLOCK = 1024  # rows of a combination that stay in the first-level cache
 
+SKIP = 0.3  # a class whose violation is below this part of the target waits
+INNER = 0.1  # coordinate descent stops at this part of the violation it began with
+PASSES = 200  # and after so many passes over the working columns
+MOVED = 0.2  # a Gram matrix is made afresh when its weights have moved by this part
+LIGHT = 0.1  # rows with less than this part of the mean weight are left out of it
+TINY = 1e-6  # the shortest part of a step
+
 
 @kernel
 def _exp(x):
@@ -95,6 +102,40 @@ def dot(a, b):
     for i in range(whole, a.size):
         total += a[i] * b[i]
     return total
+
+
+@kernel
+def total(a):
+    """a.sum(), in float64 and in a fixed order."""
+    lanes = np.zeros(LANES)
+    whole = a.size - a.size % LANES
+    for i in range(0, whole, LANES):
+        u = a[i : i + LANES]
+        for j in range(LANES):
+            lanes[j] += u[j]
+    out = 0.0
+    for j in range(LANES):
+        out += lanes[j]
+    for i in range(whole, a.size):
+        out += a[i]
+    return out
+
+
+@kernel
+def distance(a, b):
+    """np.abs(a - b).sum(), in float64 and in a fixed order."""
+    lanes = np.zeros(LANES)
+    whole = a.size - a.size % LANES
+    for i in range(0, whole, LANES):
+        u, v = a[i : i + LANES], b[i : i + LANES]
+        for j in range(LANES):
+            lanes[j] += abs(np.float64(u[j]) - np.float64(v[j]))
+    out = 0.0
+    for j in range(LANES):
+        out += lanes[j]
+    for i in range(whole, a.size):
+        out += abs(np.float64(a[i]) - np.float64(b[i]))
+    return out
 
 
 @kernel
@@ -227,6 +268,38 @@ def gradient(rows, R, part, out):
 
 
 @kernel
+def products(columns, R, classes, chosen, out):
+    """out[classes, chosen] = (R[classes] * columns[chosen]).sum(axis=1).  columns : (p, 8 m).
+
+    8 products, an eighth of the rows apart, are summed in the precision of `columns`, and these in float64.
+    """
+    n = R.shape[1] // 8
+    part = np.empty(n, columns.dtype)
+    for q in range(chosen.size):
+        x, r = columns[chosen[q]], R[classes[q]]
+        x0, x1, x2, x3 = x[:n], x[n : 2 * n], x[2 * n : 3 * n], x[3 * n : 4 * n]
+        x4, x5, x6, x7 = x[4 * n : 5 * n], x[5 * n : 6 * n], x[6 * n : 7 * n], x[7 * n :]
+        r0, r1, r2, r3 = r[:n], r[n : 2 * n], r[2 * n : 3 * n], r[3 * n : 4 * n]
+        r4, r5, r6, r7 = r[4 * n : 5 * n], r[5 * n : 6 * n], r[6 * n : 7 * n], r[7 * n :]
+        for i in range(n):
+            part[i] = ((x0[i] * r0[i] + x1[i] * r1[i]) + (x2[i] * r2[i] + x3[i] * r3[i])) + (
+                (x4[i] * r4[i] + x5[i] * r5[i]) + (x6[i] * r6[i] + x7[i] * r7[i])
+            )
+        out[classes[q], chosen[q]] = total(part)
+
+
+@kernel
+def apart(a, b, s):
+    """np.sqrt((((a - b) ** 2)[:, s > 0] / s[s > 0]).sum(axis=1))."""
+    out, lanes = np.empty(a.shape[0]), np.empty(a.shape[1])
+    for k in range(a.shape[0]):
+        for i in range(s.size):
+            lanes[i] = (a[k, i] - b[k, i]) * (a[k, i] - b[k, i]) / s[i] if s[i] > 0.0 else 0.0
+        out[k] = total(lanes)
+    return np.sqrt(out)
+
+
+@kernel
 def scores(X, starts, columns, weights, b, out):
     """out[:, : len(X)] = W @ X.T + b[:, None].
 
@@ -248,6 +321,17 @@ def scores(X, starts, columns, weights, b, out):
 
 
 @kernel
+def over(w, tau, s):
+    """np.flatnonzero(w > tau * s), filled up with the last row, which is empty, to a multiple of 8."""
+    rows, m = np.full(w.size + 7, w.size - 1), 0
+    for i in range(w.size):
+        if w[i] > tau * s[i]:
+            rows[m] = i
+            m += 1
+    return rows[: -(-m // 8) * 8]
+
+
+@kernel
 def pack(columns, chosen, at, packed):
     """packed[:, at : at + m] = columns[chosen].T."""
     for i in range(0, packed.shape[0], TILE):
@@ -262,24 +346,32 @@ def pack(columns, chosen, at, packed):
 def gram(packed, w, heavy, old, m, G):
     """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m]; its mirror image too.
 
-    heavy : the rows that count, a multiple of 4.  old and m multiples of 4.  The diagonal counts all rows.
+    heavy : the rows that count, a multiple of 8.  old and m even.  The diagonal counts all rows.
     """
     G[old:m, :m] = 0
-    for q in range(0, heavy.size, 4):
-        i0, i1, i2, i3 = heavy[q], heavy[q + 1], heavy[q + 2], heavy[q + 3]
-        x0, x1, x2, x3 = packed[i0], packed[i1], packed[i2], packed[i3]
-        w0, w1, w2, w3 = w[i0], w[i1], w[i2], w[i3]
-        for a in range(old, m, 4):
-            g0, g1, g2, g3 = G[a], G[a + 1], G[a + 2], G[a + 3]
+    for q in range(0, heavy.size, 8):
+        x0, x1, x2, x3 = packed[heavy[q]], packed[heavy[q + 1]], packed[heavy[q + 2]], packed[heavy[q + 3]]
+        x4, x5, x6, x7 = (
+            packed[heavy[q + 4]],
+            packed[heavy[q + 5]],
+            packed[heavy[q + 6]],
+            packed[heavy[q + 7]],
+        )
+        w0, w1, w2, w3 = w[heavy[q]], w[heavy[q + 1]], w[heavy[q + 2]], w[heavy[q + 3]]
+        w4, w5, w6, w7 = w[heavy[q + 4]], w[heavy[q + 5]], w[heavy[q + 6]], w[heavy[q + 7]]
+        for a in range(old, m, 2):
+            g, h = G[a], G[a + 1]
             a0, a1, a2, a3 = w0 * x0[a], w1 * x1[a], w2 * x2[a], w3 * x3[a]
+            a4, a5, a6, a7 = w4 * x4[a], w5 * x5[a], w6 * x6[a], w7 * x7[a]
             b0, b1, b2, b3 = w0 * x0[a + 1], w1 * x1[a + 1], w2 * x2[a + 1], w3 * x3[a + 1]
-            c0, c1, c2, c3 = w0 * x0[a + 2], w1 * x1[a + 2], w2 * x2[a + 2], w3 * x3[a + 2]
-            d0, d1, d2, d3 = w0 * x0[a + 3], w1 * x1[a + 3], w2 * x2[a + 3], w3 * x3[a + 3]
-            for j in range(min(a + 4 + -(a + 4) % TILE, G.shape[1])):  # whole vectors
-                g0[j] += (a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])
-                g1[j] += (b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])
-                g2[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j])
-                g3[j] += (d0 * x0[j] + d1 * x1[j]) + (d2 * x2[j] + d3 * x3[j])
+            b4, b5, b6, b7 = w4 * x4[a + 1], w5 * x5[a + 1], w6 * x6[a + 1], w7 * x7[a + 1]
+            for j in range(min(a + 2 + -(a + 2) % TILE, G.shape[1])):  # whole vectors
+                g[j] += ((a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])) + (
+                    (a4 * x4[j] + a5 * x5[j]) + (a6 * x6[j] + a7 * x7[j])
+                )
+                h[j] += ((b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])) + (
+                    (b4 * x4[j] + b5 * x5[j]) + (b6 * x6[j] + b7 * x7[j])
+                )
     diagonal = np.zeros(m, packed.dtype)
     for i in range(packed.shape[0]):
         x, v = packed[i], w[i]
@@ -289,40 +381,6 @@ def gram(packed, w, heavy, old, m, G):
         for j in range(a):
             G[j, a] = G[a, j]
         G[a, a] = diagonal[a]
-
-
-@kernel
-def total(a):
-    """a.sum(), in float64 and in a fixed order."""
-    lanes = np.zeros(LANES)
-    whole = a.size - a.size % LANES
-    for i in range(0, whole, LANES):
-        u = a[i : i + LANES]
-        for j in range(LANES):
-            lanes[j] += u[j]
-    out = 0.0
-    for j in range(LANES):
-        out += lanes[j]
-    for i in range(whole, a.size):
-        out += a[i]
-    return out
-
-
-@kernel
-def distance(a, b):
-    """np.abs(a - b).sum(), in float64 and in a fixed order."""
-    lanes = np.zeros(LANES)
-    whole = a.size - a.size % LANES
-    for i in range(0, whole, LANES):
-        u, v = a[i : i + LANES], b[i : i + LANES]
-        for j in range(LANES):
-            lanes[j] += abs(np.float64(u[j]) - np.float64(v[j]))
-    out = 0.0
-    for j in range(LANES):
-        out += lanes[j]
-    for i in range(whole, a.size):
-        out += abs(np.float64(a[i]) - np.float64(b[i]))
-    return out
 
 
 @kernel
@@ -414,8 +472,9 @@ def step_slope(eta, move, t, shift, above, below, hit, s, e):
     for start in range(0, eta.size, BLOCK):
         size = min(BLOCK, eta.size - start)
         for j in range(size):
+            e[start + j] = _exp(eta[start + j] + t * move[start + j] - shift[start + j])
+        for j in range(size):  # a loop of its own: with all these arrays in one the compiler makes no vectors
             i = start + j
-            e[i] = _exp(eta[i] + t * move[i] - shift[i])
             rest = above[i] + below[i]
             product[j] = (-rest if hit[i] else e[i]) / (e[i] + rest) * (s[i] * move[i])
         product[size:] = 0.0
@@ -426,6 +485,63 @@ def step_slope(eta, move, t, shift, above, below, hit, s, e):
     for j in range(LANES):
         slope += lanes[j]
     return slope
+
+
+@kernel
+def _model(w, s, packed, known, m, frozen, G):
+    """Make the Gram matrix of m columns where it is not known; afresh if w is far from the frozen weights."""
+    if distance(w, frozen) > MOVED * total(w):
+        frozen[:] = w
+        known = 0
+    if known < m:
+        gram(packed, frozen, over(frozen, LIGHT * total(frozen), s), known, m, G)
+    return m
+
+
+@kernel
+def class_step(
+    hit, s, columns, unit, lam, target, still, above, below, shift,
+    eta, e, counted, V, gradient, chosen, packed, G, known, frozen,
+):  # fmt: skip
+    """Minimise over one class by Newton's quadratic model; return the violation met, and the new `known`.
+
+    Against the rest: p = e / (e + above + below), and p (1 - p) for the weights of the model. These bound
+    the curvature at the start only, so the slope at the end of the step decides whether it is taken whole.
+    The gradient counts only rows whose residual has moved by more than `still`. G is the Gram matrix of the
+    working columns under the weights `frozen`, as far as it is `known`. below += e.
+    """
+    r, w, move = np.empty(e.size), np.empty(e.size, packed.dtype), np.empty(e.size, packed.dtype)
+    rows, change = np.empty(e.size, np.intp), np.empty(e.size, packed.dtype)
+    residual_and_weight(e, above, below, hit, s, r, w)
+    count = changed(r, counted, s, still, rows, change)
+    m = chosen.size
+    g, coef, penalty = np.empty(m), np.empty(m), np.empty(m)
+    for q in range(m):
+        g[q], coef[q], penalty[q] = gradient[chosen[q]], V[chosen[q]], lam * unit[chosen[q]]
+    add_rows(packed, rows[:count], change[:count], g)
+    for q in range(m):
+        gradient[chosen[q]] = g[q]
+    worst = violation(g, coef, penalty, lam)
+    if worst > SKIP * target:
+        known = _model(w, s, packed, known, m, frozen, G)
+        new = coef.copy()
+        descend(G, g, new, penalty, lam, INNER * worst, PASSES)
+        step = new - coef
+        combine(columns, chosen, step, move)
+        growth = dot(penalty, np.abs(new) - np.abs(coef))
+        start = dot(g, step) + growth
+        t, slope = 1.0, np.inf
+        while start < 0.0 and slope > -start and t > TINY:
+            t *= start / (start - slope) if slope < np.inf else 1.0
+            slope = growth + step_slope(eta, move, t, shift, above, below, hit, s, e)
+        if start < 0.0:
+            for q in range(m):
+                V[chosen[q]] = new[q] if t == 1.0 else coef[q] + t * step[q]
+            for i in range(e.size):
+                eta[i] += t * move[i]
+    for i in range(e.size):
+        below[i] += e[i]
+    return worst, known
 
 
 @kernel
@@ -459,6 +575,45 @@ def exponentials(eta, hit, shift, e, loss):
                 lost[i] -= z if mine[i] else 0.0
         for i in range(size):
             lost[i] += _log(total[i])
+
+
+@kernel
+def cross(steps):
+    """np.tensordot(steps, steps, ((1, 2), (1, 2))), in a fixed order.  steps : (m, K, n)."""
+    m = steps.shape[0]
+    H = np.zeros((m, m))
+    for a in range(m):
+        for b in range(a + 1):
+            for k in range(steps.shape[1]):
+                H[a, b] += dot(steps[a, k], steps[b, k])
+            H[b, a] = H[a, b]
+    return H
+
+
+@kernel
+def losses(eta, e, hit, shift, s):
+    """s @ (np.log(e.sum(axis=0)) - (eta - shift)[hit]), where e = np.exp(eta - shift)."""
+    K, n = eta.shape
+    out, all_ = np.zeros(n), np.zeros(n)
+    for k in range(K):
+        for i in range(n):
+            all_[i] += e[k, i]
+            out[i] -= eta[k, i] - shift[i] if hit[k, i] else 0.0
+    for i in range(n):
+        out[i] += _log(all_[i])
+    return dot(out, s)
+
+
+@kernel
+def blend(c, stack, out):
+    """out[:] = np.tensordot(c, stack, 1).  stack : (m, K, n)."""
+    for k in range(stack.shape[1]):
+        total = out[k]
+        total[:] = 0.0
+        for q in range(c.size):
+            x = stack[q, k]
+            for i in range(total.size):
+                total[i] += c[q] * x[i]
 
 
 @kernel

@@ -14,7 +14,7 @@ of the code:
 4. `sweep`: class by class, Newton's quadratic model by coordinate descent on the Gram matrix.
 5. `anderson`: extrapolation over the last sweeps, kept if the objective falls.
 6. `certify`: the objective in float64 on the data as given, and a dual point that is feasible for them.
-7. `solve`: sweeps until the certificate holds.
+7. `grid_point`: sweeps until the violation is small; `solve`: until the certificate holds.
 
 Sources: glmnet for descent on a quadratic model over a path (Friedman, Hastie and Tibshirani 2010); strong
 rule (Tibshirani et al. 2012); dual point by scaled residuals (Ndiaye et al. 2017, section 3); Anderson
@@ -25,8 +25,11 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,23 +37,24 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sparse_digits import kernels
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
 
 GRID_RATIO = 0.8  # lambda from one grid point to the next
 GRID_TOL = 1.5e-2  # relative duality gap of a grid point: it is only a start
-SKIP = 0.3  # a class whose violation is below this part of the target waits
-INNER = 0.1  # coordinate descent stops at this part of the violation it began with
-PASSES = 200  # and after so many passes over the working columns
-MOVED = 0.2  # a Gram matrix is made afresh when its weights have moved by this part
-LIGHT = 0.1  # rows with less than this part of the mean weight are left out of it
 STILL = 1.0  # a row counts once its residual has moved by this part of the target
 ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself, and ten sums of 32 rows
 MOST = 0.3  # the largest target
+CROWDED = 1.5  # working columns are chosen afresh when there are so many times those that are wanted
+LIKELY = 0.8  # and all taken whose gradient is above this part of lambda
+BROAD = 0.25  # the part of all gradients that is not made singly
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
 DEPTH = 5  # sweeps for one extrapolation
-TINY = 1e-6  # the shortest part of a step
+FALL = 0.2  # the part of the violation that a sweep is trusted to leave
 PATIENCE = 15  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
 FINE = 1e-4  # tolerances below this part need float64
@@ -87,6 +91,7 @@ def multinomial_l1_path(
     tol: float = 1e-3,
     max_iter: int = 1000,
     threads: int | None = None,
+    progress: Callable[[], None] | None = None,
 ) -> Path:
     """Minimise ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` for each C, b free.
 
@@ -94,34 +99,40 @@ def multinomial_l1_path(
     k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, 1 each if not given.
     tol : the relative duality gap at which a point is done.  max_iter : sweeps for one point.
     threads : points solved side by side, as many as there are processors if not given. They change no bit.
+    progress : called once for each of the Cs when its point is done, by one thread at a time.
 
     A point that needs more sweeps than `max_iter` is returned with the gap it has, `converged` false, and a
-    ConvergenceWarning.  Raises ValueError for NaN, infinite or empty input, shapes that disagree, a single
-    class, C <= 0, tol <= 0 or max_iter < 1.
+    ConvergenceWarning.  Raises ValueError for NaN, infinite, complex or empty input, shapes that disagree,
+    labels that do not sort or are of a single class, C <= 0, and for tol, max_iter or threads that are no
+    numbers > 0.
     """
     X, labels, Cs, weight, faults = _checked(X, y, Cs, sample_weight)
-    if not 0 < tol < np.inf:
-        faults.append(f"tol: expected a number > 0, got {tol}")
-    if max_iter < 1:
-        faults.append(f"max_iter: expected at least 1, got {max_iter}")
+    faults += _limits(tol, max_iter, os.cpu_count() if threads is None else threads)
     if faults:
         raise ValueError("; ".join(faults))
     problem = Problem.of(X, labels, weight, tol)
     lambdas = 1 / (Cs * kernels.total(weight))
+    asked_for = Counter(lambdas.tolist())
+    one_at_a_time = Lock()
+
+    def finished(start: Point) -> tuple[Certificate, int]:
+        certificate, sweeps = solve(problem, start, tol, max_iter)
+        if progress is not None:
+            with one_at_a_time:
+                for _ in range(asked_for[start.lam]):
+                    progress()
+        return certificate, sweeps
+
     found: dict[float, Future[tuple[Certificate, int]]] = {}
     point = first_point(problem)
     threads = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as workers:
-        for lam in sorted(set(lambdas.tolist()), reverse=True):
+        for lam in sorted(asked_for, reverse=True):
             while lam < point.lam * (1 - 1e-12):
-                start = extrapolated(problem, point, point.lam * GRID_RATIO)
-                point = solve(problem, start, max(tol, GRID_TOL), max_iter, asked=False)[0]
+                point = grid_point(problem, extrapolated(problem, point), max(tol, GRID_TOL), max_iter)
             if len(found) >= 2 * threads:  # what waits keeps its start in memory
                 list(found.values())[-2 * threads].result()
-            start = interpolated(problem, point, lam)
-            found[lam] = workers.submit(
-                lambda *args: solve(*args, asked=True)[1:], problem, start, tol, max_iter
-            )
+            found[lam] = workers.submit(finished, interpolated(problem, point, lam))
     asked = [found[lam].result() for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
     if not np.all(gap <= tol):
@@ -142,19 +153,14 @@ def _checked(
     X: npt.ArrayLike, y: npt.ArrayLike, Cs: npt.ArrayLike, sample_weight: npt.ArrayLike | None
 ) -> tuple[Floats, Indices, Floats, Floats, list[str]]:
     """Return X, class numbers, Cs and weights as arrays, and every fault that they have."""
-    X, y, Cs = _numbers("X", X), np.asarray(y), np.atleast_1d(_numbers("Cs", Cs))
+    X, y, Cs = np.atleast_1d(_numbers("X", X)), np.asarray(y), np.atleast_1d(_numbers("Cs", Cs))
     weight = np.ones(y.shape) if sample_weight is None else _numbers("sample_weight", sample_weight)
     faults = []
     if X.ndim != 2 or 0 in X.shape:  # noqa: PLR2004 - rows and columns
         faults.append(f"X: expected rows and columns, got shape {X.shape}")
     elif not np.isfinite(X).all():
         faults.append("X: expected finite numbers, got NaN or infinity")
-    if y.ndim != 1 or len(y) != len(X):
-        faults.append(f"y: expected one label for each of {len(X)} rows, got shape {y.shape}")
-    elif y.dtype.kind == "f" and not np.isfinite(y).all():
-        faults.append("y: expected labels, got NaN or infinity")
-    elif len(np.unique(y)) < 2:  # noqa: PLR2004 - a class and another
-        faults.append("y: expected at least two classes, got one")
+    faults += _labels(y, len(X))
     if weight.shape != y.shape:
         faults.append(f"sample_weight: expected shape {y.shape}, got {weight.shape}")
     elif not (np.isfinite(weight).all() and (weight >= 0).all()):
@@ -163,16 +169,46 @@ def _checked(
         faults.append("sample_weight: expected a weight above 0 in every class")
     if Cs.ndim != 1 or not Cs.size or not (np.isfinite(Cs) & (Cs > 0)).all():
         faults.append(f"Cs: expected finite numbers > 0, got {Cs}")
-    return X, np.unique(y, return_inverse=True)[1], Cs, weight, faults
+    return X, np.zeros(0, np.intp) if faults else np.unique(y, return_inverse=True)[1], Cs, weight, faults
+
+
+def _labels(y: npt.NDArray[Any], n: int) -> list[str]:
+    """Return the faults of the labels for n rows."""
+    if y.ndim != 1 or len(y) != n:
+        return [f"y: expected one label for each of {n} rows, got shape {y.shape}"]
+    if (y.dtype.kind == "f" and not np.isfinite(y).all()) or (y != y).any():  # noqa: PLR0124 - finds NaN
+        return ["y: expected labels, got NaN or infinity"]
+    if fault := unsortable(y):
+        return [fault]
+    return [] if len(np.unique(y)) > 1 else ["y: expected at least two classes, got one"]
+
+
+def _limits(tol: Any, max_iter: Any, threads: Any) -> list[str]:
+    """Return the faults of these arguments."""
+    faults = []
+    if not (isinstance(tol, int | float | np.number) and 0 < tol < np.inf):
+        faults.append(f"tol: expected a number > 0, got {tol!r}")
+    for name, number in {"max_iter": max_iter, "threads": threads}.items():
+        if not (isinstance(number, int | np.integer) and number >= 1):
+            faults.append(f"{name}: expected an integer of at least 1, got {number!r}")
+    return faults
+
+
+def unsortable(y: npt.NDArray[Any]) -> str:
+    """Return the fault of labels (n,) that do not sort, such as 1 and "one"; "" if they do."""
+    try:
+        np.sort(y)
+    except TypeError:
+        types = sorted({type(label).__name__ for label in y.tolist()})
+        return f"y: expected labels that sort, got {' and '.join(types)}"
+    return ""
 
 
 def _numbers(name: str, given: npt.ArrayLike) -> Floats:
+    if np.iscomplexobj(given):
+        raise ValueError(f"{name}: expected real numbers, got complex ones")
     try:
-        return (
-            np.ascontiguousarray(given, dtype=np.float64)
-            if name == "X"
-            else np.asarray(given, dtype=np.float64)
-        )
+        return np.asarray(given, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: expected a dense array of numbers ({error})") from None
 
@@ -253,26 +289,18 @@ class Working:
     gram: Reals  # (capacity, capacity)
     known: int  # so many of the columns are in the Gram matrix
     weights: Reals  # (rows,), under which it was made
-    heavy: Indices  # the rows that it counts
     shared: bool = False  # `packed` belongs to another point too: a copy is made before it grows
 
     @classmethod
     def none(cls, problem: Problem) -> Working:
         """Return no working columns."""
         height, dtype = problem.rows.shape[0], problem.rows.dtype
-        nothing = np.zeros(0, np.intp)
-        return cls(
-            nothing,
-            np.zeros((height, 0), dtype),
-            np.zeros((0, 0), dtype),
-            0,
-            np.zeros(height, dtype),
-            nothing,
-        )
+        empty = np.zeros((height, 0), dtype), np.zeros((0, 0), dtype)
+        return cls(np.zeros(0, np.intp), *empty, 0, np.zeros(height, dtype))
 
     def branch(self) -> Working:
         """Return a copy that may grow and be made afresh without a change to this one."""
-        return replace(self, gram=self.gram.copy(), shared=True)
+        return replace(self, gram=self.gram.copy(), weights=self.weights.copy(), shared=True)
 
     def take(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of `wanted` (columns,) that are not there; say whether there were any."""
@@ -292,17 +320,6 @@ class Working:
         kernels.pack(problem.columns, new, m, self.packed)
         self.columns = np.concatenate([self.columns, new])
         return True
-
-    def gram_for(self, problem: Problem, w: Reals) -> Reals:
-        """Return the Gram matrix of all columns; afresh under `w` if that is far from the frozen weights."""
-        total = kernels.total(w)
-        if kernels.distance(w, self.weights) > MOVED * total:
-            self.weights, self.known = w.copy(), 0
-            self.heavy = _fours(np.flatnonzero(w > LIGHT * total * problem.s), problem.s.size - 1)
-        if self.known < (m := self.columns.size):
-            kernels.gram(self.packed, self.weights, self.heavy, self.known, m, self.gram)
-            self.known = m
-        return self.gram
 
 
 def _fours(numbers: Indices, filling: int) -> Indices:
@@ -325,6 +342,7 @@ class Point:
     counted: Floats  # (K, rows): s (softmax - Y), as it is counted in the gradient
     gradient: Floats  # (K, columns), of the cross-entropy
     working: list[Working]
+    reference: tuple[Floats, Floats]  # a `counted` with the whole of its gradient
     before: Point | None = None
 
     def take(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
@@ -359,15 +377,17 @@ def first_point(problem: Problem) -> Point:
         lam=np.inf,
         V=V,
         eta=V,
-        e=V,  # like the next ones, made by `certify`
+        e=V,  # like the next ones, made below
         shift=V,
         loss=0.0,
         counted=V,
         gradient=V,
         working=[Working.none(problem) for _ in range(K)],
+        reference=(V, V),
     )
-    point, _ = certify(problem, point, 0.0, exact=True)
     p = problem.p
+    point = point.moved(problem, V, np.repeat(V[:, p : p + 1], problem.rows.shape[0], axis=1))
+    point = refreshed(problem, point)
     point.lam = float((np.abs(point.gradient[:, :p]) / problem.unit[:p]).max())
     return point
 
@@ -375,35 +395,48 @@ def first_point(problem: Problem) -> Point:
 # 3. The start of a point
 
 
-def extrapolated(problem: Problem, origin: Point, lam: float) -> Point:
-    """Return the start of the grid point at `lam`, by the two grid points before it.
+def on_the_line(problem: Problem, point: Point, lam: float) -> Point:
+    """Return the start at `lam` on the line through the grid point `point` and the one before it.
+
+    The gradient is linear in the residuals, so it is known for residuals on the line of the two references.
+    The working columns are `point`'s own.
+    """
+    before = point.before or point
+    t = (before.lam - lam) / (before.lam - point.lam) if point.before else 0.0
+    (R, g), (R_before, g_before) = point.reference, before.reference
+    counted, gradient = R_before + t * (R - R_before), g_before + t * (g - g_before)
+    start = replace(
+        point, lam=lam, counted=counted.copy(), gradient=gradient.copy(), reference=(counted, gradient)
+    )
+    V, eta = before.V + t * (point.V - before.V), before.eta + t * (point.eta - before.eta)
+    return start.moved(problem, *(keep_signs(problem, point.V, V, eta) if t > 1 else (V, eta)))
+
+
+def extrapolated(problem: Problem, origin: Point) -> Point:
+    """Return the start of the next grid point, by the two grid points before it.
 
     The working columns are those whose extrapolated gradient reaches lambda, whose gradient reached the last
     one, or whose weight is not zero; at the start of the path those of the strong rule.
     """
-    point = replace(
-        origin,
-        lam=lam,
-        V=origin.V.copy(),
-        eta=origin.eta.copy(),
-        e=origin.e.copy(),
-        counted=origin.counted.copy(),
-        gradient=origin.gradient.copy(),
-        before=replace(origin, before=None, working=[]),
-    )
+    lam = origin.lam * GRID_RATIO
+    point = on_the_line(problem, origin, lam)
     size = np.abs(origin.gradient)
     if origin.before is None:
         wanted = size >= (2 * lam - origin.lam) * problem.unit
     else:
-        last = origin.before
-        t = (origin.lam - lam) / (last.lam - origin.lam)
-        ahead = origin.gradient + t * (origin.gradient - last.gradient)
-        wanted = (size >= origin.lam * problem.unit) | (np.abs(ahead) >= lam * problem.unit)
-        V, eta = origin.V + t * (origin.V - last.V), origin.eta + t * (origin.eta - last.eta)
-        further = point.moved(problem, *keep_signs(problem, origin.V, V, eta))
-        if further.objective(problem) < point.objective(problem):
-            point = further
-    point.take(problem, wanted | (point.V != 0))
+        wanted = (size >= origin.lam * problem.unit) | (np.abs(point.gradient) >= lam * problem.unit)
+        still = replace(origin, lam=lam)
+        if still.objective(problem) <= point.objective(problem):
+            point = replace(
+                point, V=origin.V.copy(), eta=origin.eta.copy(), e=origin.e.copy(), shift=origin.shift
+            )
+    wanted |= point.V != 0
+    likely = wanted | (np.abs(point.gradient) >= LIKELY * lam * problem.unit)
+    for k, work in enumerate(point.working):
+        if work.columns.size > CROWDED * np.count_nonzero(likely[k]):
+            point.working[k], wanted[k] = Working.none(problem), likely[k]
+    point.take(problem, wanted)
+    point.before = replace(origin, before=None, working=[])
     return point
 
 
@@ -412,21 +445,9 @@ def interpolated(problem: Problem, after: Point, lam: float) -> Point:
 
     It may solve for more working columns and make Gram matrices afresh without a change to either.
     """
-    point = replace(
-        after,
-        lam=lam,
-        counted=after.counted.copy(),
-        gradient=after.gradient.copy(),
-        working=[work.branch() for work in after.working],
-    )
-    if (before := after.before) is None:
-        return point
-    t = (before.lam - lam) / (before.lam - after.lam)
-    point = point.moved(
-        problem, before.V + t * (after.V - before.V), before.eta + t * (after.eta - before.eta)
-    )
-    likely = before.gradient + t * (after.gradient - before.gradient)
-    point.take(problem, (np.abs(likely) >= lam * problem.unit) | (point.V != 0))
+    point = on_the_line(problem, after, lam)
+    point.working = [work.branch() for work in after.working]
+    point.take(problem, (np.abs(point.gradient) >= lam * problem.unit) | (point.V != 0))
     return point
 
 
@@ -434,68 +455,61 @@ def interpolated(problem: Problem, after: Point, lam: float) -> Point:
 
 
 def sweep(problem: Problem, point: Point, target: float) -> float:
-    """Minimise over one class after the other; return the worst violation met, as a part of lambda.
-
-    Class k against the rest: p = e / (e + rest), and p (1 - p) for the weights of Newton's model. These bound
-    the curvature at the start only, so the slope at the end of the step decides whether it is taken whole.
-    The gradient counts only rows whose residual has moved, by more than could matter to the target.
-    """
-    height = point.e.shape[1]
-    above, below = np.empty_like(point.e), np.zeros(height)
+    """Minimise over one class after the other; return the worst violation met, as a part of lambda."""
+    above, below = np.empty_like(point.e), np.zeros(point.e.shape[1])
     kernels.sums_below(point.e, above)
-    r, w, move = np.empty(height), *np.empty((2, height), problem.rows.dtype)
-    rows, change = np.empty(height, np.intp), np.empty_like(w)
     still = STILL * target * point.lam * problem.finest
     worst = 0.0
     for k, work in enumerate(point.working):
-        hit, e, columns = problem.hit[k], point.e[k], work.columns
-        kernels.residual_and_weight(e, above[k], below, hit, problem.s, r, w)
-        count = kernels.changed(r, point.counted[k], problem.s, still, rows, change)
-        g = point.gradient[k, columns]
-        kernels.add_rows(work.packed, rows[:count], change[:count], g)
-        point.gradient[k, columns] = g
-        coef, penalty = point.V[k, columns], point.lam * problem.unit[columns]
-        violation = kernels.violation(g, coef, penalty, point.lam)
+        violation, work.known = kernels.class_step(
+            problem.hit[k], problem.s, problem.columns, problem.unit, point.lam, target, still,
+            above[k], below, point.shift, point.eta[k], point.e[k], point.counted[k], point.V[k],
+            point.gradient[k], work.columns, work.packed, work.gram, work.known, work.weights,
+        )  # fmt: skip
         worst = max(worst, violation)
-        if violation > SKIP * target:
-            new = coef.copy()
-            kernels.descend(work.gram_for(problem, w), g, new, penalty, point.lam, INNER * violation, PASSES)
-            step = new - coef
-            kernels.combine(problem.columns, columns, step, move)
-            growth = kernels.dot(penalty, np.abs(new) - np.abs(coef))
-            start = kernels.dot(g, step) + growth
-            t, slope = 1.0, np.inf
-            while start < 0 and slope > -start and t > TINY:
-                t *= start / (start - slope) if slope < np.inf else 1.0
-                slope = growth + kernels.step_slope(
-                    point.eta[k], move, t, point.shift, above[k], below, hit, problem.s, e
-                )
-            if start < 0:
-                point.V[k, columns] = new if t == 1 else coef + t * step
-                point.eta[k] += t * move
-        below += e
     return worst
 
 
 # 5. Anderson extrapolation
 
 
-def anderson(problem: Problem, point: Point, history: list[tuple[Floats, Floats, Floats, Floats]]) -> Point:
-    """Return the combination of the last sweeps whose steps cancel best, or `point` if it is lower.
+@dataclass(slots=True)
+class History:
+    """The last sweeps: the step, the coefficients and the scores after it of each."""
 
-    history : coefficients and scores before and after each of the last sweeps.
-    """
-    steps = [(V - start).ravel() for start, _, V, _ in history]
-    H = np.array([[kernels.dot(a, b) for b in steps] for a in steps])
-    if len(steps) == 1 or not (trace := H.trace()) > 0:
+    steps: Floats  # (DEPTH, K, columns)
+    V: Floats  # (DEPTH, K, columns)
+    eta: Floats  # (DEPTH, K, rows)
+    length: int = 0
+    worst: float = np.inf  # the violation that the last sweep met
+
+    @classmethod
+    def of(cls, point: Point) -> History:
+        """Return an empty history for the size of this point."""
+        steps, V, eta = (np.empty((DEPTH, *a.shape)) for a in (point.V, point.V, point.eta))
+        return cls(steps, V, eta)
+
+    def add(self, start: Floats, point: Point) -> None:
+        """Add the sweep that led from the coefficients `start` to `point`."""
+        at = self.length % DEPTH
+        self.steps[at], self.V[at], self.eta[at] = point.V - start, point.V, point.eta
+        self.length += 1
+
+
+def anderson(problem: Problem, point: Point, history: History) -> Point:
+    """Return the combination of the last sweeps whose steps cancel best, or `point` if it is lower."""
+    m = min(history.length, DEPTH)
+    H = kernels.cross(history.steps[:m])
+    if m == 1 or not (trace := H.trace()) > 0:
         return point
-    c = kernels.solve(H + 1e-10 * trace * np.eye(len(steps)), np.ones(len(steps)))
-    c /= c.sum()
-    V = sum(f * after for f, (_, _, after, _) in zip(c, history, strict=True))
-    eta = sum(f * after for f, (_, _, _, after) in zip(c, history, strict=True))
-    here = point.moved(problem, point.V, point.eta)
+    c = kernels.solve(H + 1e-10 * trace * np.eye(m), np.ones(m))
+    c /= kernels.total(c)
+    V, eta = np.empty_like(point.V), np.empty_like(point.eta)
+    kernels.blend(c, history.V[:m], V)
+    kernels.blend(c, history.eta[:m], eta)
+    point.loss = kernels.losses(point.eta, point.e, problem.hit, point.shift, problem.s)
     there = point.moved(problem, *keep_signs(problem, point.V, V, eta))
-    return there if there.objective(problem) < here.objective(problem) else here
+    return there if there.objective(problem) < point.objective(problem) else point
 
 
 def keep_signs(problem: Problem, old: Floats, V: Floats, eta: Floats) -> tuple[Floats, Floats]:
@@ -523,7 +537,7 @@ class Certificate:
     gap: float
 
 
-def certify(problem: Problem, point: Point, tol: float, *, exact: bool) -> tuple[Point, Certificate]:
+def certify(problem: Problem, point: Point, tol: float, *, last: bool) -> tuple[Point, Certificate]:
     """Return `point` with optimal intercepts and its gradient afresh, and the duality gap there.
 
     The primal is that of the data as given, in float64 throughout. The dual point is made of the residuals
@@ -532,41 +546,79 @@ def certify(problem: Problem, point: Point, tol: float, *, exact: bool) -> tuple
     size, so that the dual point is feasible for the data as given too. The columns of s R should sum to zero:
     what is left is charged at the size of the intercepts.
 
-    Not `exact`: with the scores of the sweeps, which drift from the coefficients by rounding; an estimate.
+    R is of the scores of the sweeps, which drift from the coefficients by rounding: any R will do. The primal
+    is of these too, an estimate, where it is not within `tol` and not the `last`.
     """
-    K, height = problem.hit.shape
-    p, lam, eta = problem.p, point.lam, point.eta
+    lam = point.lam
+    point, R = _with_best_intercepts(problem, point, 1e-4 * tol)
+    largest = with_gradient(problem, point, R)
+    t = min(1.0, lam / largest) if largest > 0 else 1.0
+    entropy = np.empty(R.shape[1])
+    kernels.entropy(R, problem.hit, t, entropy)
     coef, b = problem.on_the_data(point.V)
-    if exact:
-        eta = np.zeros((K, height))
+    left = sum(abs(kernels.total(row)) for row in point.counted) * (1 + np.abs(b).max())
+    dual = kernels.dot(entropy, problem.s) - left
+    if last or point.objective(problem) - dual <= tol * point.objective(problem):
+        eta = np.zeros(R.shape)
         starts = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1)))
         kernels.scores(problem.X, starts, np.nonzero(coef)[1], coef[coef != 0], b, eta)
-    V = point.V.copy()
-    point, R, move = _with_best_intercepts(problem, replace(point, V=V, eta=eta), 1e-4 * tol)
-    sR = np.zeros((_up_to(2, K), height))
-    sR[:K] = R * problem.s
-    gradient, dtype = np.zeros((len(sR), len(problem.unit))), problem.rows.dtype
-    kernels.gradient(problem.rows, sR.astype(dtype), np.empty(gradient.shape, dtype), gradient)
-    gradient = gradient[:K]
-    size = np.array([[kernels.dot(r, sr) ** 0.5] for r, sr in zip(R, sR, strict=False)])
-    hidden = ROUNDINGS * np.finfo(dtype).eps / 2 * size * problem.norms
-    largest = ((np.abs(gradient) + hidden)[:, :p] / problem.unit[:p]).max()
-    t = min(1.0, lam / largest) if largest > 0 else 1.0
-    entropy = np.empty(height)
-    kernels.entropy(R, problem.hit, t, entropy)
-    b = b + move
-    left = sum(abs(kernels.total(row)) for row in sR) * (1 + np.abs(b).max())
-    primal = point.loss + (lam * _l1(problem, V) if coef.any() else 0.0)
-    gap = max(0.0, primal - kernels.dot(entropy, problem.s) + left) / primal
-    point.counted, point.gradient = sR[:K], gradient
-    return point, Certificate(coef, b - kernels.total(b) / K, primal, gap)
+        point = point.moved(problem, point.V, eta)
+    primal = point.objective(problem)
+    return point, Certificate(coef, b - kernels.total(b) / len(b), primal, max(0.0, primal - dual) / primal)
 
 
-def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[Point, Floats, Floats]:
-    """Return the point with optimal intercepts (Newton's method), its residuals softmax - Y, and the move."""
-    R, move = np.empty_like(point.eta), np.zeros(len(point.eta))
+def with_gradient(problem: Problem, point: Point, R: Floats) -> float:
+    """Count the residuals R in the gradient of `point`; return the largest on the data as given.
+
+    By Cauchy and Schwarz a column's gradient is within |x_j| |R - R'| of the one at the reference's R'. Where
+    that cannot reach lambda it is left as it is there and limits nothing, unless the column is a working one.
+    """
+    p, limit, dtype = problem.p, point.lam * problem.unit, problem.rows.dtype
+    hidden = ROUNDINGS * np.finfo(dtype).eps / 2 * problem.norms
+    point.counted, (counted, gradient) = R * problem.s, point.reference
+    point.gradient = gradient.copy()
+    moved = kernels.apart(point.counted, counted, problem.s)[:, None]
+    near = np.abs(gradient) + problem.norms * moved + hidden > limit * (1 - 1e-9)  # |R'| is at most 1
+    near[:, p] = True
+    for mine, work in zip(near, point.working, strict=True):
+        mine[work.columns] = True
+    if np.count_nonzero(near) > BROAD * near.size:
+        near[:] = True
+        refresh(problem, point)
+    else:
+        pairs = np.nonzero(near)
+        kernels.products(problem.columns, point.counted.astype(dtype), *pairs, point.gradient)
+    size = kernels.apart(point.counted, np.zeros_like(R), problem.s)[:, None]
+    largest = np.where(near, np.abs(point.gradient) + hidden * size, 0.0)[:, :p] / problem.unit[:p]
+    return float(largest.max())
+
+
+def refresh(problem: Problem, point: Point) -> None:
+    """Make the whole gradient of what is counted, and so a reference."""
+    K, dtype = len(point.counted), problem.rows.dtype
+    sR = np.zeros((_up_to(2, K), len(problem.s)), dtype)
+    sR[:K] = point.counted
+    gradient = np.zeros((len(sR), len(problem.unit)))
+    kernels.gradient(problem.rows, sR, np.empty(gradient.shape, dtype), gradient)
+    point.reference = point.counted.copy(), gradient[:K]
+    point.gradient = gradient[:K].copy()
+
+
+def refreshed(problem: Problem, point: Point) -> Point:
+    """Return the point with its residuals counted in the whole gradient."""
+    R = np.empty_like(point.eta)
+    kernels.residuals(point.e, problem.hit, R)
+    point = replace(point, counted=R * problem.s)
+    refresh(problem, point)
+    return point
+
+
+def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[Point, Floats]:
+    """Return the point with optimal intercepts (Newton's method) and its residuals softmax - Y."""
+    R = np.empty_like(point.eta)
+    V, eta = point.V.copy(), point.eta
     for attempt in range(30):
-        point = point.moved(problem, point.V, point.eta)
+        point = point.moved(problem, V, eta)
         kernels.residuals(point.e, problem.hit, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
         if np.abs(g).max() <= max(tol, 1e-14):
@@ -576,46 +628,72 @@ def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[P
             H += H.trace() / len(g)  # one more direction: adding one number to all intercepts changes nothing
         step = kernels.solve(H.copy(), -g)
         step /= max(1.0, np.abs(step).max())
-        move += step
-        point.V[:, problem.p] += step
-        point.eta = point.eta + step[:, None]
-    return point, R, move
+        V[:, problem.p] += step
+        eta = eta + step[:, None]
+    return point, R
 
 
 # 7. One point
 
 
-def solve(
-    problem: Problem, point: Point, tol: float, max_iter: int, *, asked: bool
-) -> tuple[Point, Certificate, int]:
-    """Return the solution from the start `point`, its certificate and the number of sweeps.
+def reach(
+    problem: Problem, point: Point, history: History, target: float, sweeps: int, *, extrapolate: bool
+) -> tuple[Point, int]:
+    """Return the point after at most so many sweeps until the violation is foreseen to be at `target`."""
+    for done in range(1, sweeps + 1):
+        start = point.V.copy()
+        last, history.worst = history.worst, sweep(problem, point, target)
+        if history.worst * min(1.0, max(FALL, history.worst / last)) <= target:
+            return point, done
+        if extrapolate:
+            history.add(start, point)
+            point = anderson(problem, point, history)
+    return point, sweeps
 
-    A point of the grid that is not `asked` for makes do with the estimate.
-    """
-    lam = point.lam
-    if point.before is None:
-        return *certify(problem, point, tol, exact=True), 0
-    sweeps = 0
-    target, gap, extrapolate = MOST, np.inf, True
+
+def grid_point(problem: Problem, point: Point, tol: float, max_iter: int) -> Point:
+    """Return the solution from the start `point`, uncertified, with the whole of its gradient."""
+    sweeps, target, given, history = 0, MOST, point.reference, History.of(point)
     while True:
-        target = min(target, NEED * tol * point.objective(problem) / (lam * _l1(problem, point.V) + 1e-300))
-        last = 0.0
-        history: list[tuple[Floats, Floats, Floats, Floats]] = []
-        for _ in range(PATIENCE):
-            start = point.V.copy(), point.eta.copy()
-            worst = sweep(problem, point, target)
-            sweeps += 1
-            foreseen = worst * max(0.1, worst / last) if worst < last else worst
-            if foreseen <= target or sweeps == max_iter:
-                break
-            last = worst
-            if extrapolate:
-                history = [*history[1 - DEPTH :], (*start, point.V.copy(), point.eta.copy())]
-                point = anderson(problem, point, history)
-        point, certificate = certify(problem, point, tol, exact=asked)
+        target = min(target, target_for(problem, point, tol))
+        allowed = min(PATIENCE, max_iter - sweeps)
+        point, more = reach(problem, point, history, target, allowed, extrapolate=True)
+        sweeps += more
+        point, R = _with_best_intercepts(problem, point, 1e-2 * tol)
+        if point.reference is given:
+            point.counted = R * problem.s
+            refresh(problem, point)
+        else:
+            with_gradient(problem, point, R)
+        penalty = point.lam * problem.unit
+        worst = max(
+            kernels.violation(g, v, penalty, point.lam) for g, v in zip(point.gradient, point.V, strict=True)
+        )
+        if worst <= target or sweeps >= max_iter:
+            return point
+        point.take(problem, np.abs(point.gradient) > penalty)
+
+
+def target_for(problem: Problem, point: Point, tol: float) -> float:
+    """Return the violation that gives a gap of `tol`."""
+    return NEED * tol * point.objective(problem) / (point.lam * _l1(problem, point.V) + 1e-300)
+
+
+def solve(problem: Problem, point: Point, tol: float, max_iter: int) -> tuple[Certificate, int]:
+    """Return the certified solution from the start `point` and the number of sweeps."""
+    sweeps, target, gap, extrapolate, history = 0, MOST, np.inf, True, History.of(point)
+    if point.before is None:
+        return certify(problem, point, tol, last=True)[1], 0
+    while True:
+        target = min(target, target_for(problem, point, tol))
+        allowed = min(PATIENCE, max_iter - sweeps)
+        point, more = reach(problem, point, history, target, allowed, extrapolate=extrapolate)
+        sweeps += more
+        point, certificate = certify(problem, point, tol, last=sweeps >= max_iter)
         if certificate.gap <= tol or sweeps >= max_iter:
-            return point, certificate, sweeps
-        if not point.take(problem, np.abs(point.gradient) > lam * problem.unit) and foreseen <= target:
+            return certificate, sweeps
+        new = point.take(problem, np.abs(point.gradient) > point.lam * problem.unit)
+        if not new and more < allowed:
             target *= max(0.2, 0.5 * tol / certificate.gap)
         extrapolate &= certificate.gap < gap  # not where it leads round in circles
         gap = certificate.gap
