@@ -115,11 +115,11 @@ def multinomial_l1_path(
     asked_for = Counter(lambdas.tolist())
     one_at_a_time = Lock()
 
-    def finished(start: Point) -> tuple[Certificate, int]:
-        certificate, sweeps = solve(problem, start, tol, max_iter)
+    def finished(after: Point, lam: float) -> tuple[Certificate, int]:
+        certificate, sweeps = solve(problem, interpolated(problem, after, lam), tol, max_iter)
         if progress is not None:
             with one_at_a_time:
-                for _ in range(asked_for[start.lam]):
+                for _ in range(asked_for[lam]):
                     progress()
         return certificate, sweeps
 
@@ -132,7 +132,7 @@ def multinomial_l1_path(
                 point = grid_point(problem, extrapolated(problem, point), max(tol, GRID_TOL), max_iter)
             if len(found) >= 2 * threads:  # what waits keeps its start in memory
                 list(found.values())[-2 * threads].result()
-            found[lam] = workers.submit(finished, interpolated(problem, point, lam))
+            found[lam] = workers.submit(finished, point.branch(), lam)
     asked = [found[lam].result() for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
     if not np.all(gap <= tol):
@@ -311,7 +311,7 @@ class Working:
         new = _fours(new, problem.rows.shape[1] - 1)
         m = self.columns.size
         if self.shared or m + new.size > self.packed.shape[1]:
-            capacity = _up_to(16, (m + new.size) * 3 // 2)
+            capacity = _up_to(16, (m + new.size) * 5 // 4)
             packed = np.zeros((len(self.packed), capacity), self.packed.dtype)
             packed[:, :m] = self.packed[:, :m]
             gram = np.zeros((capacity, capacity), self.packed.dtype)
@@ -350,6 +350,10 @@ class Point:
         wanted[:, problem.p] = True
         new = [work.take(problem, mine) for work, mine in zip(self.working, wanted, strict=True)]
         return any(new)
+
+    def branch(self) -> Point:
+        """Return this point with working columns that may grow without a change to its own."""
+        return replace(self, working=[work.branch() for work in self.working])
 
     def objective(self, problem: Problem) -> float:
         """Return the objective of this point."""
@@ -441,12 +445,8 @@ def extrapolated(problem: Problem, origin: Point) -> Point:
 
 
 def interpolated(problem: Problem, after: Point, lam: float) -> Point:
-    """Return the start of a point that is asked for, between the grid point `after` and the one before that.
-
-    It may solve for more working columns and make Gram matrices afresh without a change to either.
-    """
+    """Return the start of a point that is asked for, on `after`, a branch of the next grid point."""
     point = on_the_line(problem, after, lam)
-    point.working = [work.branch() for work in after.working]
     point.take(problem, (np.abs(point.gradient) >= lam * problem.unit) | (point.V != 0))
     return point
 
