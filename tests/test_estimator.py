@@ -96,3 +96,9 @@ def test_a_fold_that_lacks_a_class_is_refused(data):
     X, y = data
     with pytest.raises(ValueError, match="fold 0 trains on 2 of 3 classes"):
         L1MultinomialPath(cv=[(np.flatnonzero(y != "a"), np.flatnonzero(y == "a"))]).fit(X, y)
+
+
+def test_labels_that_do_not_sort_are_one_error_that_says_so():
+    y = np.array(["one", 1] * 5, object)
+    with pytest.raises(ValueError, match="y: expected labels that sort, got int and str"):
+        L1MultinomialPath().fit(np.eye(10), y)

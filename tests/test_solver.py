@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import time
 import warnings
 from pathlib import Path
 
@@ -199,6 +200,34 @@ def test_the_result_cannot_be_changed():
         path.coef[0, 0, 0] = 1
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_progress_is_called_once_for_each_point_one_at_a_time_and_changes_no_bit(threads):
+    X, y = problem()
+    Cs = C_max(X, y, 3) * np.array([0.5, 3.0, 30.0, 3.0])
+    within, most, calls = 0, 0, 0
+
+    def progress():
+        nonlocal within, most, calls
+        within += 1
+        time.sleep(0.001)
+        most, calls = max(most, within), calls + 1
+        within -= 1
+
+    path = multinomial_l1_path(X, y, Cs, threads=threads, progress=progress)
+    assert (calls, most) == (4, 1)
+    np.testing.assert_array_equal(path.coef, multinomial_l1_path(X, y, Cs).coef)
+
+
+def test_what_progress_raises_is_raised():
+    X, y = problem()
+
+    def progress():
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        multinomial_l1_path(X, y, [1.0], progress=progress)
+
+
 # Symmetries
 
 
@@ -310,11 +339,17 @@ def test_a_separable_problem_at_large_c():
         ({"Cs": [np.inf]}, "Cs: expected finite numbers > 0"),
         ({"tol": 0.0}, "tol: expected a number > 0"),
         ({"tol": np.nan}, "tol: expected a number > 0"),
-        ({"max_iter": 0}, "max_iter: expected at least 1"),
+        ({"max_iter": 0}, "max_iter: expected an integer of at least 1, got 0"),
         ({"sample_weight": -np.ones(80)}, "sample_weight: expected finite weights >= 0"),
         ({"sample_weight": np.zeros(80)}, "sample_weight: expected a weight above 0 in every class"),
         ({"sample_weight": np.ones(79)}, r"sample_weight: expected shape \(80,\)"),
         ({"X": csr_matrix(np.ones((80, 12)))}, "X: expected a dense array of numbers"),
+        ({"X": np.ones((80, 12), complex)}, "X: expected real numbers, got complex ones"),
+        ({"y": np.array([1, "one"] * 40, object)}, "y: expected labels that sort, got int and str"),
+        ({"y": np.array([1.0, np.nan] * 40, object)}, "y: expected labels, got NaN"),
+        ({"tol": "x"}, "tol: expected a number > 0, got 'x'"),
+        ({"max_iter": 1.5}, "max_iter: expected an integer of at least 1, got 1.5"),
+        ({"threads": 0}, "threads: expected an integer of at least 1, got 0"),
     ],
 )
 def test_a_fault_in_the_input_is_one_error_that_says_what_was_expected(change, message):

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sparse_digits.objective import log_softmax, scores
-from sparse_digits.solver import Path, multinomial_l1_path
+from sparse_digits.solver import Path, multinomial_l1_path, unsortable
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,6 +73,8 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Fit the path on X (n, p) and labels y (n,); sample_weight : (n,) >= 0, where 0 is no row."""
         X, y = validate_data(self, X, y, dtype=np.float64, order="C", accept_large_sparse=False)
+        if fault := unsortable(y):
+            raise ValueError(fault)
         check_classification_targets(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         weight = weight * compute_sample_weight(self.class_weight, y)

@@ -25,14 +25,21 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 
 from sparse_digits import kernels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
@@ -87,6 +94,7 @@ def multinomial_l1_path(
     tol: float = 1e-3,
     max_iter: int = 1000,
     threads: int | None = None,
+    progress: Callable[[], None] | None = None,
 ) -> Path:
     """Minimise ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` for each C, b free.
 
@@ -94,34 +102,41 @@ def multinomial_l1_path(
     k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, 1 each if not given.
     tol : the relative duality gap at which a point is done.  max_iter : sweeps for one point.
     threads : points solved side by side, as many as there are processors if not given. They change no bit.
+    progress : called once for each of the Cs when its point is done, by one thread at a time.
 
     A point that needs more sweeps than `max_iter` is returned with the gap it has, `converged` false, and a
-    ConvergenceWarning.  Raises ValueError for NaN, infinite or empty input, shapes that disagree, a single
-    class, C <= 0, tol <= 0 or max_iter < 1.
+    ConvergenceWarning.  Raises ValueError for NaN, infinite, complex or empty input, shapes that disagree,
+    labels that do not sort or are of a single class, C <= 0, and for tol, max_iter or threads that are no
+    numbers > 0.
     """
     X, labels, Cs, weight, faults = _checked(X, y, Cs, sample_weight)
-    if not 0 < tol < np.inf:
-        faults.append(f"tol: expected a number > 0, got {tol}")
-    if max_iter < 1:
-        faults.append(f"max_iter: expected at least 1, got {max_iter}")
+    faults += _limits(tol, max_iter, os.cpu_count() if threads is None else threads)
     if faults:
         raise ValueError("; ".join(faults))
     problem = Problem.of(X, labels, weight, tol)
     lambdas = 1 / (Cs * kernels.total(weight))
+    asked_for = Counter(lambdas.tolist())
+    one_at_a_time = Lock()
+
+    def finished(start: Point) -> tuple[Certificate, int]:
+        _, certificate, sweeps = solve(problem, start, tol, max_iter, asked=True)
+        if progress is not None:
+            with one_at_a_time:
+                for _ in range(asked_for[start.lam]):
+                    progress()
+        return certificate, sweeps
+
     found: dict[float, Future[tuple[Certificate, int]]] = {}
     point = first_point(problem)
     threads = threads or os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as workers:
-        for lam in sorted(set(lambdas.tolist()), reverse=True):
+        for lam in sorted(asked_for, reverse=True):
             while lam < point.lam * (1 - 1e-12):
                 start = extrapolated(problem, point, point.lam * GRID_RATIO)
                 point = solve(problem, start, max(tol, GRID_TOL), max_iter, asked=False)[0]
             if len(found) >= 2 * threads:  # what waits keeps its start in memory
                 list(found.values())[-2 * threads].result()
-            start = interpolated(problem, point, lam)
-            found[lam] = workers.submit(
-                lambda *args: solve(*args, asked=True)[1:], problem, start, tol, max_iter
-            )
+            found[lam] = workers.submit(finished, interpolated(problem, point, lam))
     asked = [found[lam].result() for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
     if not np.all(gap <= tol):
@@ -142,19 +157,14 @@ def _checked(
     X: npt.ArrayLike, y: npt.ArrayLike, Cs: npt.ArrayLike, sample_weight: npt.ArrayLike | None
 ) -> tuple[Floats, Indices, Floats, Floats, list[str]]:
     """Return X, class numbers, Cs and weights as arrays, and every fault that they have."""
-    X, y, Cs = _numbers("X", X), np.asarray(y), np.atleast_1d(_numbers("Cs", Cs))
+    X, y, Cs = np.atleast_1d(_numbers("X", X)), np.asarray(y), np.atleast_1d(_numbers("Cs", Cs))
     weight = np.ones(y.shape) if sample_weight is None else _numbers("sample_weight", sample_weight)
     faults = []
     if X.ndim != 2 or 0 in X.shape:  # noqa: PLR2004 - rows and columns
         faults.append(f"X: expected rows and columns, got shape {X.shape}")
     elif not np.isfinite(X).all():
         faults.append("X: expected finite numbers, got NaN or infinity")
-    if y.ndim != 1 or len(y) != len(X):
-        faults.append(f"y: expected one label for each of {len(X)} rows, got shape {y.shape}")
-    elif y.dtype.kind == "f" and not np.isfinite(y).all():
-        faults.append("y: expected labels, got NaN or infinity")
-    elif len(np.unique(y)) < 2:  # noqa: PLR2004 - a class and another
-        faults.append("y: expected at least two classes, got one")
+    faults += _labels(y, len(X))
     if weight.shape != y.shape:
         faults.append(f"sample_weight: expected shape {y.shape}, got {weight.shape}")
     elif not (np.isfinite(weight).all() and (weight >= 0).all()):
@@ -163,16 +173,46 @@ def _checked(
         faults.append("sample_weight: expected a weight above 0 in every class")
     if Cs.ndim != 1 or not Cs.size or not (np.isfinite(Cs) & (Cs > 0)).all():
         faults.append(f"Cs: expected finite numbers > 0, got {Cs}")
-    return X, np.unique(y, return_inverse=True)[1], Cs, weight, faults
+    return X, np.zeros(0, np.intp) if faults else np.unique(y, return_inverse=True)[1], Cs, weight, faults
+
+
+def _labels(y: npt.NDArray[Any], n: int) -> list[str]:
+    """Return the faults of the labels for n rows."""
+    if y.ndim != 1 or len(y) != n:
+        return [f"y: expected one label for each of {n} rows, got shape {y.shape}"]
+    if (y.dtype.kind == "f" and not np.isfinite(y).all()) or (y != y).any():  # noqa: PLR0124 - finds NaN
+        return ["y: expected labels, got NaN or infinity"]
+    if fault := unsortable(y):
+        return [fault]
+    return [] if len(np.unique(y)) > 1 else ["y: expected at least two classes, got one"]
+
+
+def _limits(tol: Any, max_iter: Any, threads: Any) -> list[str]:
+    """Return the faults of these arguments."""
+    faults = []
+    if not (isinstance(tol, Real) and 0 < tol < np.inf):
+        faults.append(f"tol: expected a number > 0, got {tol!r}")
+    for name, number in {"max_iter": max_iter, "threads": threads}.items():
+        if not (isinstance(number, Integral) and number >= 1):
+            faults.append(f"{name}: expected an integer of at least 1, got {number!r}")
+    return faults
+
+
+def unsortable(y: npt.NDArray[Any]) -> str:
+    """Return the fault of labels (n,) that do not sort, such as 1 and "one"; "" if they do."""
+    try:
+        np.sort(y)
+    except TypeError:
+        types = sorted({type(label).__name__ for label in y.tolist()})
+        return f"y: expected labels that sort, got {' and '.join(types)}"
+    return ""
 
 
 def _numbers(name: str, given: npt.ArrayLike) -> Floats:
+    if np.iscomplexobj(given):
+        raise ValueError(f"{name}: expected real numbers, got complex ones")
     try:
-        return (
-            np.ascontiguousarray(given, dtype=np.float64)
-            if name == "X"
-            else np.asarray(given, dtype=np.float64)
-        )
+        return np.asarray(given, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: expected a dense array of numbers ({error})") from None
 
