@@ -28,7 +28,6 @@ import warnings
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -190,10 +189,10 @@ def _labels(y: npt.NDArray[Any], n: int) -> list[str]:
 def _limits(tol: Any, max_iter: Any, threads: Any) -> list[str]:
     """Return the faults of these arguments."""
     faults = []
-    if not (isinstance(tol, Real) and 0 < tol < np.inf):
+    if not (isinstance(tol, int | float | np.number) and 0 < tol < np.inf):
         faults.append(f"tol: expected a number > 0, got {tol!r}")
     for name, number in {"max_iter": max_iter, "threads": threads}.items():
-        if not (isinstance(number, Integral) and number >= 1):
+        if not (isinstance(number, int | np.integer) and number >= 1):
             faults.append(f"{name}: expected an integer of at least 1, got {number!r}")
     return faults
 
