@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 from test_sweep import SAGA, change
 
-from sparse_digits import record, table, track, view
+from sparse_digits import record, sweep_page, table, track, view
 
 CS = [0.005, 0.02, 0.05, 0.3]
 
@@ -27,8 +27,23 @@ def swept(digits, store, dvc, tmp_path_factory):
     shutil.copytree(digits, folder, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
     shutil.copy(store, folder)
     change(folder / "params.yaml", sweep={"C": CS, **SAGA})
-    dvc("repro", "sweep/dvc.yaml", cwd=folder)
+    (folder.parent / "said").write_text(dvc("repro", "sweep/dvc.yaml", cwd=folder).stdout)
     return folder
+
+
+@pytest.fixture(scope="module")
+def address(swept):
+    """Run `make ui` on it; return the address that it prints."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "sparse_digits.cli", "ui"],
+        cwd=swept,
+        env=os.environ | {"PYTHONPATH": "src"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        line = next(line for line in server.stdout if "Sweep over C: " in line)
+        yield line.split(": ", 1)[1].strip()
+        server.send_signal(signal.SIGINT)
 
 
 @pytest.fixture
@@ -115,39 +130,52 @@ def test_a_record_of_a_sweep_holds_its_table_models_and_figures(swept):
     assert found.environment
 
 
+def test_the_end_of_a_sweep_names_its_page_and_what_makes_it_answer(swept):
+    said = (swept.parent / "said").read_text()
+    page = r"http://127\.0\.0\.1:\d+/#/experiments/1/runs\?\S+&viewStateShareKey=sweep-\w{8}&\S+"
+    assert re.search(rf"^The sweep in MLflow: make ui, then {page}$", said, re.MULTILINE)
+
+
+def test_where_a_server_runs_the_address_is_its_own(swept, address, sparse_digits, monkeypatch):
+    assert sparse_digits("sweep", cwd=swept).stdout.splitlines()[-1] == f"The sweep in MLflow: {address}"
+    server = address.partition("/#")[0]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.replace("//", "//ann:hunter2@") + "/")
+    told = sweep_page.told(swept, swept, "sweep/dvc.yaml:report")
+    assert told == f"The sweep in MLflow: {address}"
+
+
+def test_a_sweep_that_mlflow_does_not_show_is_told_with_the_command(swept, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:hunter2@127.0.0.1:9")
+    told = sweep_page.told(swept, swept, "sweep/dvc.yaml:report")
+    assert told == (
+        "MLflow at http://***@127.0.0.1:9 does not show this sweep. To send it: sparse-digits track"
+    )
+    shutil.copytree(swept / "sweep", tmp_path / "sweep")
+    (tmp_path / "sweep/sweep.csv").write_text("another")
+    told = sweep_page.told(swept, tmp_path, "sweep/dvc.yaml:report")
+    assert told == "This sweep has no record. To record it, and to send it to MLflow: sparse-digits track"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium")
-def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_click(swept, tmp_path, client):
-    with subprocess.Popen(
-        [sys.executable, "-m", "sparse_digits.cli", "ui"],
-        cwd=swept,
-        env=os.environ | {"PYTHONPATH": "src"},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            address = (
-                next(line for line in server.stdout if "Sweep over C: " in line).split(": ", 1)[1].strip()
-            )
-            browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
-            browser += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", address]
-            deadline = time.monotonic() + 120
-            page = ""
-            while page.count('class="point"') < 3 * len(CS) and time.monotonic() < deadline:
-                done = subprocess.run(browser, capture_output=True, text=True, timeout=120, check=True)
-                page = html.unescape(done.stdout)
-            for title in ("sparsity vs. accuracy", "log10_C vs. accuracy", "log10_C vs. sparsity"):
-                assert title in page
-            assert page.count('class="point"') == 3 * len(CS)
-            assert "Parallel Coordinates" in page
-            images = re.findall(r'<img[^>]* src="(get-artifact\?path=images[^"]*)"', page)
-            root = address.partition("#")[0]
-            assert [requests.get(root + image, timeout=60).status_code for image in images] == [200] * len(CS)
-            of_runs = [re.search(r"run_uuid=(\w+)", image)[1] for image in images]
-            shown = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
-            assert shown == CS  # ascending
-        finally:
-            server.send_signal(signal.SIGINT)
+def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_click(address, tmp_path, client):
+    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
+    browser += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", address]
+    deadline = time.monotonic() + 120
+    page = ""
+    while page.count('class="point"') < 3 * len(CS) and time.monotonic() < deadline:
+        done = subprocess.run(browser, capture_output=True, text=True, timeout=120, check=True)
+        page = html.unescape(done.stdout)
+    for title in ("sparsity vs. accuracy", "log10_C vs. accuracy", "log10_C vs. sparsity"):
+        assert title in page
+    assert page.count('class="point"') == 3 * len(CS)
+    assert "Parallel Coordinates" in page
+    images = re.findall(r'<img[^>]* src="(get-artifact\?path=images[^"]*)"', page)
+    root = address.partition("#")[0]
+    assert [requests.get(root + image, timeout=60).status_code for image in images] == [200] * len(CS)
+    of_runs = [re.search(r"run_uuid=(\w+)", image)[1] for image in images]
+    shown = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
+    assert shown == CS  # ascending
 
 
 @pytest.mark.slow

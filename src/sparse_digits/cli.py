@@ -60,7 +60,10 @@ def sweep(arguments: argparse.Namespace) -> None:
     stages = YAML(typ="safe", pure=True).load(root / SWEEP)["stages"]
     print(choice(json.loads((root / next(iter(stages["sweep"]["metrics"][0]))).read_bytes())))
     print(f"Pictures: {root / next(iter(stages['report']['outs'][0]))}")
-    print("To open MLflow on the sweep: make ui, which prints its address")
+    store = _main_root()
+    from sparse_digits import sweep_page
+
+    print(sweep_page.told(store, root, SWEPT))
 
 
 def demo(_: argparse.Namespace) -> None:
@@ -126,9 +129,13 @@ def record(arguments: argparse.Namespace) -> None:
         )
 
 
-def deliver(_: argparse.Namespace) -> None:
+def deliver(arguments: argparse.Namespace) -> None:
     """Send to MLflow every record that it lacks (dvc.yaml calls it)."""
     _deliver(0)
+    if arguments.stage and "RECORDS_ONLY" not in os.environ:
+        from sparse_digits import sweep_page
+
+        print(sweep_page.told(_main_root(), project(), arguments.stage))
 
 
 def verify(arguments: argparse.Namespace) -> None:
@@ -256,6 +263,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for function, command in parsers.items():
         command.set_defaults(run=function)
     parsers[record].add_argument("stage", nargs="?", default=RESULT, help="whose last command this is")
+    parsers[deliver].add_argument("stage", nargs="?", help="a sweep's: say where MLflow shows its result")
     parsers[sweep].add_argument("--scheduler", help="of a Dask cluster that computes: tcp://host:port")
     parsers[status].add_argument("--json", action="store_true", help="for programs")
     parsers[verify].add_argument(
