@@ -1,6 +1,7 @@
 """The sweep in MLflow: parent and children, cut off and sent again, and the page that a browser shows."""
 
 import html
+import json
 import os
 import re
 import shutil
@@ -15,9 +16,9 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 from test_sweep import SAGA, change
 
-from sparse_digits import record, sweep_page, table, track, view
+from sparse_digits import choice, record, sweep_page, table, track, view
 
-CS = [0.005, 0.02, 0.05, 0.3]
+CS = [0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0]  # more than a grid of images
 
 
 @pytest.fixture(scope="module")
@@ -80,16 +81,16 @@ def test_the_parent_shows_the_choice_the_table_and_the_path(client):
     parent = parent_of(client)
     note = parent.data.tags["mlflow.note.content"]
     assert "chosen by accuracy on validation rows" in note
-    assert [line.split(" | ")[0] for line in note.splitlines()[-4:]] == [f"| {C:g}" for C in CS]
+    assert [line.split(" | ")[0] for line in note.splitlines()[-len(CS) :]] == [f"| {C:g}" for C in CS]
     history = client.get_metric_history(parent.info.run_id, "path_log10_C")
-    assert [metric.step for metric in history] == [0, 1, 2, 3]
+    assert [metric.step for metric in history] == list(range(len(CS)))
     assert [10**metric.value for metric in history] == pytest.approx(CS, rel=1e-4)
-    assert len(client.get_metric_history(parent.info.run_id, "path_sparsity")) == 4
+    assert len(client.get_metric_history(parent.info.run_id, "path_sparsity")) == len(CS)
     steps = {
-        re.search(r"coef\+step\+(\d)", file.path)[1]
+        re.search(r"coef\+step\+(\d+)", file.path)[1]
         for file in client.list_artifacts(parent.info.run_id, "images")
     }
-    assert steps == set("0123")  # the slider's
+    assert steps == {str(i) for i in range(len(CS))}  # the slider's
 
 
 def test_a_delivery_that_was_cut_off_among_the_children_ends_in_one_whole_sweep(
@@ -158,24 +159,29 @@ def test_a_sweep_that_mlflow_does_not_show_is_told_with_the_command(swept, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium")
-def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_click(address, tmp_path, client):
+def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_click(
+    swept, address, tmp_path, client
+):
+    of = json.loads((swept / "sweep/chosen.json").read_text())["train_size_1000"]
+    chosen = {of[name]["C"] for name in choice.TITLES}
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
     browser += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", address]
     deadline = time.monotonic() + 120
     page = ""
-    while page.count('class="point"') < 3 * len(CS) and time.monotonic() < deadline:
+    while page.count('<path class="point') < 3 * len(CS) and time.monotonic() < deadline:
         done = subprocess.run(browser, capture_output=True, text=True, timeout=120, check=True)
         page = html.unescape(done.stdout)
     for title in ("sparsity vs. accuracy", "log10_C vs. accuracy", "log10_C vs. sparsity"):
         assert title in page
-    assert page.count('class="point"') == 3 * len(CS)
+    assert page.count('<path class="point') == 3 * len(CS)
     assert "Parallel Coordinates" in page
     images = re.findall(r'<img[^>]* src="(get-artifact\?path=images[^"]*)"', page)
     root = address.partition("#")[0]
-    assert [requests.get(root + image, timeout=60).status_code for image in images] == [200] * len(CS)
+    assert [requests.get(root + image, timeout=60).status_code for image in images] == [200] * 10
     of_runs = [re.search(r"run_uuid=(\w+)", image)[1] for image in images]
     shown = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
-    assert shown == CS  # ascending
+    assert shown == sorted(shown)
+    assert {CS[0], CS[-1], *chosen} <= set(shown)
 
 
 @pytest.mark.slow

@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sparse_digits import figures, saved_view
-from sparse_digits.choice import TITLES
+from sparse_digits.choice import TITLES, spread_out
 from sparse_digits.files import Arrays, read_npz
 from sparse_digits.record import Record
 from sparse_digits.sweep_figures import colour_limit
@@ -41,12 +42,18 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     chosen = json.loads(next(files.rglob("chosen.json")).read_bytes())
     experiment_id, run_id = run.info.experiment_id, run.info.run_id
     limit = colour_limit(points["coef"])
+    gridded = _gridded(points, chosen)
     history = []
     for i in range(len(points["C"])):
         at = _numbers(points, i)
         words = (f"C = {at['C']:g}", f"{at['sparsity']:.1f} % zero", f"{100 * at['accuracy']:.1f} % right")
         image = figures.tile(points["coef"][i], words, 256, limit)
-        _child(client, experiment_id, run_id, record, made_with, at, image)
+        child = _child(client, experiment_id, run_id, record, made_with, at)
+        if i in gridded:
+            client.log_image(child, image, key="coef", step=0)
+        else:
+            client.log_image(child, image, "coef.png")
+        client.set_terminated(child, "FINISHED")
         client.log_image(run_id, image, key="coef", step=i)
         now = int(time.time() * 1000)
         named = {f"path_{name}": at[name] for name in ALONG} | {"path_log10_C": math.log10(at["C"])}
@@ -59,6 +66,18 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     client.set_experiment_tag(
         experiment_id, saved_view.PREFIX + name, saved_view.sweep_content(record.result)
     )
+
+
+def _gridded(points: Arrays, chosen: dict[str, Any]) -> set[int]:
+    """Return which points the grid of images has, of the first split seed at the largest train size.
+
+    Left to itself MLflow takes the first ten of all runs with such an image: those at the largest C.
+    """
+    size = points["train_size"].max()
+    seed = points["split_seed"][points["train_size"] == size].min()
+    of_one = np.flatnonzero((points["train_size"] == size) & (points["split_seed"] == seed))
+    places = spread_out(points["C"][of_one], chosen[f"train_size_{size}"], saved_view.MOST_IMAGES)
+    return set(of_one[places].tolist())
 
 
 def note(record: Record, points: Arrays, chosen: dict[str, Any]) -> str:
@@ -97,9 +116,11 @@ def _child(
     record: Record,
     made_with: dict[str, Any],
     at: dict[str, Any],
-    image: Any,
-) -> None:
-    """Make the run of one point, with the digest of the model file that `dvc repro` writes there."""
+) -> str:
+    """Begin the run of one point, with the digest of the model file that `dvc repro` writes there.
+
+    Returns its id.
+    """
     how = {f"train.{key}": record.params[f"sweep.{key}"] for key in ("solver", "tol", "max_iter")}
     params = {
         **{name: value for name, value in made_with.items() if name.startswith("fetch.")},
@@ -121,7 +142,7 @@ def _child(
     }
     now = int(time.time() * 1000)
     name = f"C={at['C']:g}, split seed {at['split_seed']}, {at['train_size']} rows"
-    run_id = client.create_run(experiment_id, now, tags, name).info.run_id
+    run_id = str(client.create_run(experiment_id, now, tags, name).info.run_id)
     numbers = {name: at[name] for name in NUMBERS} | {"log10_C": round(math.log10(at["C"]), 4)}
     client.log_batch(
         run_id,
@@ -129,5 +150,4 @@ def _child(
         [Param(name, str(value)) for name, value in sorted(params.items())],
         [RunTag("sweep.converged", str(at["converged"]))],
     )
-    client.log_image(run_id, image, key="coef", step=0)
-    client.set_terminated(run_id, "FINISHED", now)
+    return run_id
