@@ -184,6 +184,36 @@ def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_cli
     assert {CS[0], CS[-1], *chosen} <= set(shown)
 
 
+def test_status_has_the_sweep_beside_the_other_results(swept, sparse_digits):
+    found = json.loads(sparse_digits("status", "--json", cwd=swept).stdout)["results"]
+    assert {row["stage"]: (row["found"], row["record"], row["mlflow"], row["todo"]) for row in found} == {
+        stage: (["workspace"], "whole", "there", "") for stage in ("evaluate", "sweep/dvc.yaml:report")
+    }
+
+
+@pytest.mark.slow
+def test_a_sweep_computed_again_is_the_same_byte_for_byte(swept, client, sparse_digits):
+    told = sparse_digits("verify", parent_of(client).info.run_id, cwd=swept).stdout
+    for path in ("data/raw.npz", "sweep/models.npz", "sweep/sweep.csv", "sweep/figures/along_C.png"):
+        assert f"rebuilt: {path} " in told
+    assert "DIFFERS" not in told
+    assert told.endswith(" are the same.\n")
+
+
+def test_a_point_is_computed_again_by_the_five_stages_and_told_from_a_run_that_was_tampered_with(
+    swept, client, sparse_digits
+):
+    (child,) = runs(client, "params.`train.C` = '0.03'")
+    client.log_metric(child.info.run_id, "sparsity", 99)
+    client.set_tag(child.info.run_id, "dvc.md5", "model.npz " + "0" * 32)
+    told = sparse_digits("verify", child.info.run_id, cwd=swept, status=1).stdout
+    compared = {line[:34].strip(): line.split()[-1] for line in told.splitlines() if ": " in line[:34]}
+    differing = [what for what, verdict in compared.items() if verdict == "DIFFERS"]
+    assert differing == ["run: sparsity", "run: results/model.npz"]
+    for what in ("data/raw.npz", "metric accuracy", "metric objective", "results/model.npz"):
+        assert compared[f"rebuilt: {what}"] == "same"
+
+
 @pytest.mark.slow
 def test_the_queue_of_dvc_finds_the_same_bits_as_the_sweep(swept, dvc):
     dvc("exp", "run", "--queue", "-S", "train.C=0.02,0.3", cwd=swept)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
@@ -17,6 +18,11 @@ from sparse_digits import params
 from sparse_digits.bits import other_bits, other_params
 from sparse_digits.faults import Fault, told
 from sparse_digits.summary import summary
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from sparse_digits.record import Record
 
 RESULT = "evaluate"  # the stage that a result is the outcome of
 SWEEP = "sweep/dvc.yaml"  # the second pipeline
@@ -140,9 +146,15 @@ def deliver(arguments: argparse.Namespace) -> None:
 
 def verify(arguments: argparse.Namespace) -> None:
     """Compute a recorded result again in a temporary clone and compare it byte for byte."""
-    from sparse_digits.verify import verify
+    root = _main_root()
+    from sparse_digits import saved_view, sweep_view
+    from sparse_digits.verify import Parts, verify
 
-    raise SystemExit(0 if verify(arguments.run_id, _main_root()) else 1)
+    def point(record: "Record", folder: Path, run: "Run") -> "Record":
+        return sweep_view.point(record, folder, run, RESULT, next(iter(_models(project()))))
+
+    points = Parts(saved_view.SWEEP.removeprefix("tags."), sweep_view.MODEL_MD5, point)
+    raise SystemExit(0 if verify(arguments.run_id, root, points) else 1)
 
 
 def status(arguments: argparse.Namespace) -> None:
@@ -151,7 +163,7 @@ def status(arguments: argparse.Namespace) -> None:
     from sparse_digits.model import made_with
 
     _check_git(project())
-    status.status(_main_root(), RESULT, made_with, as_json=arguments.json)
+    status.status(_main_root(), RESULT, made_with, optional=[SWEPT], as_json=arguments.json)
 
 
 def check(_: argparse.Namespace) -> None:
@@ -227,8 +239,6 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
     from sparse_digits.model import made_with
 
     stages = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"]
-    outs = [out for stage in stages.values() for out in stage.get("outs", []) if isinstance(out, dict)]
-    models = [path for out in outs for path, how in out.items() if how.get("type") == "model"]
     flat = {
         key: value
         for section in stages
@@ -237,9 +247,16 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
     }
     return [
         line
-        for path in models
+        for path in _models(root)
         for line in other_params(path, made_with(path, (root / path).read_bytes()) or {}, flat)
     ]
+
+
+def _models(root: Path) -> list[str]:
+    """Return the paths of the models that dvc.yaml declares."""
+    stages = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"]
+    outs = [out for stage in stages.values() for out in stage.get("outs", []) if isinstance(out, dict)]
+    return [path for out in outs for path, how in out.items() if how.get("type") == "model"]
 
 
 def _report(root: Path, picture: Path | None = None) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from sparse_digits import figures, saved_view
 from sparse_digits.choice import TITLES, spread_out
+from sparse_digits.faults import Fault
 from sparse_digits.files import Arrays, read_npz
 from sparse_digits.record import Record
 from sparse_digits.sweep_figures import colour_limit
+from sparse_digits.table import rounded
 
 NUMBERS = (
     *("sparsity", "accuracy", "validation_accuracy", "log_loss", "duality_gap", "objective"),
     *("nonzero_weights", "pixels_used", "n_iter", "lambda"),
 )  # of a point
+MODEL_MD5 = "dvc.md5"  # the tag that says which model file a point has
 ALONG = ("accuracy", "validation_accuracy", "sparsity", "nonzero_weights")  # the parent's history, against C
 
 
@@ -82,7 +86,8 @@ def _gridded(points: Arrays, chosen: dict[str, Any]) -> set[int]:
 
 def note(record: Record, points: Arrays, chosen: dict[str, Any]) -> str:
     """Return the choice and the table of all points, in markdown."""
-    lines = [f"{len(points['C'])} points, record `{record.result}`.", ""]
+    again = f"to compute them again: `sparse-digits verify {record.result[:8]}`"
+    lines = [f"{len(points['C'])} points, record `{record.result}`; {again}", ""]
     for size, of in chosen.items():
         lines += [f"**{size.replace('_', ' ')}**, chosen by accuracy on validation rows:", ""]
         lines += [
@@ -109,6 +114,41 @@ def _numbers(points: Arrays, i: int) -> dict[str, Any]:
     return {name: column[i].item() for name, column in points.items() if column.ndim == 1}
 
 
+def point(record: Record, folder: Path, run: Run, stage: str, model: str) -> Record:
+    """Return the record that the result of `stage` would have at the point which a child run shows.
+
+    record, folder : the sweep's.  model : the path of the model that the pipeline of `stage` writes.
+    Raises `Fault` if the run shows no point of this sweep.
+    """
+    made_with, points = read_npz(next((folder / "files").rglob("models.npz")))
+    for i in range(len(points["C"])):
+        at = _numbers(points, i)
+        params = _params(record, made_with, at)
+        if {name: str(value) for name, value in params.items()} == run.data.params:
+            metrics = {name: rounded(at[name]) for name in NUMBERS if name != "lambda"}
+            outputs = {model: at["model_md5"]}
+            return replace(
+                record, stage=stage, params=params, metrics=metrics, outputs=outputs, stages={}, digests={}
+            )
+    raise Fault(f"{run.info.run_id}: expected the params of a point of the sweep {record.result}")
+
+
+def _params(record: Record, made_with: dict[str, Any], at: dict[str, Any]) -> dict[str, Any]:
+    """Return the params with which `dvc repro` finds a point, by full name."""
+    params = {
+        **{name: value for name, value in made_with.items() if name.startswith("fetch.")},
+        **{name: value for name, value in record.params.items() if name.startswith(("split.", "train."))},
+        **{f"train.{key}": record.params[f"sweep.{key}"] for key in ("solver", "tol", "max_iter")},
+        "train.C": at["C"],
+        "train.l1_ratio": float(record.params["train.l1_ratio"]),
+        "split.seed": at["split_seed"],
+        "split.train_size": at["train_size"],
+    }
+    if record.params["sweep.vary_random_state"]:
+        params["train.random_state"] = at["split_seed"]
+    return params
+
+
 def _child(
     client: MlflowClient,
     experiment_id: str,
@@ -121,22 +161,11 @@ def _child(
 
     Returns its id.
     """
-    how = {f"train.{key}": record.params[f"sweep.{key}"] for key in ("solver", "tol", "max_iter")}
-    params = {
-        **{name: value for name, value in made_with.items() if name.startswith("fetch.")},
-        **{name: value for name, value in record.params.items() if name.startswith(("split.", "train."))},
-        **how,
-        "train.C": at["C"],
-        "train.l1_ratio": float(record.params["train.l1_ratio"]),
-        "split.seed": at["split_seed"],
-        "split.train_size": at["train_size"],
-    }
-    if record.params["sweep.vary_random_state"]:
-        params["train.random_state"] = at["split_seed"]
+    params = _params(record, made_with, at)
     tags = {
         MLFLOW_PARENT_RUN_ID: parent,
         saved_view.SWEEP.removeprefix("tags."): record.result,
-        "dvc.md5": f"model.npz {at['model_md5']}",
+        MODEL_MD5: f"model.npz {at['model_md5']}",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"dvc repro {record.stage}",
     }
