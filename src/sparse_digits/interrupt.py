@@ -18,6 +18,10 @@ def ended_by_ctrl_c(last_words: Callable[[], str]) -> Iterator[None]:
     Python by itself would look only when the compiled code that runs, a fit of minutes perhaps, comes back.
     Nothing is cleaned up: what has to survive is on the disk already.
     """
+    # joblib's tracker, which outlives us, would tell all that it removes then.
+    os.environ["PYTHONWARNINGS"] = ",".join(
+        filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning"])
+    )
     heard, said = os.pipe()
     os.set_blocking(said, False)  # as set_wakeup_fd asks for
 
