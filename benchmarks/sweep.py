@@ -49,11 +49,12 @@ print(f"{time.perf_counter() - began:.2f} s for the store to take all records, {
 
 COMPUTE = """
 import json, time
+from pathlib import Path
 import numpy as np
 from sparse_digits import files, params, sweep, train
 from sparse_digits.draws import draws
 asked = params.read()
-_, raw = files.read_npz("data/raw.npz")
+_, raw = files.read_npz(Path("data/raw.npz"))
 with np.load("data/scaled.npz") as scaled:
     X, y = scaled["X_train"], scaled["y_train"]
 (draw,) = draws(asked)

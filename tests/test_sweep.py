@@ -94,6 +94,10 @@ def test_every_C_of_a_spaced_list_has_three_digits_and_lies_between_the_ends(fir
     ("C", "said"),
     [
         ("[0.1, 0]", "sweep.C: expected a list of numbers > 0, or from, to and points, got 0"),
+        (
+            "[a]",
+            "1 fault\n  sweep.C: expected a list of numbers > 0, or from, to and points, got 'a'",
+        ),
         ("[]", "sweep.C: expected a list of numbers > 0, or from, to and points, got []"),
         ("0.1", "sweep.C: expected a list of numbers > 0, or from, to and points, got 0.1"),
         ("{from: 1, to: 2, points: 0}", "sweep.C.points: expected a whole number from 1 to 1000, got 0"),

@@ -32,9 +32,10 @@ def ended_by_ctrl_c(last_words: Callable[[], str]) -> Iterator[None]:
             with contextlib.suppress(OSError, ValueError):  # nobody may be reading any more
                 print(f"\n{last_words()}", file=sys.stderr, flush=True)
             for child in psutil.Process().children(recursive=True):
-                # joblib's tracker outlives us, removes what we leave in shared memory, and ends by itself
-                if "resource_tracker" not in " ".join(child.cmdline()):
-                    child.kill()
+                with contextlib.suppress(psutil.Error):  # it may have ended by itself meanwhile
+                    # joblib's tracker outlives us, removes what we leave in shared memory, and ends by itself
+                    if "resource_tracker" not in " ".join(child.cmdline()):
+                        child.kill()
             os._exit(128 + number[0])
 
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
