@@ -187,6 +187,7 @@ def test_a_path_that_fails_is_reported_and_the_others_are_kept(folder, how):
 
 
 def test_where_nothing_can_be_kept_one_line_says_so(folder):
+    change(folder / "params.yaml", sweep={"split_seeds": [0, 1, 2]})
     program = [sys.executable, "-m", "sparse_digits.sweep", "raw.npz", "/proc/kept", *OUTPUTS]
     said = run(*program, cwd=folder, status=2, PYTHONPATH=str(ROOT / "src")).stderr
     assert said == "/proc/kept: No such file or directory\n"

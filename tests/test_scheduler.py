@@ -100,7 +100,7 @@ def test_the_command_hands_the_paths_to_the_cluster_and_writes_what_this_machine
     options = ("--scheduler", "tcp://127.0.0.1:9")
     connecting = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s", "RECORDS_ONLY": "1"}
     said = sparse_digits("sweep", *options, cwd=computed, status=255, **connecting).stderr
-    assert "--scheduler: expected a Dask scheduler at tcp://127.0.0.1:9, but " in said
+    assert "--scheduler: expected a Dask scheduler with workers at tcp://127.0.0.1:9, but " in said
     assert "Traceback" not in said
     with cluster(tmp_path) as (address, _):
         said = sparse_digits("sweep", "--scheduler", address, cwd=computed, RECORDS_ONLY="1").stderr
