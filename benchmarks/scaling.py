@@ -5,17 +5,17 @@
 Runs the stage `sweep` on MNIST from the folder that SPARSE_DIGITS_MIRROR names, each time as a process of its
 own. Seconds are the stage's own, of wall time, without the start of Python. Memory is the largest sum of what
 all its processes had resident at one time: pages that they share are counted for each. What is marked as
-extrapolated was not run: it goes on in a straight line, or by the power of the two last measurements.
+extrapolated was not run: it lies on a straight line through the two last measurements, or shares the
+processors' time of the last one out.
 """
 
-import math
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,13 @@ def spaced(points: int, rows: int = ROWS, last: float = LAST) -> dict[str, Any]:
     return {"C": of_rows, "train_sizes": [rows]}
 
 
+def beyond(sizes: Sequence[int], found: Sequence[tuple[float, float, float]], size: int) -> Iterator[float]:
+    """Yield wall time and memory at `size`, in a straight line through the two last measurements."""
+    for what in (0, 2):
+        slope = (found[-1][what] - found[-2][what]) / (sizes[-1] - sizes[-2])
+        yield found[-1][what] + slope * (size - sizes[-1])
+
+
 def main() -> None:
     """Measure and print."""
     if "SPARSE_DIGITS_MIRROR" not in os.environ:
@@ -96,25 +103,15 @@ def main() -> None:
 
     for count, found in zip(POINTS, points, strict=True):
         line(f"{count} points, C from {FIRST:g} to {LAST:g}, {ROWS:,} rows, {here} processors", *found)
-    slope = [(b - a) / (POINTS[-1] - POINTS[-2]) for a, b in zip(*points[-2:], strict=True)]
-    guess("1,000 points", points[-1][0] + 900 * slope[0], points[-1][2] + 900 * slope[2])
+    guess("1,000 points", *beyond(POINTS, points, 1000))
     for rows, found in zip(SIZES, sizes, strict=True):
         line(f"{rows:,} rows, 10 points, lambda from 0.2 to 0.002, {here} processors", *found)
-    power = math.log(sizes[-1][0] / sizes[-2][0]) / math.log(SIZES[-1] / SIZES[-2])
-    more = (sizes[-1][2] - sizes[-2][2]) / (SIZES[-1] - SIZES[-2])
-    guess(
-        f"500,000 rows, by the power {power:.2f}",
-        sizes[-1][0] * (500_000 / SIZES[-1]) ** power,
-        sizes[-1][2] + more * (500_000 - SIZES[-1]),
-    )
+    guess("500,000 rows", *beyond(SIZES, sizes, 500_000))
     for count, found in shared.items():
-        line(f"{SEEDS} split seeds of 25 points, {ROWS:,} rows, processors: {count}", *found)
+        line(f"{SEEDS} split seeds of 25 points, {ROWS:,} rows, {count} of the processors", *found)
     _, used, memory = shared[here]
-    guess(
-        "64 split seeds of 25 points on 16 machines with a worker each, time that it takes here shared out",
-        used / SEEDS * 64 / 16,
-        memory / min(here, SEEDS),
-    )
+    each = memory / min(here, SEEDS)
+    guess("64 split seeds on 16 workers of one processor, memory of each", used / SEEDS * 64 / 16, each)
 
 
 if __name__ == "__main__":

@@ -106,4 +106,6 @@ def _engine(scheduler: str | None, shared: Sequence[Any]) -> AbstractContextMana
             "--scheduler: expected the package distributed, found none: pip install distributed"
         ) from None
     except OSError as error:
-        raise Fault(f"--scheduler: expected a Dask scheduler with workers at {scheduler}, but {error}") from None
+        raise Fault(
+            f"--scheduler: expected a Dask scheduler with workers at {scheduler}, but {error}"
+        ) from None
