@@ -3,13 +3,16 @@
     python benchmarks/sweep.py [QUEUED]
 
 In a fresh clone of HEAD, with MNIST from the folder that SPARSE_DIGITS_MIRROR names and the first `dvc repro`
-done: (1) `dvc repro sweep/dvc.yaml:sweep` and the tracking of its 25 points, (2) 25 fits of scikit-learn's
-SAGA at the seed's tolerance with joblib on all processors, none of them certified, (3) QUEUED experiments of
-DVC, by default all 25, with the certified solver. All start their processes anew. Seconds are of wall time
-and of processors: on a busy machine only the latter compare; those of the queue's process are not counted.
+done. First the computing alone: one fit of the seed and the 25 points in one warm process, the best of three.
+Then as commands, each with the start of its processes: (1) `dvc repro sweep/dvc.yaml:sweep` and the tracking
+of its 25 points, (2) 25 fits of scikit-learn's SAGA at the seed's tolerance with joblib on all processors,
+none of them certified, (3) QUEUED experiments of DVC, by default all 25, with the certified solver, one after
+the other. Seconds are of wall time and of processors: on a busy machine only the latter compare; those of the
+queue's process are not counted.
 """
 
 import csv
+import json
 import os
 import resource
 import subprocess
@@ -44,7 +47,34 @@ waiting = track.deliver(root, view.VIEW)
 print(f"{time.perf_counter() - began:.2f} s for the store to take all records, {waiting} wait")
 """
 
-ONE_FIT = SAGA.replace("sys.argv[1:]", "sys.argv[1:2]").replace("n_jobs=-1", "n_jobs=1")
+COMPUTE = """
+import json, time
+from pathlib import Path
+import numpy as np
+from sparse_digits import files, params, sweep, train
+from sparse_digits.draws import draws
+asked = params.read()
+_, raw = files.read_npz(Path("data/raw.npz"))
+with np.load("data/scaled.npz") as scaled:
+    X, y = scaled["X_train"], scaled["y_train"]
+(draw,) = draws(asked)
+how = asked.at(1, draw.split_seed, draw.train_size).train
+def seconds(function, *arguments, **options):
+    taken = []
+    for _ in range(3):
+        began = time.perf_counter(), time.process_time()
+        function(*arguments, **options)
+        taken.append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    return min(taken)
+train.train(X, y, [0.01], how)  # loads what is compiled
+whole = {"made_with": {"fetch.dataset": "mnist_784"}, "params": asked}
+print(json.dumps({
+    "one fit of the seed": seconds(train.train, X, y, [0.01], asked.train),
+    "25 certified points, trained": seconds(train.train, X, y, asked.sweep.C, how),
+    "the same by one thread": seconds(train.train, X, y, asked.sweep.C, how, 1),
+    "rows drawn, trained and evaluated": seconds(sweep.path, draw, raw["images"], raw["labels"], **whole),
+}))
+"""
 
 
 def timed(folder: Path, *command: str, **more: str) -> tuple[float, float, str]:
@@ -92,11 +122,7 @@ def main(queued: int) -> None:
         Cs = [point["C"] for point in points]
         wall, used, _ = timed(folder, python, "-c", SAGA, *Cs)
         rows.append(("25 fits by SAGA at tol 0.1, joblib", wall, used))
-        one, one_used, _ = timed(folder, python, "-c", ONE_FIT, "0.01")
-        none, none_used, _ = timed(
-            folder, python, "-c", ONE_FIT.replace("Parallel(", "0 and Parallel("), "0.01"
-        )
-        fit, fit_used = one - none, one_used - none_used
+        computing = json.loads(timed(folder, python, "-c", COMPUTE)[2])
         how = ("train.solver=path", "train.tol=0.001", "train.max_iter=1000")
         settings = [word for setting in how for word in ("-S", setting)]
         some = ",".join(Cs[:: max(len(Cs) // queued, 1)][:queued])
@@ -105,11 +131,15 @@ def main(queued: int) -> None:
         rows.append((f"{queued} queued experiments, certified", wall + more_wall, used + more_used))
     gap = max(float(point["duality_gap"]) for point in points)
     print(f"{len(points)} points, the largest duality gap {gap:.1e}; {os.cpu_count()} processors")
-    print(f"one fit of the seed: {fit:.2f} s of wall time, {fit_used:.2f} s of processors\n")
-    print(f"{'':<44}{'wall':>9}{'processors':>12}{'in the seed fits':>18}")
-    for name, wall, used in rows:
-        print(f"{name:<44}{wall:>7.1f} s{used:>10.1f} s{used / fit_used:>18.1f}")
-    print(said.strip())
+    fit, fit_used = computing["one fit of the seed"]
+    for title, lines in (
+        ("computing, in one warm process", [(name, *taken) for name, taken in computing.items()]),
+        ("as commands, each with its start", rows),
+    ):
+        print(f"\n{title:<44}{'wall':>9}{'processors':>12}{'in fits of the seed: wall, processors':>40}")
+        for name, wall, used in lines:
+            print(f"{name:<44}{wall:>7.1f} s{used:>10.1f} s{wall / fit:>26.1f}{used / fit_used:>14.1f}")
+    print(f"\n{said.strip()}")
 
 
 if __name__ == "__main__":

@@ -133,6 +133,7 @@ def test_ctrl_C_ends_within_two_seconds_in_the_midst_of_a_fit(folder, seeds, num
         program.send_signal(number)
         said = program.communicate()[1]
         assert time.monotonic() - began < 2
+        assert "resource_tracker" not in said
         assert program.returncode == 128 + number
         assert f"0 of {len(seeds)} paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in said
         psutil.wait_procs(children, timeout=5)
@@ -185,6 +186,13 @@ def test_a_path_that_fails_is_reported_and_the_others_are_kept(folder, how):
     assert finish(folder)[1] == names(3)
 
 
+def test_where_nothing_can_be_kept_one_line_says_so(folder):
+    change(folder / "params.yaml", sweep={"split_seeds": [0, 1, 2]})
+    program = [sys.executable, "-m", "sparse_digits.sweep", "raw.npz", "/proc/kept", *OUTPUTS]
+    said = run(*program, cwd=folder, status=2, PYTHONPATH=str(ROOT / "src")).stderr
+    assert said == "/proc/kept: No such file or directory\n"
+
+
 def test_what_is_kept_is_found_only_by_the_same_code_and_inputs(tmp_path, monkeypatch):
     part = {"C": np.ones(2)}
     store = kept.Kept(tmp_path, ["data", 1])
@@ -217,6 +225,30 @@ def test_the_code_is_that_of_this_package_and_its_libraries(monkeypatch, tmp_pat
     monkeypatch.undo()
     kept.code.cache_clear()
     assert kept.code() == once
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]], ids=["in one process", "in workers"])
+def test_ctrl_C_in_the_baselines_leaves_no_table_of_a_network_half_trained(folder, seeds):
+    change(folder / "params.yaml", sweep={"split_seeds": seeds})
+    first = "import time; from sklearn.neural_network import MLPClassifier as M; fit = M.fit\n"
+    first += "M.fit = lambda *a: (open('begun.txt', 'w').close(), fit(*a))[1]\n" if len(seeds) == 1 else ""
+    program = first + "from sparse_digits import baselines; baselines.main(['raw.npz', 'baselines.csv'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as program:
+        while not ((folder / "begun.txt").exists() if len(seeds) == 1 else len(children_of(program)) > 2):
+            assert program.poll() is None
+            time.sleep(0.01)
+        os.killpg(program.pid, signal.SIGINT)  # as a terminal does
+        said = program.communicate()[1]
+    assert said == "\nbaselines: interrupted; to go on: dvc repro sweep/dvc.yaml\n"
+    assert program.returncode == 128 + signal.SIGINT
+    assert not (folder / "baselines.csv").exists()
 
 
 @pytest.mark.slow

@@ -120,6 +120,17 @@ def test_the_page_has_a_row_for_each_choice_and_each_baseline(swept, drawn):
         assert f"| {of['accuracy']:.4f} ± {at['accuracy'].std():.4f} |" in row
 
 
+@pytest.mark.parametrize(("points", "most"), [(3, 9), (9, 9), (25, 9), (25, 10), (1000, 10)])
+def test_the_points_that_are_shown_reach_from_the_first_to_the_last_with_the_chosen_among_them(points, most):
+    Cs = np.geomspace(0.001, 1, points)
+    of = {"best": {"C": Cs[points // 2]}, "one_standard_error": {"C": Cs[points // 3]}}
+    places = choice.spread_out(Cs, of, most)
+    assert places == sorted(set(places))
+    assert len(places) == min(points, most)
+    assert max(np.diff(places)) <= max(2 * points / most, 1)
+    assert {0, points // 3, points // 2, points - 1} <= set(places)
+
+
 def test_points_at_one_place_share_a_label():
     figure = sweep_figures.Figure()
     ax = figure.subplots()

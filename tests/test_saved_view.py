@@ -45,5 +45,8 @@ def test_the_saved_view_opens_the_images_and_charts_of_what_C_does(tmp_path, sto
     with servers.mlflow_server(tmp_path, Store.of(tmp_path).uri) as server:
         page = f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
         shown = dom(f"{page}&viewStateShareKey={saved_view.NAME}&compareRunsMode=CHART")
-    for text in ("What C does", "Weights, C ascending"):  # charts are drawn later than a browser waits here
+    for text in (
+        "What C does",
+        "Weights, C ascending, 10 at most",
+    ):  # charts are drawn later than a browser waits here
         assert text in shown, text

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from test_interruption import (
+    OUTPUTS,
     SEEDS,
     command,
     finish,
@@ -19,7 +20,9 @@ from test_interruption import (
     names,
     outputs,
 )
-from test_sweep import ROOT
+from test_sweep import ROOT, SAGA, change
+
+from sparse_digits import spread, sweep
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="the package distributed is not installed"
@@ -87,11 +90,20 @@ def test_a_sweep_on_a_cluster_that_loses_a_worker_ends_in_the_same_bytes(folder,
     assert {name for name in there if begun.count(name) > 1} == set()
 
 
-def test_a_scheduler_that_is_not_there_is_told(folder, monkeypatch):  # noqa: F811
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)]))
-    monkeypatch.setenv("SPARSE_DIGITS_SCHEDULER", "tcp://127.0.0.1:9")
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "1s")
-    done = subprocess.run(command("pass"), cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "--scheduler: expected a Dask scheduler at tcp://127.0.0.1:9, but " in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.slow
+def test_the_command_hands_the_paths_to_the_cluster_and_writes_what_this_machine_alone_would(
+    computed, sparse_digits, tmp_path, monkeypatch
+):
+    change(computed / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": [0, 1], **SAGA})
+    monkeypatch.setattr(spread, "cpu_count", lambda: 1)  # in this process
+    sweep.main(["data/raw.npz", *(str(tmp_path / name) for name in ("kept", *OUTPUTS))])
+    options = ("--scheduler", "tcp://127.0.0.1:9")
+    connecting = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s", "RECORDS_ONLY": "1"}
+    said = sparse_digits("sweep", *options, cwd=computed, status=255, **connecting).stderr
+    assert "--scheduler: expected a Dask scheduler with workers at tcp://127.0.0.1:9, but " in said
+    assert "Traceback" not in said
+    with cluster(tmp_path) as (address, _):
+        said = sparse_digits("sweep", "--scheduler", address, cwd=computed, RECORDS_ONLY="1").stderr
+    assert "sweep: 4 of 4 points" in said
+    for name in OUTPUTS:
+        assert (computed / "sweep" / name).read_bytes() == (tmp_path / name).read_bytes()

@@ -1,8 +1,14 @@
 """The sweep: what a point is, how C is chosen, and what an interruption loses."""
 
+import contextlib
 import hashlib
 import json
 import os
+import re
+import subprocess
+import sys
+import termios
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +20,7 @@ from ruamel.yaml import YAML
 from sparse_digits import choice, evaluate, files, params, sources, split, sweep, table
 from sparse_digits.faults import Fault
 from sparse_digits.kept import Kept
+from sparse_digits.progress import Progress
 
 ROOT = Path(__file__).parent.parent
 DIGITS = params.read(ROOT / "params.digits.yaml")
@@ -87,6 +94,10 @@ def test_every_C_of_a_spaced_list_has_three_digits_and_lies_between_the_ends(fir
     ("C", "said"),
     [
         ("[0.1, 0]", "sweep.C: expected a list of numbers > 0, or from, to and points, got 0"),
+        (
+            "[a]",
+            "1 fault\n  sweep.C: expected a list of numbers > 0, or from, to and points, got 'a'",
+        ),
         ("[]", "sweep.C: expected a list of numbers > 0, or from, to and points, got []"),
         ("0.1", "sweep.C: expected a list of numbers > 0, or from, to and points, got 0.1"),
         ("{from: 1, to: 2, points: 0}", "sweep.C.points: expected a whole number from 1 to 1000, got 0"),
@@ -187,6 +198,65 @@ def test_the_random_state_of_a_fit_can_be_its_split_seed(compute):
     by_hand = by_hand.model_copy(update={"sweep": wanting(**asked).sweep})
     assert same(varied, compute(by_hand))
     assert not same(varied, compute(wanting(**asked)))
+
+
+# Progress
+
+
+@pytest.mark.parametrize("solver", ["path", "saga"])
+def test_a_point_counts_once_when_it_is_trained_before_any_is_evaluated(compute, monkeypatch, solver):
+    counted, measured = [], []
+
+    def count(self, points=1):
+        counted.append(points)
+
+    monkeypatch.setattr(Progress, "add", count)
+    measure = evaluate.measure
+
+    def watched(*arguments):
+        measured.append(len(counted))
+        return measure(*arguments)
+
+    monkeypatch.setattr(evaluate, "measure", watched)
+    how = {"solver": solver, "tol": 0.1, "max_iter": 100}
+    compute(wanting(C=[0.05, 0.02, 0.3, 0.05], **how))
+    assert counted == [1, 1, 1]  # a C that is listed twice is one
+    assert measured == [3, 3, 3]
+
+
+def test_on_a_terminal_a_bar_moves_with_each_point_of_a_path(raw, tmp_path):
+    files.write_npz(tmp_path / "raw.npz", MADE_WITH, **raw)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.digits.yaml").read_text())
+    change(tmp_path / "params.yaml", sweep={"C": [0.02, 0.05, 0.1, 0.3], **SAGA})
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    command = [sys.executable, "-m", "sparse_digits.sweep", "raw.npz", "kept", "a.csv", "b.npz", "c.json"]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=theirs
+    ) as program:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # a terminal that nobody writes to any more
+            while part := os.read(ours, 65536):
+                shown += part
+    os.close(ours)
+    assert program.returncode == 0, shown
+    bars = [text for text in shown.decode().split("\r") if text.startswith("sweep: ")]
+    found = [re.search(r"% ?\|.*\| (\d)/4 \[\d\d:\d\d<.*point", bar) for bar in bars]  # rate and time left
+    assert [int(count) for count, _ in groupby(match[1] for match in found)] == [0, 1, 2, 3, 4]
+    assert b"points," not in shown  # no line for each tenth beside it
+
+
+def test_without_a_terminal_there_is_a_line_for_each_tenth(capsys):
+    with Progress("sweep", "point", 60, done=25) as progress:
+        for _ in range(35):
+            progress.add()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" points, ")[0] for line in lines] == [
+        f"sweep: {count} of 60" for count in (30, 36, 42, 48, 54, 60)
+    ]
+    assert all(re.search(r", [\de.+]+ a second, \d+ s left$", line) for line in lines)
 
 
 # The choice

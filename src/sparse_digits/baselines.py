@@ -17,6 +17,7 @@ from sparse_digits.choice import seed_C
 from sparse_digits.draws import Draw, Images, draws, rows_of
 from sparse_digits.faults import Fault
 from sparse_digits.files import read_npz
+from sparse_digits.interrupt import ended_by_ctrl_c
 from sparse_digits.params import Params
 from sparse_digits.spread import Failure, spread
 from sparse_digits.stage import paths, stage
@@ -71,10 +72,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         shared = (raw["images"], raw["labels"])
         scheduler = os.environ.get("SPARSE_DIGITS_SCHEDULER")
         found: list[dict[str, Any]] = []
-        for draw, result in spread(fit, draws(params), shared, None, scheduler):
-            if isinstance(result, Failure):
-                raise Fault(f"baselines of {draw.name}: {result.reason}")
-            found += result
+        # By itself scikit-learn's network takes ctrl-C for the end of its training, and goes on with that.
+        with ended_by_ctrl_c(lambda: "baselines: interrupted; to go on: dvc repro sweep/dvc.yaml"):
+            for draw, result in spread(fit, draws(params), shared, None, scheduler):
+                if isinstance(result, Failure):
+                    raise Fault(f"baselines of {draw.name}: {result.reason}")
+                found += result
         found.sort(key=lambda row: (row["model"], row["train_size"], row["split_seed"]))
         write_csv(target, {name: [row[name] for row in found] for name in found[0]})
         for row in found:

@@ -1,9 +1,11 @@
 """The choice of C on validation rows. Test accuracy is reported beside it and never looked at."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sparse_digits.table import Table, rounded, rows
 
@@ -62,6 +64,22 @@ def _choose(table: Table, size: int, validation_size: int) -> dict[str, Any]:
 
 
 TITLES = {"best": "best", "one_standard_error": "sparsest within one standard error", "seed": "the seed's C"}
+
+
+def spread_out(Cs: npt.NDArray[np.float64], of: Mapping[str, Any], most: int) -> list[int]:
+    """Return which points of one draw of rows to show: `most` of them, spread evenly, the chosen among them.
+
+    Cs : (points,).  of : what was chosen for the train size.
+    """
+    if len(Cs) <= most:
+        return list(range(len(Cs)))
+    marked = [Cs.tolist().index(of[name]["C"]) for name in TITLES if name in of]
+    found = set(np.linspace(0, len(Cs) - 1, most).round().astype(int).tolist())
+    for place in marked:
+        if place not in found:
+            near = min(found - {0, len(Cs) - 1, *marked}, key=lambda other: abs(other - place))
+            found = found - {near} | {place}
+    return sorted(found)
 
 
 def told(chosen: dict[str, Any]) -> str:

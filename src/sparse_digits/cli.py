@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
@@ -18,6 +19,11 @@ from sparse_digits import params
 from sparse_digits.bits import other_bits, other_params
 from sparse_digits.faults import Fault, told
 from sparse_digits.summary import summary
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from sparse_digits.record import Record
 
 RESULT = "evaluate"  # the stage that a result is the outcome of
 SWEEP = "sweep/dvc.yaml"  # the second pipeline
@@ -61,7 +67,10 @@ def sweep(arguments: argparse.Namespace) -> None:
     stages = YAML(typ="safe", pure=True).load(root / SWEEP)["stages"]
     print(choice(json.loads((root / next(iter(stages["sweep"]["metrics"][0]))).read_bytes())))
     print(f"Pictures: {root / next(iter(stages['report']['outs'][0]))}")
-    print("To open MLflow on the sweep: make ui, which prints its address")
+    store = _main_root()
+    from sparse_digits import sweep_page
+
+    print(sweep_page.told(store, root, SWEPT))
 
 
 def demo(_: argparse.Namespace) -> None:
@@ -126,15 +135,23 @@ def record(arguments: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     _deliver(0)
+    if arguments.stage != RESULT and "RECORDS_ONLY" not in os.environ:
+        from sparse_digits import sweep_page
+
+        print(sweep_page.told(_main_root(), project(), arguments.stage))
 
 
 def verify(arguments: argparse.Namespace) -> None:
     """Compute a recorded result again in a temporary clone and compare it byte for byte."""
     root = _main_root()
-    from sparse_digits import view
-    from sparse_digits.verify import verify
+    from sparse_digits import saved_view, sweep_view, view
+    from sparse_digits.verify import Parts, verify
 
-    raise SystemExit(0 if verify(arguments.run_id, root, view.VIEW) else 1)
+    def point(record: "Record", folder: Path, run: "Run") -> "Record":
+        return sweep_view.point(record, folder, run, RESULT, next(iter(_models(project()))))
+
+    points = Parts(saved_view.SWEEP.removeprefix("tags."), sweep_view.MODEL_MD5, point)
+    raise SystemExit(0 if verify(arguments.run_id, root, view.VIEW, points) else 1)
 
 
 def status(arguments: argparse.Namespace) -> None:
@@ -143,7 +160,7 @@ def status(arguments: argparse.Namespace) -> None:
     from sparse_digits.model import made_with
 
     _check_git(project())
-    status.status(_main_root(), RESULT, made_with, as_json=arguments.json)
+    status.status(_main_root(), RESULT, made_with, optional=[SWEPT], as_json=arguments.json)
 
 
 def check(_: argparse.Namespace) -> None:
@@ -239,8 +256,6 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
     from sparse_digits.model import made_with
 
     stages = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"]
-    outs = [out for stage in stages.values() for out in stage.get("outs", []) if isinstance(out, dict)]
-    models = [path for out in outs for path, how in out.items() if how.get("type") == "model"]
     flat = {
         key: value
         for section in stages
@@ -249,9 +264,16 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
     }
     return [
         line
-        for path in models
+        for path in _models(root)
         for line in other_params(path, made_with(path, (root / path).read_bytes()) or {}, flat)
     ]
+
+
+def _models(root: Path) -> list[str]:
+    """Return the paths of the models that dvc.yaml declares."""
+    stages = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"]
+    outs = [out for stage in stages.values() for out in stage.get("outs", []) if isinstance(out, dict)]
+    return [path for out in outs for path, how in out.items() if how.get("type") == "model"]
 
 
 def _report(root: Path, picture: Path | None = None) -> None:

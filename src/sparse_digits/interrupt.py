@@ -18,6 +18,10 @@ def ended_by_ctrl_c(last_words: Callable[[], str]) -> Iterator[None]:
     Python by itself would look only when the compiled code that runs, a fit of minutes perhaps, comes back.
     Nothing is cleaned up: what has to survive is on the disk already.
     """
+    # joblib's tracker, which outlives us, would tell all that it removes then.
+    os.environ["PYTHONWARNINGS"] = ",".join(
+        filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning"])
+    )
     heard, said = os.pipe()
     os.set_blocking(said, False)  # as set_wakeup_fd asks for
 
@@ -28,9 +32,10 @@ def ended_by_ctrl_c(last_words: Callable[[], str]) -> Iterator[None]:
             with contextlib.suppress(OSError, ValueError):  # nobody may be reading any more
                 print(f"\n{last_words()}", file=sys.stderr, flush=True)
             for child in psutil.Process().children(recursive=True):
-                # joblib's tracker outlives us, removes what we leave in shared memory, and ends by itself
-                if "resource_tracker" not in " ".join(child.cmdline()):
-                    child.kill()
+                with contextlib.suppress(psutil.Error):  # it may have ended by itself meanwhile
+                    # joblib's tracker outlives us, removes what we leave in shared memory, and ends by itself
+                    if "resource_tracker" not in " ".join(child.cmdline()):
+                        child.kill()
             os._exit(128 + number[0])
 
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -151,7 +151,11 @@ def read(path: Path = FILE) -> Params:
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
-        faults = [_told(fault["loc"], fault["type"], fault["input"], lines) for fault in error.errors()]
+        faults = [
+            _told(fault["loc"], fault["type"], fault["input"], lines)
+            for fault in error.errors()
+            if not (fault["type"] == "too_short" and fault["input"])  # a list whose faulty items are told
+        ]
     else:
         faults = [*_too_many_rows(params), *_not_l1(params)]
         if not faults:

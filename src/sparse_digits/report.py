@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from sparse_digits import figures, sweep_figures
-from sparse_digits.choice import TITLES
+from sparse_digits.choice import TITLES, spread_out
 from sparse_digits.files import Arrays, read_npz, write
 from sparse_digits.stage import paths, stage
 from sparse_digits.table import Table, read_csv, rows
@@ -33,7 +33,7 @@ def report(points: Arrays, baselines: Table, chosen: Mapping[str, Any]) -> tuple
     first = rows(points, points["split_seed"] == seeds[0])
     classes = first["classes"][0]
     where = f"{size:,} training rows, split seed {seeds[0]}"
-    places = _spread_out(first, of)
+    places = spread_out(first["C"], of, MOST_ROWS)
     kept_C = of["one_standard_error"]["C"]
     at_C = rows(points, points["C"] == kept_C)
     drawn = {
@@ -62,19 +62,6 @@ def report(points: Arrays, baselines: Table, chosen: Mapping[str, Any]) -> tuple
         ),
     }
     return drawn, text
-
-
-def _spread_out(first: Table, of: Mapping[str, Any]) -> list[int]:
-    """Return which points to draw as rows of images: spread evenly, the marked ones among them."""
-    Cs = first["C"].tolist()
-    if len(Cs) <= MOST_ROWS:
-        return list(range(len(Cs)))
-    marked = {Cs.index(of[name]["C"]) for name in TITLES if name in of}
-    found = set(marked)
-    for i in np.linspace(0, len(Cs) - 1, MOST_ROWS).round().astype(int).tolist():
-        if len(found) < MOST_ROWS and all(abs(i - other) > 1 for other in marked):
-            found.add(i)
-    return sorted(found)
 
 
 def _label(first: Table, i: int, of: Mapping[str, Any]) -> str:

@@ -27,13 +27,11 @@ from dvc_data.hashfile.tree import Tree
 from dvc_objects.errors import ObjectFormatError
 
 from sparse_digits import note
-from sparse_digits.record import Found, Record, digest_of, folders, keep, main_root, read
+from sparse_digits.record import Found, Record, digest_of, experiment, folders, keep, main_root, read
 
 if TYPE_CHECKING:
     from dvc.output import Output
     from dvc.stage import Stage
-
-DEFAULT_EXPERIMENT = "sparse-digits"
 
 # Params by full name that an output says it was made with, or None if it does not say.
 MadeWith = Callable[[str, bytes], Mapping[str, Any] | None]
@@ -191,7 +189,7 @@ def _find(
         code={"commit": commit, "dirty": False} if commit else code,
         environment=environment,
         stages=notes,
-        experiment=os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT,
+        experiment=experiment(),
         name=name,
         created=own.get("ended") or datetime.now(UTC).isoformat(timespec="milliseconds"),
     )

@@ -12,6 +12,7 @@ from typing import Any
 NAME = "sparse-digits"
 PREFIX = "mlflow.sharedViewState."
 TAG = PREFIX + NAME
+MOST_IMAGES = 10  # that a grid of images shows: of the first runs that have the tag which log_image sets
 SWEEP = "tags.sweep"  # of the runs of a sweep: the digest of its record
 COLUMNS = (
     "params.`train.C`",
@@ -45,7 +46,7 @@ def sweep_content(result: str) -> str:
     numbers = ["sparsity", "accuracy", "validation_accuracy", "duality_gap"]
     state = _state() | {
         "searchFilter": f"{SWEEP} = '{result}'",
-        "runsHiddenMode": "SHOWALL",
+        "runsHiddenMode": "SHOW_ALL",
         "selectedColumns": ["params.`train.C`", *(f"metrics.`{name}`" for name in numbers)],
         "compareRunCharts": [
             _card(charts, "SCATTER", xaxis=_axis("sparsity"), yaxis=_axis("accuracy")),
@@ -62,7 +63,7 @@ def sweep_content(result: str) -> str:
         ],
         "compareRunSections": [
             _section(charts, "What C buys and costs", columns=2, height=360),
-            _section(images, "Weights at one colour scale, C ascending", columns=1, height=640),
+            _section(images, f"Weights, C ascending, {MOST_IMAGES} at most", columns=1, height=860),
         ],
     }
     return _view("Sweep over C", state)
@@ -93,7 +94,7 @@ def _state() -> dict[str, Any]:
             _card(charts, "SCATTER", xaxis=_axis("log10_C"), yaxis=_axis("accuracy")),
         ],
         "compareRunSections": [
-            _section(images, "Weights, C ascending", columns=1, height=640),
+            _section(images, f"Weights, C ascending, {MOST_IMAGES} at most", columns=1, height=860),
             _section(charts, "What C does", columns=2, height=360),
         ],
         "viewMaximized": False,

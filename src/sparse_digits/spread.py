@@ -1,6 +1,7 @@
 """Independent tasks over the cores of this machine or the workers of a Dask cluster, through joblib alone."""
 
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ def spread(
     """
     if not items:
         return
+    # What joblib says of a caller that stops early, who knows.
+    warnings.filterwarnings("ignore", r"\d+ tasks which were still being processed", UserWarning)
     n_jobs = workers(len(items), scheduler)
     waiting = list(range(len(items)))
 
@@ -103,4 +106,6 @@ def _engine(scheduler: str | None, shared: Sequence[Any]) -> AbstractContextMana
             "--scheduler: expected the package distributed, found none: pip install distributed"
         ) from None
     except OSError as error:
-        raise Fault(f"--scheduler: expected a Dask scheduler at {scheduler}, but {error}") from None
+        raise Fault(
+            f"--scheduler: expected a Dask scheduler with workers at {scheduler}, but {error}"
+        ) from None

@@ -1,7 +1,7 @@
 """Which results there are, and which of them is not yet where it should be."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,11 +20,13 @@ TRACK = "sparse-digits track"
 class Row:
     """A result, or a place whose result cannot be recorded.
 
-    found : where it lies in DVC.  record : whole, missing, damaged, set aside or impossible, and the reason.
+    stage : whose result it is.  found : where it lies in DVC.
+    record : whole, missing, damaged, set aside or impossible, and the reason.
     mlflow : there, missing, deleted (by the user), unfinished, or unknown.  todo : what puts it right.
     """
 
     result: str | None
+    stage: str | None
     experiment: str | None
     params: dict[str, object] = field(default_factory=dict)
     name: str | None = None
@@ -36,19 +38,22 @@ class Row:
     todo: str = ""
 
 
-def status(root: Path, address: str, made_with: MadeWith, *, as_json: bool) -> None:
-    """Print the table, or JSON."""
+def status(
+    root: Path, address: str, made_with: MadeWith, *, optional: Sequence[str] = (), as_json: bool
+) -> None:
+    """Print the table, or JSON.
+
+    address : the stage whose results are asked for.  optional : others, which a place need not have.
+    """
     rows = [*_recorded(root), *_set_aside(root)]
-    for place, found in results.results(address, made_with):
-        if isinstance(found, str):
-            rows.append(Row(None, None, found=[place], record="impossible", reason=found, mlflow=""))
-            continue
-        known = [row for row in rows if row.result == found.record.result and row.record != "set aside"]
-        if not known:
-            known = [_row_of(found)]
-            rows += known
-        for row in known:
-            _lies(row, place, found)
+    for stage in (address, *optional):
+        for place, found in results.results(stage, made_with):
+            if not isinstance(found, str):
+                _lies(rows, place, found)
+            elif stage == address:
+                rows.append(
+                    Row(None, stage, None, found=[place], record="impossible", reason=found, mlflow="")
+                )
 
     def give_up(reason: str) -> None:
         for row in rows:
@@ -68,32 +73,37 @@ def status(root: Path, address: str, made_with: MadeWith, *, as_json: bool) -> N
 
 def _recorded(root: Path) -> Iterable[Row]:
     for folder in record.folders(root):
-        row = Row(folder.name, record.experiment_of(folder), record="whole")
+        row = Row(folder.name, None, record.experiment_of(folder), record="whole")
         try:
             one = record.read(folder)
         except ValueError as reason:
             row.record, row.reason = "damaged", str(reason)
         else:
-            row.params, row.name = one.params, one.name
+            row.stage, row.params, row.name = one.stage, one.params, one.name
         yield row
 
 
 def _set_aside(root: Path) -> Iterable[Row]:
     for folder in sorted((record.records(root) / ".damaged").glob("*")):
         reason = (folder / "reason.txt").read_text(encoding="utf-8").strip()
-        yield Row(folder.name.partition("-")[0], None, record="set aside", reason=reason, mlflow="")
+        yield Row(folder.name.partition("-")[0], None, None, record="set aside", reason=reason, mlflow="")
 
 
 def _row_of(found: Found) -> Row:
     one = found.record
-    return Row(one.result, one.experiment, one.params, one.name)
+    return Row(one.result, one.stage, one.experiment, one.params, one.name)
 
 
-def _lies(row: Row, place: str, found: Found) -> None:
-    """Note where a row's result lies, and what is odd about it."""
-    row.found.append(place)
-    if found.warnings:
-        row.reason, row.todo = "; ".join(found.warnings), "mend dvc.lock"
+def _lies(rows: list[Row], place: str, found: Found) -> None:
+    """Note in a result's rows, or a new one, where it lies, and what is odd about it."""
+    known = [row for row in rows if row.result == found.record.result and row.record != "set aside"]
+    if not known:
+        known = [_row_of(found)]
+        rows += known
+    for row in known:
+        row.found.append(place)
+        if found.warnings:
+            row.reason, row.todo = "; ".join(found.warnings), "mend dvc.lock"
 
 
 def _ask(client: MlflowClient, rows: list[Row]) -> None:
@@ -131,12 +141,11 @@ def _print(root: Path, rows: list[Row], trouble: str | None, *, as_json: bool) -
         }
         print(json.dumps(content, indent=2, default=str), flush=True)
         return
-    table = [("result", "experiment", "found in", "record", "MLflow", "to do")]
+    table = [("result", "of", "experiment", "found in", "record", "MLflow", "to do")]
     for row in rows:
         where = ", ".join(row.found) or "-"
-        table.append(
-            ((row.result or "-")[:12], row.experiment or "-", where, row.record, row.mlflow, row.todo)
-        )
+        of = (row.stage or "-", row.experiment or "-")
+        table.append(((row.result or "-")[:12], *of, where, row.record, row.mlflow, row.todo))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -49,12 +49,12 @@ def path(
     made_with: Mapping[str, Any],
     params: Params,
     threads: int | None = None,
-    tick: Callable[[], object] | None = None,
+    trained: Callable[[], None] | None = None,
 ) -> Arrays:
     """Train and evaluate every C on one draw of rows.
 
     images, labels : the data set.  made_with : its params.  threads : one for each processor if None.
-    tick : called at each point.
+    trained : called once for each point that is trained, which takes longer than all that follows.
     Returns columns with a row for each point, in the order of C: the model (coef (points, K, p), intercept,
     classes, mean, scale, n_iter, converged), its file's MD5, the metrics, and what identifies the point.
     """
@@ -63,7 +63,8 @@ def path(
     scaler = scale.fit(X)
     X = scaler.transform(X)
     Cs = sorted(set(params.sweep.C))
-    fits = train.train(X, y, Cs, params.at(Cs[0], draw.split_seed, draw.train_size).train, threads)
+    how = params.at(Cs[0], draw.split_seed, draw.train_size).train
+    fits = train.train(X, y, Cs, how, threads, trained)
 
     def model_of(C: float, fit: train.Fitted) -> Model:
         at = params.at(C, draw.split_seed, draw.train_size)
@@ -78,13 +79,9 @@ def path(
         arrays = {name: value for name, value in vars(model).items() if name != "params"}
         return what | arrays | evaluate.measure(model, held_out, X, y)
 
-    found = []
     # BLAS with one thread: how many it uses would show in the last bits of the scores.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads or cpu_count()) as pool:
-        for row in pool.map(point, Cs, models):
-            found.append(row)
-            if tick:
-                tick()
+        found = list(pool.map(point, Cs, models))
     return {name: np.array([point[name] for point in found]) for name in found[0]}
 
 
@@ -141,7 +138,7 @@ def compute(
         Progress(title, "point", each * len(wanted), each * len(finished)) as progress,
         ended_by_ctrl_c(so_far),
     ):
-        how = {"threads": None, "tick": progress.add} if alone else {"threads": 1, "tick": None}
+        how = {"threads": None, "trained": progress.add} if alone else {"threads": 1}
         one = partial(path, made_with=made_with, params=params, **how)
         for draw, result in spread(one, waiting, (images, labels), kept.folder, scheduler):
             if isinstance(result, Failure):

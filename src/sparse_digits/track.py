@@ -94,15 +94,15 @@ def initialise(root: Path) -> None:
 
 
 @contextmanager
-def connected(root: Path, give_up: Callable[[str], None]) -> Iterator[MlflowClient]:
+def connected(root: Path, give_up: Callable[[str], None], status: int = 1) -> Iterator[MlflowClient]:
     """Yield a client of the store, to look into it, without making one. Raises what MLflow raises.
 
-    give_up : is called, and the process ended with status 1, when the store does not answer.
+    give_up : is called, and the process ended with `status`, when the store does not answer.
     """
     store = Store.of(root)
     if store.file and not store.file.exists():
         raise FileNotFoundError("there is no store yet")
-    with _quiet(), _watch(give_up, 1):
+    with _quiet(), _watch(give_up, status):
         yield _connect(store, root)
 
 

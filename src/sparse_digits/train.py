@@ -1,7 +1,7 @@
 """Stage train: multinomial logistic regression with an L1 penalty, by SAGA or by the certified path."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,10 +29,18 @@ class Fitted(NamedTuple):
     converged: bool
 
 
-def train(X: Floats, y: Ints, Cs: Sequence[float], how: Train, threads: int | None = None) -> list[Fitted]:
+def train(
+    X: Floats,
+    y: Ints,
+    Cs: Sequence[float],
+    how: Train,
+    threads: int | None = None,
+    progress: Callable[[], None] | None = None,
+) -> list[Fitted]:
     """Fit on standardised X (n, p) and labels y (n,) at each C, none of which changes the fit at another.
 
     threads : how many the path solver uses, one for each processor if None; they change no bit.
+    progress : called once for each C that is fitted.
     Raises `Fault` if y has fewer than three classes: of two, scikit-learn fits another model, one vector of
     weights instead of one for each class.
     """
@@ -42,8 +50,13 @@ def train(X: Floats, y: Ints, Cs: Sequence[float], how: Train, threads: int | No
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the metrics say it: `converged`
         if how.solver == "path":
-            return _path(X, y, Cs, how, threads)
-        return [_saga(X, y, how.model_copy(update={"C": C})) for C in Cs]
+            return _path(X, y, Cs, how, threads, progress)
+        fits = []
+        for C in Cs:
+            fits.append(_saga(X, y, how.model_copy(update={"C": C})))
+            if progress:
+                progress()
+        return fits
 
 
 def estimator(how: Train) -> LogisticRegression:
@@ -64,10 +77,19 @@ def _saga(X: Floats, y: Ints, how: Train) -> Fitted:
     return Fitted(fitted.coef_, fitted.intercept_, fitted.classes_, n_iter, n_iter < how.max_iter)
 
 
-def _path(X: Floats, y: Ints, Cs: Sequence[float], how: Train, threads: int | None) -> list[Fitted]:
+def _path(
+    X: Floats,
+    y: Ints,
+    Cs: Sequence[float],
+    how: Train,
+    threads: int | None,
+    progress: Callable[[], None] | None,
+) -> list[Fitted]:
     from sparse_digits.solver import multinomial_l1_path  # noqa: PLC0415 - saga does without numba
 
-    path = multinomial_l1_path(X, y, Cs, tol=how.tol, max_iter=how.max_iter, threads=threads)
+    path = multinomial_l1_path(
+        X, y, Cs, tol=how.tol, max_iter=how.max_iter, threads=threads, progress=progress
+    )
     classes = np.unique(y)
     return [
         Fitted(coef, intercept, classes, int(n_iter), bool(converged))

@@ -53,6 +53,19 @@ def answers(port: int) -> bool:
         connection.close()
 
 
+def running_at(experiment_id: str, tag: str, port: int = 5000) -> tuple[int, bool]:
+    """Return the port of the MLflow server here whose experiment has the tag, and that it runs.
+
+    If none does: the port that `serve` would take now, and that nothing runs there.
+    """
+    for taken in range(port, free := free_port(port)):
+        where = f"http://{HOST}:{taken}/api/2.0/mlflow/experiments/get?experiment_id={experiment_id}"
+        with contextlib.suppress(Exception), urlopen(where, timeout=2) as answer:  # whatever listens there
+            if tag in [each["key"] for each in json.load(answer)["experiment"]["tags"]]:
+                return taken, True
+    return free, False
+
+
 def pages(server: str) -> list[str]:
     """Return the addresses of the pages that were arranged, newest last."""
     request = Request(  # noqa: S310 - our own server's address

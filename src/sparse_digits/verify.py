@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,26 +31,45 @@ class Compared:
     recorded: object
     found: object
 
-    def __str__(self) -> str:
+    def line(self, width: int) -> str:
         """Return a line of the table."""
         same = "same" if self.recorded == self.found else "DIFFERS"
-        return f"{self.what:44} {_short(self.recorded):>{WIDTH}} {_short(self.found):>{WIDTH}}  {same}"
+        return f"{self.what:{width}} {_short(self.recorded):>{WIDTH}} {_short(self.found):>{WIDTH}}  {same}"
 
 
-def verify(name: str, root: Path, view: track.View) -> bool:
+@dataclass(frozen=True)
+class Parts:
+    """Runs that show a part of a record, as a point of a sweep is one.
+
+    tag : says which record it is.  md5 : the tag with a name and the MD5 of the part's one output.
+    record_of : the record that the part would have by itself, from the whole record, its folder and the run.
+    """
+
+    tag: str
+    md5: str
+    record_of: Callable[[Record, Path, Run], Record]
+
+
+def verify(name: str, root: Path, view: track.View, parts: Parts | None = None) -> bool:
     """Verify a record by a prefix of its digest, or a run by its id; print what was compared.
 
     Returns whether all of it could be compared and is the same. Raises `Fault` if there is no such record.
     """
     with contextlib.ExitStack() as stack:
         client = _client(stack, root)
-        folder, run = _named(name, root, client)
+        folder, run = _named(name, root, client, parts)
         try:
             result = record.read(folder)
         except ValueError as damage:
             raise Fault(f"{folder}: expected a whole record, but {damage}") from None
         print(f"Record {result.result} in the experiment {result.experiment}")
-        compared = list(_in_store(client, run, result, folder, view)) if client and run else []
+        compared: list[Compared] = []
+        if client and run and parts and track.RESULT not in run.data.tags:
+            result = parts.record_of(result, folder, run)
+            print(f"A part of it, as {result.stage} finds it: {run.info.run_name}")
+            compared += _part_in_store(client, run, result, parts, folder, view)
+        elif client and run:
+            compared += _in_store(client, run, result, folder, view)
     if not run:
         print("No run in MLflow shows it.")
     here = note.environment()
@@ -63,7 +82,10 @@ def verify(name: str, root: Path, view: track.View) -> bool:
         print(f"It cannot be computed again: {reason}.")
     else:
         compared += _rebuilt(result, root)
-    print(f"\n{'':44} {'recorded':>{WIDTH}} {'found':>{WIDTH}}", *compared, sep="\n")
+    width = max([len(row.what) for row in compared], default=0)
+    print(f"\n{'':{width}} {'recorded':>{WIDTH}} {'found':>{WIDTH}}")
+    for row in compared:
+        print(row.line(width))
     differing = [row for row in compared if row.recorded != row.found]
     again = "Nothing was computed again. " if reason else ""
     print(f"\n{again}{len(compared) - len(differing)} of {len(compared)} are the same.")
@@ -85,8 +107,10 @@ def _client(stack: contextlib.ExitStack, root: Path) -> MlflowClient | None:
         return None
 
 
-def _named(name: str, root: Path, client: MlflowClient | None) -> tuple[Path, Run | None]:
-    """Return the record's folder, and its run if the store has it."""
+def _named(
+    name: str, root: Path, client: MlflowClient | None, parts: Parts | None
+) -> tuple[Path, Run | None]:
+    """Return the record's folder, and its run, or that of the part which is named, if the store has it."""
     folders = [folder for folder in record.folders(root) if folder.name.startswith(name)]
     if len({folder.name for folder in folders}) > 1:
         raise Fault(f"{name}: expected one record, but {len(folders)} in {record.records(root)} begin so")
@@ -96,7 +120,8 @@ def _named(name: str, root: Path, client: MlflowClient | None) -> tuple[Path, Ru
         if client is None:
             raise Fault(f"{name}: no record's digest begins so, and MLflow cannot be asked for a run")
         run = client.get_run(name)
-        place = (run.data.tags.get(track.RESULT), client.get_experiment(run.info.experiment_id).name)
+        result = run.data.tags.get(track.RESULT) or run.data.tags.get(parts.tag if parts else "")
+        place = (result, client.get_experiment(run.info.experiment_id).name)
         for folder in record.folders(root):
             if (folder.name, record.experiment_of(folder)) == place:
                 return folder, run
@@ -113,15 +138,33 @@ def _in_store(
     client: MlflowClient, run: Run, result: Record, folder: Path, view: track.View
 ) -> Iterator[Compared]:
     """Compare the run with a new one of its record: whoever changed it did so after the delivery."""
+    expected = anew.expected(folder, view)
+    yield from _values_in_store(client, run, expected)
+    for path in result.outputs.keys() - expected.keys():
+        print(f"MLflow does not hand out a file with such a name: {path}")
+
+
+def _part_in_store(
+    client: MlflowClient, run: Run, part: Record, parts: Parts, folder: Path, view: track.View
+) -> Iterator[Compared]:
+    """Compare the run of a part, which keeps the digest of its output in a tag, with a new one, likewise."""
+    prefix = f"{run.info.run_name}: "
+    whole = anew.expected(folder, view).items()
+    mine = {key.removeprefix(prefix): value for key, value in whole if key.startswith(prefix)}
+    yield from _values_in_store(client, run, mine)
+    for path, md5 in part.outputs.items():
+        yield Compared(f"run: {path}", md5, run.data.tags.get(parts.md5, "").rpartition(" ")[2])
+
+
+def _values_in_store(client: MlflowClient, run: Run, expected: Mapping[str, object]) -> Iterator[Compared]:
+    """Compare a run's status and all that it shows."""
     yield Compared("run: status", "FINISHED", run.info.status)
-    expected, found = anew.expected(folder, view), anew.shown(client, run)
+    found = anew.shown(client, run)
     differing = [key for key, value in expected.items() if found.get(key) != value]
     same = f"{len(expected) - len(differing)} things"
     yield Compared("run: values, files, models", same, same)
     for key in differing:
         yield Compared(f"run: {key}", expected[key], found.get(key))
-    for path in result.outputs.keys() - expected.keys():
-        print(f"MLflow does not hand out a file with such a name: {path}")
 
 
 def _why_not(result: Record, root: Path) -> str:
@@ -158,6 +201,8 @@ def _rebuilt(result: Record, root: Path) -> Iterator[Compared]:
         _must("git", "checkout", "--quiet", "--detach", str(_commit(result, root)), cwd=clone)
         project = clone / prefix
         (project / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {folder / 'cache'}\n")
+        for lock in project.rglob("dvc.lock"):  # else DVC takes a result that is committed for up to date
+            lock.unlink()
         _set_params(project, result.params)
         for address in _put_data(project, root, result.data):
             _must(sys.executable, "-m", "dvc", "commit", "--quiet", "--force", address, cwd=project)
@@ -181,6 +226,8 @@ def _set_params(project: Path, params: Mapping[str, Any]) -> None:
     """Write a record's params into the files that they are read from."""
     yaml = YAML()
     for key, value in params.items():
+        if any(key.startswith(f"{whole}.") for whole in params):
+            continue  # a part of how params.yaml spells a value that an output spells out
         file, _, dotted = key.rpartition(":")
         path = project / (file or "params.yaml")
         content = yaml.load(path)

@@ -1,0 +1,118 @@
+"""How time and memory of a sweep grow with points, rows and processors: the table of docs/cluster.md.
+
+    python benchmarks/scaling.py
+
+Runs the stage `sweep` on MNIST from the folder that SPARSE_DIGITS_MIRROR names, each time as a process of its
+own. Seconds are the stage's own, of wall time, without the start of Python. Memory is the largest sum of what
+all its processes had resident at one time: pages that they share are counted for each. What is marked as
+extrapolated was not run: it lies on a straight line through the two last measurements, or shares the
+processors' time of the last one out.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ruamel.yaml import YAML
+
+from sparse_digits import files, sources
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = 5000  # of the seed
+FIRST, LAST = 0.001, 1.0  # C at so many rows; at others C times rows, that is lambda, is the same
+POINTS = (5, 25, 100)
+SIZES = (5000, 20_000, 60_000)
+SEEDS = 4
+
+
+def run(folder: Path, sweep: Mapping[str, Any], processors: int) -> tuple[float, float, float]:
+    """Run the stage; return its seconds of wall time and of processors, and its memory in MB."""
+    yaml = YAML()
+    content = yaml.load(ROOT / "params.yaml")
+    content["split"]["test_size"] = 5000  # so that 60,000 rows are left to train on
+    content["sweep"] |= sweep
+    yaml.dump(content, folder / "params.yaml")
+    names = ("raw.npz", "kept", "sweep.csv", "models.npz", "chosen.json")
+    program = subprocess.Popen(
+        [sys.executable, "-m", "sparse_digits.sweep", *names],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, range(processors)),  # noqa: PLW1509 - one thread, ours
+    )
+    memory, used = 0, 0.0
+    while program.poll() is None:
+        try:
+            tree = [psutil.Process(program.pid), *psutil.Process(program.pid).children(recursive=True)]
+            memory = max(memory, sum(process.memory_info().rss for process in tree))
+            times = [process.cpu_times() for process in tree]
+            used = max(used, sum(each.user + each.system for each in times))
+        except psutil.NoSuchProcess:
+            pass  # a worker that ended meanwhile
+        time.sleep(0.02)
+    said = program.stdout.read() if program.stdout else ""
+    if program.returncode or not (found := re.search(r"points in ([\d.]+) s", said)):
+        raise SystemExit(f"the sweep ended with {program.returncode}\n{said}")
+    return float(found[1]), used, memory / 1e6
+
+
+def spaced(points: int, rows: int = ROWS, last: float = LAST) -> dict[str, Any]:
+    """Return the section of the sweep for so many points on so many rows."""
+    of_rows = {"from": FIRST * ROWS / rows, "to": last * ROWS / rows, "points": points}
+    return {"C": of_rows, "train_sizes": [rows]}
+
+
+def beyond(sizes: Sequence[int], found: Sequence[tuple[float, float, float]], size: int) -> Iterator[float]:
+    """Yield wall time and memory at `size`, in a straight line through the two last measurements."""
+    for what in (0, 2):
+        slope = (found[-1][what] - found[-2][what]) / (sizes[-1] - sizes[-2])
+        yield found[-1][what] + slope * (size - sizes[-1])
+
+
+def main() -> None:
+    """Measure and print."""
+    if "SPARSE_DIGITS_MIRROR" not in os.environ:
+        raise SystemExit("SPARSE_DIGITS_MIRROR not set: this measures computing, not a network")
+    here = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images, labels = sources.load("mnist_784", mirror=sources.mirror_from(os.environ))
+        files.write_npz(folder / "raw.npz", {"fetch.dataset": "mnist_784"}, images=images, labels=labels)
+        run(folder, spaced(1), here)  # compiles, once for a machine
+        points = [run(folder, spaced(count), here) for count in POINTS]
+        sizes = [run(folder, spaced(10, rows, last=0.1), here) for rows in SIZES]
+        several = spaced(25) | {"split_seeds": list(range(SEEDS))}
+        shared = {count: run(folder, several, count) for count in sorted({1, here})}
+
+    print("| what | wall | processors | memory |\n| --- | --- | --- | --- |")
+
+    def line(what: str, wall: float, used: float, memory: float) -> None:
+        print(f"| {what} | {wall:,.1f} s | {used:,.0f} s | {memory:,.0f} MB |")
+
+    def guess(what: str, wall: float, memory: float) -> None:
+        print(f"| {what}, *extrapolated* | {wall:,.0f} s | | {memory:,.0f} MB |")
+
+    for count, found in zip(POINTS, points, strict=True):
+        line(f"{count} points, C from {FIRST:g} to {LAST:g}, {ROWS:,} rows, {here} processors", *found)
+    guess("1,000 points", *beyond(POINTS, points, 1000))
+    for rows, found in zip(SIZES, sizes, strict=True):
+        line(f"{rows:,} rows, 10 points, lambda from 0.2 to 0.002, {here} processors", *found)
+    guess("500,000 rows", *beyond(SIZES, sizes, 500_000))
+    for count, found in shared.items():
+        line(f"{SEEDS} split seeds of 25 points, {ROWS:,} rows, {count} of the processors", *found)
+    _, used, memory = shared[here]
+    each = memory / min(here, SEEDS)
+    guess("64 split seeds on 16 workers of one processor, memory of each", used / SEEDS * 64 / 16, each)
+
+
+if __name__ == "__main__":
+    main()
