@@ -205,9 +205,10 @@ def test_the_random_state_of_a_fit_can_be_its_split_seed(compute):
 
 @pytest.mark.parametrize("solver", ["path", "saga"])
 def test_a_point_counts_once_when_it_is_trained_before_any_is_evaluated(compute, monkeypatch, solver):
-    counted, measured = [], []
+    counted, measured, add = [], [], Progress.add
 
     def count(self, points=1):
+        add(self, points)
         counted.append(points)
 
     monkeypatch.setattr(Progress, "add", count)
@@ -222,6 +223,19 @@ def test_a_point_counts_once_when_it_is_trained_before_any_is_evaluated(compute,
     compute(wanting(C=[0.05, 0.02, 0.3, 0.05], **how))
     assert counted == [1, 1, 1]  # a C that is listed twice is one
     assert measured == [3, 3, 3]
+
+
+def test_several_paths_count_the_points_that_their_workers_train_before_a_path_is_done(compute, monkeypatch):
+    counts, add = [], Progress.add
+
+    def counted(self, count=1):
+        add(self, count)
+        counts.append(self.done)
+
+    monkeypatch.setattr(Progress, "add", counted)
+    compute(wanting(C=[0.3, 0.4, 0.5], split_seeds=[0, 1], solver="saga", tol=1e-14, max_iter=120))
+    assert counts[-1] == 6
+    assert not set(counts) <= {3, 6}
 
 
 def test_on_a_terminal_a_bar_moves_with_each_point_of_a_path(raw, tmp_path):

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ from sparse_digits.interrupt import ended_by_ctrl_c
 from sparse_digits.kept import Kept
 from sparse_digits.model import Model
 from sparse_digits.params import Params
-from sparse_digits.progress import Progress
+from sparse_digits.progress import Progress, Tally
 from sparse_digits.spread import Failure, spread, workers
 from sparse_digits.stage import paths, stage
 from sparse_digits.table import write_csv
@@ -137,8 +138,13 @@ def compute(
     with (
         Progress(title, "point", each * len(wanted), each * len(finished)) as progress,
         ended_by_ctrl_c(so_far),
+        ExitStack() as stack,
     ):
-        how = {"threads": None, "trained": progress.add} if alone else {"threads": 1}
+        how: dict[str, Any] = {"threads": None, "trained": progress.add} if alone else {"threads": 1}
+        if not alone and not scheduler:  # whose workers may be on other machines
+            tally = Tally(kept.folder / "points")
+            stack.enter_context(tally.watched(progress, each * len(waiting)))
+            how["trained"] = tally.add
         one = partial(path, made_with=made_with, params=params, **how)
         for draw, result in spread(one, waiting, (images, labels), kept.folder, scheduler):
             if isinstance(result, Failure):
@@ -147,8 +153,7 @@ def compute(
                 continue
             kept.put(draw.name, result)
             finished[draw] = result
-            if not alone:
-                progress.add(each)
+            progress.reach(each * len(finished))
     if failed:
         raise Fault(f"{failed} of {len(wanted)} paths failed; {so_far()}")
     return joined([finished[draw] for draw in wanted])
