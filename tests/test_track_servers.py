@@ -145,8 +145,8 @@ def test_a_server_that_disappears_in_the_midst_of_a_run_has_a_whole_one_after_th
 
 
 def limited(blocks, *command):
-    """Return a command that may write files of so many blocks (of 512 bytes) alone, and none for coverage."""
-    return ("sh", "-c", f'unset COVERAGE_PROCESS_CONFIG; ulimit -f {blocks}; exec "$@"', "sh", *command)
+    """Return a command that may write files of so many blocks (of 512 bytes) alone."""
+    return ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *command)
 
 
 def test_a_full_disk_is_told_by_record_and_the_next_track_records(tmp_path, monkeypatch):
