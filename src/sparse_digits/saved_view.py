@@ -42,12 +42,33 @@ def sweep_name(result: str) -> str:
 
 def sweep_content(result: str) -> str:
     """Return the view of the points of a sweep, given its record's digest, C ascending."""
-    charts, images = "sweep-charts", "sweep-images"
     numbers = ["sparsity", "accuracy", "validation_accuracy", "duality_gap"]
     state = _state() | {
         "searchFilter": f"{SWEEP} = '{result}'",
-        "runsHiddenMode": "SHOW_ALL",
         "selectedColumns": ["params.`train.C`", *(f"metrics.`{name}`" for name in numbers)],
+    }
+    return _view("Sweep over C", state)
+
+
+def _view(name: str, state: dict[str, Any]) -> str:
+    now = int(time.time() * 1000)
+    return json.dumps({"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)})
+
+
+def _state() -> dict[str, Any]:
+    charts, images = "what-C-does", "weights"
+    return {
+        "searchFilter": "",
+        "orderByKey": "metrics.`log10_C`",
+        "orderByAsc": False,  # the images come in the reverse order: ascending in C
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": list(COLUMNS),
+        "columnOrder": [],
+        "columnWidths": {},
+        "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": [
             _card(charts, "SCATTER", xaxis=_axis("sparsity"), yaxis=_axis("accuracy")),
             _card(charts, "SCATTER", xaxis=_axis("log10_C"), yaxis=_axis("accuracy")),
@@ -64,38 +85,6 @@ def sweep_content(result: str) -> str:
         "compareRunSections": [
             _section(charts, "What C buys and costs", columns=2, height=360),
             _section(images, f"Weights, C ascending, {MOST_IMAGES} at most", columns=1, height=860),
-        ],
-    }
-    return _view("Sweep over C", state)
-
-
-def _view(name: str, state: dict[str, Any]) -> str:
-    now = int(time.time() * 1000)
-    return json.dumps({"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)})
-
-
-def _state() -> dict[str, Any]:
-    charts, images = "what-C-does", "coefficients"
-    return {
-        "searchFilter": "",
-        "orderByKey": "metrics.`log10_C`",
-        "orderByAsc": False,  # the images come in the reverse order: ascending in C
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
-        "selectedColumns": list(COLUMNS),
-        "columnOrder": [],
-        "columnWidths": {},
-        "runsHiddenMode": "FIRST_20_RUNS",
-        "compareRunCharts": [
-            _card(images, "IMAGE", imageKeys=["coef"], step=0, showRunParams=False),
-            _card(charts, "SCATTER", xaxis=_axis("log10_C"), yaxis=_axis("sparsity")),
-            _card(charts, "SCATTER", xaxis=_axis("log10_C"), yaxis=_axis("accuracy")),
-        ],
-        "compareRunSections": [
-            _section(images, f"Weights, C ascending, {MOST_IMAGES} at most", columns=1, height=860),
-            _section(charts, "What C does", columns=2, height=360),
         ],
         "viewMaximized": False,
         "runListHidden": True,
