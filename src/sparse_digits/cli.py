@@ -73,7 +73,7 @@ def sweep(arguments: argparse.Namespace) -> None:
     from sparse_digits.record import lying
     from sparse_digits.results import record_all
 
-    if lying(store, root, SWEPT) is None:  # DVC skips the report where git has it already, as in a fresh clone
+    if lying(store, root, SWEPT) is None:  # DVC skips the report where git has it, as in a fresh clone
         list(record_all(SWEPT, made_with))
         _deliver(0)
     print(sweep_page.told(store, root, SWEPT))
