@@ -82,9 +82,7 @@ def _paths(client: MlflowClient, run_id: str, folder: str = "") -> Iterator[str]
 
 def _digest(file: Path) -> str:
     """Return a digest of a file, without what varies from one delivery to the next."""
-    if (
-        file.suffix == ".skops"
-    ):  # an archive whose names are addresses in memory: what counts is what it loads
+    if file.suffix == ".skops":  # its names are addresses in memory: what counts is what it loads
         try:
             return str(joblib.hash(skops.io.load(file)))  # of scikit-learn's and numpy's types alone
         except Exception as error:  # noqa: BLE001 - types that it does not trust, whatever else was put there

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
@@ -60,11 +60,11 @@ def sweep(arguments: argparse.Namespace) -> None:
     os.chdir(root)
     params.read().check_sweep()  # before DVC clears anything
     scheduler = {"SPARSE_DIGITS_SCHEDULER": arguments.scheduler} if arguments.scheduler else {}
-    _dvc_repro(root, scheduler, SWEEP)
+    _dvc_repro(root, scheduler | {"RECORDS_ONLY": "yes"}, SWEEP)  # what follows delivers, with the one import
     from sparse_digits.choice import told as choice
 
     print()
-    stages = YAML(typ="safe", pure=True).load(root / SWEEP)["stages"]
+    stages = _stages(root / SWEEP)
     print(choice(json.loads((root / next(iter(stages["sweep"]["metrics"][0]))).read_bytes())))
     print(f"Pictures: {root / next(iter(stages['report']['outs'][0]))}")
     store = _main_root()
@@ -75,7 +75,7 @@ def sweep(arguments: argparse.Namespace) -> None:
 
     if lying(store, root, SWEPT) is None:  # DVC skips the report where git has it, as in a fresh clone
         list(record_all(SWEPT, made_with))
-        _deliver(0)
+    _deliver(0)
     print(sweep_page.told(store, root, SWEPT))
 
 
@@ -154,9 +154,10 @@ def verify(arguments: argparse.Namespace) -> None:
     from sparse_digits.verify import Parts, verify
 
     def point(record: "Record", folder: Path, run: "Run") -> "Record":
-        return sweep_view.point(record, folder, run, RESULT, next(iter(_models(project()))))
+        model = _models(_stages(project() / "dvc.yaml"))[0]
+        return sweep_view.point(record, folder, run, RESULT, model)
 
-    points = Parts(saved_view.SWEEP.removeprefix("tags."), sweep_view.MODEL_MD5, point)
+    points = Parts(saved_view.SWEEP, sweep_view.MODEL_MD5, point)
     raise SystemExit(0 if verify(arguments.run_id, root, view.VIEW, points) else 1)
 
 
@@ -261,7 +262,7 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
     """Return in words where a model here was made with other params than params.yaml has."""
     from sparse_digits.model import made_with
 
-    stages = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"]
+    stages = _stages(root / "dvc.yaml")
     flat = {
         key: value
         for section in stages
@@ -270,21 +271,26 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
     }
     return [
         line
-        for path in _models(root)
+        for path in _models(stages)
         for line in other_params(path, made_with(path, (root / path).read_bytes()) or {}, flat)
     ]
 
 
-def _models(root: Path) -> list[str]:
-    """Return the paths of the models that dvc.yaml declares."""
-    stages = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"]
+def _stages(path: Path) -> dict[str, Any]:
+    """Return the stages that a dvc.yaml declares."""
+    stages: dict[str, Any] = YAML(typ="safe", pure=True).load(path)["stages"]
+    return stages
+
+
+def _models(stages: dict[str, Any]) -> list[str]:
+    """Return the paths of the models that stages declare."""
     outs = [out for stage in stages.values() for out in stage.get("outs", []) if isinstance(out, dict)]
     return [path for out in outs for path, how in out.items() if how.get("type") == "model"]
 
 
 def _report(root: Path, picture: Path | None = None) -> None:
     """Print the result that lies in a folder, and where its picture is: there, or copied to `picture`."""
-    stage = YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"][RESULT]
+    stage = _stages(root / "dvc.yaml")[RESULT]
     metrics, image = (root / next(iter(stage[key][0])) for key in ("metrics", "plots"))
     print(summary(json.loads(metrics.read_bytes())))
     if picture:

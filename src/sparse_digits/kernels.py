@@ -88,6 +88,15 @@ def log(x, out):
 
 
 @kernel
+def _folded(lanes):
+    """lanes.sum(), from the first to the last."""
+    out = 0.0
+    for j in range(LANES):
+        out += lanes[j]
+    return out
+
+
+@kernel
 def dot(a, b):
     """A @ b, in float64 and in a fixed order."""
     lanes = np.zeros(LANES)
@@ -96,9 +105,7 @@ def dot(a, b):
         u, v = a[i : i + LANES], b[i : i + LANES]
         for j in range(LANES):
             lanes[j] += u[j] * v[j]
-    total = 0.0
-    for j in range(LANES):
-        total += lanes[j]
+    total = _folded(lanes)
     for i in range(whole, a.size):
         total += a[i] * b[i]
     return total
@@ -113,9 +120,7 @@ def total(a):
         u = a[i : i + LANES]
         for j in range(LANES):
             lanes[j] += u[j]
-    out = 0.0
-    for j in range(LANES):
-        out += lanes[j]
+    out = _folded(lanes)
     for i in range(whole, a.size):
         out += a[i]
     return out
@@ -130,9 +135,7 @@ def distance(a, b):
         u, v = a[i : i + LANES], b[i : i + LANES]
         for j in range(LANES):
             lanes[j] += abs(np.float64(u[j]) - np.float64(v[j]))
-    out = 0.0
-    for j in range(LANES):
-        out += lanes[j]
+    out = _folded(lanes)
     for i in range(whole, a.size):
         out += abs(np.float64(a[i]) - np.float64(b[i]))
     return out
@@ -481,10 +484,7 @@ def step_slope(eta, move, t, shift, above, below, hit, s, e):
         for first in range(0, size, LANES):
             for j in range(LANES):
                 lanes[j] += product[first + j]
-    slope = 0.0
-    for j in range(LANES):
-        slope += lanes[j]
-    return slope
+    return _folded(lanes)
 
 
 @kernel

@@ -13,7 +13,7 @@ NAME = "sparse-digits"
 PREFIX = "mlflow.sharedViewState."
 TAG = PREFIX + NAME
 MOST_IMAGES = 10  # that a grid of images shows: of the first runs that have the tag which log_image sets
-SWEEP = "tags.sweep"  # of the runs of a sweep: the digest of its record
+SWEEP = "sweep"  # the tag of the runs of a sweep: the digest of its record
 COLUMNS = (
     "params.`train.C`",
     "metrics.`sparsity`",
@@ -44,7 +44,7 @@ def sweep_content(result: str) -> str:
     """Return the view of the points of a sweep, given its record's digest, C ascending."""
     numbers = ["sparsity", "accuracy", "validation_accuracy", "duality_gap"]
     state = _state() | {
-        "searchFilter": f"{SWEEP} = '{result}'",
+        "searchFilter": f"tags.{SWEEP} = '{result}'",
         "selectedColumns": ["params.`train.C`", *(f"metrics.`{name}`" for name in numbers)],
     }
     return _view("Sweep over C", state)

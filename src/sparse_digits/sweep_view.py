@@ -164,7 +164,7 @@ def _child(
     params = _params(record, made_with, at)
     tags = {
         MLFLOW_PARENT_RUN_ID: parent,
-        saved_view.SWEEP.removeprefix("tags."): record.result,
+        saved_view.SWEEP: record.result,
         MODEL_MD5: f"model.npz {at['model_md5']}",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"dvc repro {record.stage}",
