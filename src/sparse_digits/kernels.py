@@ -8,7 +8,8 @@ No kernel adds up across vector lanes in an order of the compiler's choosing (no
 or the C library's exp and log: so the same data give the same bits on every processor. They are fast because
 the innermost loop runs over outputs, or over lanes fixed here, and never along a sum.
 
-Shapes: n rows (a multiple of 8 in the solver's own copy), p columns, K classes, m working columns.
+Shapes: n rows (a multiple of 8 in the solver's own copy), p columns, K classes, m working columns. The copy
+may be bytes: a working column is then its bytes less an `offset`, which is taken off sums where it can be.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from sparse_digits.compiled import kernel
 LANES = 32
 TILE = 16
 BLOCK = 1024  # rows of a combination that stay in the first-level cache
+SPAN = 256  # and of a model over several directions
+WHOLE = 2.0**-26  # what is so near to a whole number is one
+NOISE = 1e-6  # and so near while the step is looked for
 
 SKIP = 0.3  # a class whose violation is below this part of the target waits
 INNER = 0.1  # coordinate descent stops at this part of the violation it began with
@@ -155,14 +159,73 @@ def column_ranges(X, s):
 
 
 @kernel
-def column_norms(rows, s):
-    """np.sqrt(s @ rows**2), in float64."""
+def column_norms(rows, offset, s):
+    """np.sqrt(s @ (rows - offset) ** 2), in float64."""
     out = np.zeros(rows.shape[1])
     for i in range(rows.shape[0]):
         x = rows[i]
         for j in range(rows.shape[1]):
-            out[j] += s[i] * (np.float64(x[j]) * np.float64(x[j]))
+            out[j] += s[i] * ((x[j] - offset[j]) * (x[j] - offset[j]))
     return np.sqrt(out)
+
+
+@kernel
+def _rint(x):
+    """np.rint(x), for |x| < 2**51; the compiler makes vectors of it on every processor."""
+    return (x + 6755399441055744.0) - 6755399441055744.0
+
+
+@kernel
+def steps(X, low, width):
+    """The largest step of each column for which (X - low) / step are whole; all 0 where one is above 255.
+
+    low, width : (p,), the least entry of each column, and how far the largest is above it.
+    """
+    step, inverse = width.copy(), np.where(width > 0.0, 1 / width, 0.0)
+    for i in range(X.shape[0]):
+        x, between = X[i], 0
+        for j in range(x.size):
+            q = (x[j] - low[j]) * inverse[j]
+            between += abs(q - _rint(q)) > NOISE
+        if between > 0:
+            for j in range(x.size):
+                a, b = step[j], x[j] - low[j]
+                while b > NOISE * width[j]:  # Euclid's algorithm
+                    a, b = b, abs(a - b * _rint(a / b))
+                if width[j] > 255.5 * a:
+                    return np.zeros(x.size)
+                step[j], inverse[j] = a, 1 / a if a > 0.0 else 0.0
+    return np.where(step > 0.0, width / _rint(width / step), 0.0)
+
+
+@kernel
+def byte_copy(X, low, unit, rows, columns, levels):
+    """rows[:n, :p] = np.rint((X - low) * unit); columns[:] = rows.T; levels[j, rows[i, j]] = X[i, j].
+
+    Returns whether the bytes are the data: whole before they are rounded, and X the levels bit for bit.
+    levels : (p, 256), NaN at first.
+    """
+    n, p = X.shape
+    for i in range(0, n, TILE):
+        top = min(i + TILE, n)
+        for a in range(i, top):
+            x, row, between = X[a], rows[a], 0
+            for j in range(p):
+                q = (x[j] - low[j]) * unit[j]
+                between += abs(q - _rint(q)) > WHOLE
+                row[j] = np.int32(_rint(q))
+            if between > 0:
+                return False
+        for j in range(p):
+            column, level = columns[j], levels[j]
+            for a in range(i, top):
+                q = rows[a, j]
+                column[a] = q
+                if np.isnan(level[q]):
+                    level[q] = X[a, j]
+                if level[q] != X[a, j]:
+                    return False
+    return True
 
 
 @kernel
@@ -208,12 +271,12 @@ def changed(r, counted, s, tau, rows, change):
     up with the last row, which is empty.
     """
     m = 0
-    for i in range(r.size):
-        if abs(r[i] - counted[i]) > tau * s[i]:
-            rows[m] = i
-            change[m] = r[i] - counted[i]
-            counted[i] = r[i]
-            m += 1
+    for i in range(r.size):  # without a branch, which would be guessed wrong
+        rows[m] = i
+        change[m] = r[i] - counted[i]
+        m += abs(r[i] - counted[i]) > tau * s[i]
+    for q in range(m):
+        counted[rows[q]] = r[rows[q]]
     while m % 8:
         rows[m] = r.size - 1
         change[m] = 0
@@ -225,7 +288,7 @@ def changed(r, counted, s, tau, rows, change):
 def add_rows(packed, rows, change, g):
     """G += change @ packed[rows, : g.size].  rows : (m,), m a multiple of 8."""
     m = g.size
-    part = np.empty(m, packed.dtype)
+    part = np.empty(m, change.dtype)
     for start in range(0, rows.size, BLOCK):
         part[:] = 0
         for q in range(start, min(start + BLOCK, rows.size), 8):
@@ -277,7 +340,7 @@ def products(columns, R, classes, chosen, out):
     8 products, an eighth of the rows apart, are summed in the precision of `columns`, and these in float64.
     """
     n = R.shape[1] // 8
-    part = np.empty(n, columns.dtype)
+    part = np.empty(n, R.dtype)
     for q in range(chosen.size):
         x, r = columns[chosen[q]], R[classes[q]]
         x0, x1, x2, x3 = x[:n], x[n : 2 * n], x[2 * n : 3 * n], x[3 * n : 4 * n]
@@ -324,13 +387,30 @@ def scores(X, starts, columns, weights, b, out):
 
 
 @kernel
+def scores_of_levels(levels, codes, starts, columns, weights, b, out):
+    """`scores` of X[:, j] = levels[j, codes[j]], bit for bit.  levels : (p, 256).  codes : (p, n) uint8."""
+    table = np.empty(256)
+    for start in range(0, out.shape[1], BLOCK):
+        stop = min(start + BLOCK, out.shape[1])
+        for k in range(b.size):
+            part = out[k, start:stop]
+            part[:] = b[k]
+            for q in range(starts[k], starts[k + 1]):
+                level, code = levels[columns[q]], codes[columns[q], start:stop]
+                for v in range(256):
+                    table[v] = weights[q] * level[v]
+                for i in range(stop - start):
+                    part[i] += table[code[i]]
+
+
+@kernel
 def over(w, tau, s):
     """np.flatnonzero(w > tau * s), filled up with the last row, which is empty, to a multiple of 8."""
-    rows, m = np.full(w.size + 7, w.size - 1), 0
+    rows, m = np.empty(w.size + 8, np.intp), 0
     for i in range(w.size):
-        if w[i] > tau * s[i]:
-            rows[m] = i
-            m += 1
+        rows[m] = i
+        m += w[i] > tau * s[i]
+    rows[m:] = w.size - 1
     return rows[: -(-m // 8) * 8]
 
 
@@ -346,28 +426,26 @@ def pack(columns, chosen, at, packed):
 
 
 @kernel
-def gram(packed, w, heavy, old, m, G):
-    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m]; its mirror image too.
+def gram(packed, offset, w, heavy, old, m, G):
+    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]), A = packed[:, :m] - offset; mirrored.
 
     heavy : the rows that count, a multiple of 8.  old and m even.  The diagonal counts all rows.
     """
     G[old:m, :m] = 0
+    x, v, diagonal = np.zeros((8, G.shape[1]), G.dtype), np.empty(8, G.dtype), np.zeros(m, G.dtype)
     for q in range(0, heavy.size, 8):
-        x0, x1, x2, x3 = packed[heavy[q]], packed[heavy[q + 1]], packed[heavy[q + 2]], packed[heavy[q + 3]]
-        x4, x5, x6, x7 = (
-            packed[heavy[q + 4]],
-            packed[heavy[q + 5]],
-            packed[heavy[q + 6]],
-            packed[heavy[q + 7]],
-        )
-        w0, w1, w2, w3 = w[heavy[q]], w[heavy[q + 1]], w[heavy[q + 2]], w[heavy[q + 3]]
-        w4, w5, w6, w7 = w[heavy[q + 4]], w[heavy[q + 5]], w[heavy[q + 6]], w[heavy[q + 7]]
+        for i in range(8):
+            source, target = packed[heavy[q + i]], x[i]
+            v[i] = w[heavy[q + i]]
+            for j in range(m):
+                target[j] = source[j] - offset[j]
+        x0, x1, x2, x3, x4, x5, x6, x7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
         for a in range(old, m, 2):
             g, h = G[a], G[a + 1]
-            a0, a1, a2, a3 = w0 * x0[a], w1 * x1[a], w2 * x2[a], w3 * x3[a]
-            a4, a5, a6, a7 = w4 * x4[a], w5 * x5[a], w6 * x6[a], w7 * x7[a]
-            b0, b1, b2, b3 = w0 * x0[a + 1], w1 * x1[a + 1], w2 * x2[a + 1], w3 * x3[a + 1]
-            b4, b5, b6, b7 = w4 * x4[a + 1], w5 * x5[a + 1], w6 * x6[a + 1], w7 * x7[a + 1]
+            a0, a1, a2, a3 = v[0] * x0[a], v[1] * x1[a], v[2] * x2[a], v[3] * x3[a]
+            a4, a5, a6, a7 = v[4] * x4[a], v[5] * x5[a], v[6] * x6[a], v[7] * x7[a]
+            b0, b1, b2, b3 = v[0] * x0[a + 1], v[1] * x1[a + 1], v[2] * x2[a + 1], v[3] * x3[a + 1]
+            b4, b5, b6, b7 = v[4] * x4[a + 1], v[5] * x5[a + 1], v[6] * x6[a + 1], v[7] * x7[a + 1]
             for j in range(min(a + 2 + -(a + 2) % TILE, G.shape[1])):  # whole vectors
                 g[j] += ((a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])) + (
                     (a4 * x4[j] + a5 * x5[j]) + (a6 * x6[j] + a7 * x7[j])
@@ -375,11 +453,10 @@ def gram(packed, w, heavy, old, m, G):
                 h[j] += ((b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])) + (
                     (b4 * x4[j] + b5 * x5[j]) + (b6 * x6[j] + b7 * x7[j])
                 )
-    diagonal = np.zeros(m, packed.dtype)
     for i in range(packed.shape[0]):
-        x, v = packed[i], w[i]
+        source, weight = packed[i], w[i]
         for j in range(old, m):
-            diagonal[j] += v * (x[j] * x[j])
+            diagonal[j] += weight * ((source[j] - offset[j]) * (source[j] - offset[j]))
     for a in range(old, m):
         for j in range(a):
             G[j, a] = G[a, j]
@@ -449,22 +526,26 @@ def descend(G, g, coef, penalty, lam, tol, passes):
 
 
 @kernel
-def combine(columns, chosen, weights, out):
-    """out[:] = weights @ columns[chosen], in the precision of `columns`; a weight of 0 costs nothing."""
-    used, factor, m = np.zeros(chosen.size + 4, np.intp), np.zeros(chosen.size + 4, columns.dtype), 0
+def combine(columns, chosen, weights, start, out):
+    """out[:] = start + weights @ columns[chosen], in the precision of `out`; a weight of 0 costs nothing."""
+    used, factor, m = np.zeros(chosen.size + 4, np.intp), np.zeros(chosen.size + 4, out.dtype), 0
     for q in range(chosen.size):
         if weights[q] != 0.0:
             used[m], factor[m] = chosen[q], weights[q]
             m += 1
-    for start in range(0, out.size, BLOCK):
-        stop = min(start + BLOCK, out.size)
-        part = out[start:stop]
-        part[:] = 0
+    for a in range(0, out.size, BLOCK):
+        z = min(a + BLOCK, out.size)
+        part = out[a:z]
+        part[:] = start
         for q in range(0, m, 4):
-            x0, x1 = columns[used[q], start:stop], columns[used[q + 1], start:stop]
-            x2, x3 = columns[used[q + 2], start:stop], columns[used[q + 3], start:stop]
+            x0, x1, x2, x3 = (
+                columns[used[q], a:z],
+                columns[used[q + 1], a:z],
+                columns[used[q + 2], a:z],
+                columns[used[q + 3], a:z],
+            )
             w0, w1, w2, w3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
-            for i in range(stop - start):
+            for i in range(z - a):
                 part[i] += (w0 * x0[i] + w1 * x1[i]) + (w2 * x2[i] + w3 * x3[i])
 
 
@@ -472,35 +553,41 @@ def combine(columns, chosen, weights, out):
 def step_slope(eta, move, t, shift, above, below, hit, s, e):
     """e[:] = exp(eta + t move - shift); p = e / (e + above + below); return (s * (p - hit)) @ move."""
     lanes, product = np.zeros(LANES), np.empty(BLOCK)
-    for start in range(0, eta.size, BLOCK):
-        size = min(BLOCK, eta.size - start)
-        for j in range(size):
-            e[start + j] = _exp(eta[start + j] + t * move[start + j] - shift[start + j])
-        for j in range(size):  # a loop of its own: with all these arrays in one the compiler makes no vectors
-            i = start + j
-            rest = above[i] + below[i]
-            product[j] = (-rest if hit[i] else e[i]) / (e[i] + rest) * (s[i] * move[i])
-        product[size:] = 0.0
-        for first in range(0, size, LANES):
-            for j in range(LANES):
-                lanes[j] += product[first + j]
+    for a in range(0, eta.size, BLOCK):
+        z = min(a + BLOCK, eta.size)
+        score, add, top, power, mine, weight = eta[a:z], move[a:z], shift[a:z], e[a:z], hit[a:z], s[a:z]
+        rest = product[: z - a]
+        for i in range(z - a):
+            power[i] = _exp(score[i] + t * add[i] - top[i])
+        for i in range(
+            z - a
+        ):  # in loops of their own: with all these arrays in one the compiler makes no vectors
+            rest[i] = above[a + i] + below[a + i]
+        for i in range(z - a):
+            rest[i] = (-rest[i] if mine[i] else power[i]) / (power[i] + rest[i])
+        for i in range(z - a):
+            rest[i] *= weight[i] * add[i]
+        product[z - a :] = 0.0
+        for first in range(0, z - a, LANES):
+            for i in range(LANES):
+                lanes[i] += product[first + i]
     return _folded(lanes)
 
 
 @kernel
-def _model(w, s, packed, known, m, frozen, G):
+def _model(w, s, packed, offset, known, m, frozen, G):
     """Make the Gram matrix of m columns where it is not known; afresh if w is far from the frozen weights."""
     if distance(w, frozen) > MOVED * total(w):
         frozen[:] = w
         known = 0
     if known < m:
-        gram(packed, frozen, over(frozen, LIGHT * total(frozen), s), known, m, G)
+        gram(packed, offset, frozen, over(frozen, LIGHT * total(frozen), s), known, m, G)
     return m
 
 
 @kernel
 def class_step(
-    hit, s, columns, unit, lam, target, still, above, below, shift,
+    hit, s, columns, offset, unit, lam, target, still, above, below, shift,
     eta, e, counted, V, gradient, chosen, packed, G, known, frozen,
 ):  # fmt: skip
     """Minimise over one class by Newton's quadratic model; return the violation met, and the new `known`.
@@ -510,24 +597,27 @@ def class_step(
     The gradient counts only rows whose residual has moved by more than `still`. G is the Gram matrix of the
     working columns under the weights `frozen`, as far as it is `known`. below += e.
     """
-    r, w, move = np.empty(e.size), np.empty(e.size, packed.dtype), np.empty(e.size, packed.dtype)
-    rows, change = np.empty(e.size, np.intp), np.empty(e.size, packed.dtype)
+    r, w, move = np.empty(e.size), np.empty(e.size, G.dtype), np.empty(e.size, G.dtype)
+    rows, change = np.empty(e.size + 1, np.intp), np.empty(e.size + 1, G.dtype)
     residual_and_weight(e, above, below, hit, s, r, w)
     count = changed(r, counted, s, still, rows, change)
     m = chosen.size
-    g, coef, penalty = np.empty(m), np.empty(m), np.empty(m)
+    g, coef, penalty, shifted = np.empty(m), np.empty(m), np.empty(m), np.empty(m, G.dtype)
     for q in range(m):
         g[q], coef[q], penalty[q] = gradient[chosen[q]], V[chosen[q]], lam * unit[chosen[q]]
     add_rows(packed, rows[:count], change[:count], g)
+    sum_ = total(change[:count])
     for q in range(m):
+        shifted[q] = offset[chosen[q]]
+        g[q] -= offset[chosen[q]] * sum_
         gradient[chosen[q]] = g[q]
     worst = violation(g, coef, penalty, lam)
     if worst > SKIP * target:
-        known = _model(w, s, packed, known, m, frozen, G)
+        known = _model(w, s, packed, shifted, known, m, frozen, G)
         new = coef.copy()
         descend(G, g, new, penalty, lam, INNER * worst, PASSES)
         step = new - coef
-        combine(columns, chosen, step, move)
+        combine(columns, chosen, step, -dot(step, offset[chosen]), move)
         growth = dot(penalty, np.abs(new) - np.abs(coef))
         start = dot(g, step) + growth
         t, slope = 1.0, np.inf
@@ -578,16 +668,61 @@ def exponentials(eta, hit, shift, e, loss):
 
 
 @kernel
-def cross(steps):
-    """np.tensordot(steps, steps, ((1, 2), (1, 2))), in a fixed order.  steps : (m, K, n)."""
-    m = steps.shape[0]
-    H = np.zeros((m, m))
-    for a in range(m):
-        for b in range(a + 1):
-            for k in range(steps.shape[1]):
-                H[a, b] += dot(steps[a, k], steps[b, k])
-            H[b, a] = H[a, b]
-    return H
+def _shares(e, start, stop, P):
+    """P = e / e.sum(axis=0), of these rows."""
+    sum_ = np.zeros(stop - start)
+    for k in range(e.shape[0]):
+        power = e[k, start:stop]
+        for i in range(sum_.size):
+            sum_[i] += power[i]
+    for k in range(e.shape[0]):
+        power, share = e[k, start:stop], P[k]
+        for i in range(sum_.size):
+            share[i] = power[i] / sum_[i]
+
+
+@kernel
+def _direction(there, eta, hit, P, start, stop, D, mean, slope):
+    """D = there - eta; mean = (P * D).sum(axis=0); slope = ((P - hit) * D).sum(axis=0), of these rows."""
+    mean[:] = 0.0
+    slope[:] = 0.0
+    for k in range(eta.shape[0]):
+        to, score, mine, share, d = there[k, start:stop], eta[k, start:stop], hit[k, start:stop], P[k], D[k]
+        for i in range(stop - start):
+            d[i] = to[i] - score[i]
+            mean[i] += share[i] * d[i]
+            slope[i] -= d[i] if mine[i] else 0.0
+    for i in range(stop - start):
+        slope[i] += mean[i]
+
+
+@kernel
+def span_model(stack, eta, e, hit, s):
+    """The slope g of the cross-entropy at `eta` along each of D = stack - eta, and its Hessian H there.
+
+    With P = e / e.sum(axis=0) and mean = (P * D).sum(axis=1): g = (s * (P - hit) * D).sum(axis=(1, 2)) and
+    H[a, b] = s @ ((P * D[a] * D[b]).sum(axis=0) - mean[a] * mean[b]).  stack : (m, K, n).
+    """
+    m, K, n = stack.shape
+    g, H = np.zeros(m), np.zeros((m, m))
+    P, D, mean, part = np.empty((K, SPAN)), np.empty((m, K, SPAN)), np.empty((m, SPAN)), np.empty(SPAN)
+    for start in range(0, n, SPAN):
+        stop = min(start + SPAN, n)
+        size, weight = stop - start, s[start:stop]
+        _shares(e, start, stop, P)
+        for a in range(m):
+            _direction(stack[a], eta, hit, P, start, stop, D[a], mean[a], part)
+            g[a] += dot(part[:size], weight)
+            for b in range(a + 1):
+                for i in range(size):
+                    part[i] = -mean[a, i] * mean[b, i]
+                for k in range(K):
+                    c, d, share = D[a, k], D[b, k], P[k]
+                    for i in range(size):
+                        part[i] += share[i] * (c[i] * d[i])
+                H[a, b] += dot(part[:size], weight)
+                H[b, a] = H[a, b]
+    return g, H
 
 
 @kernel
@@ -606,10 +741,9 @@ def losses(eta, e, hit, shift, s):
 
 @kernel
 def blend(c, stack, out):
-    """out[:] = np.tensordot(c, stack, 1).  stack : (m, K, n)."""
+    """out += np.tensordot(c, stack, 1).  stack : (m, K, n)."""
     for k in range(stack.shape[1]):
         total = out[k]
-        total[:] = 0.0
         for q in range(c.size):
             x = stack[q, k]
             for i in range(total.size):

@@ -12,13 +12,13 @@ of the code:
 2. `Point`: the state, with what is kept for each class in `Working`: working columns and their Gram matrix.
 3. `extrapolated`, `interpolated`: a grid point starts from the two before it, any other from those around it.
 4. `sweep`: class by class, Newton's quadratic model by coordinate descent on the Gram matrix.
-5. `anderson`: extrapolation over the last sweeps, kept if the objective falls.
+5. `spanned`: Newton's method in the span of the starts of the last sweeps, kept if the objective falls.
 6. `certify`: the objective in float64 on the data as given, and a dual point that is feasible for them.
 7. `grid_point`: sweeps until the violation is small; `solve`: until the certificate holds.
 
 Sources: glmnet for descent on a quadratic model over a path (Friedman, Hastie and Tibshirani 2010); strong
-rule (Tibshirani et al. 2012); dual point by scaled residuals (Ndiaye et al. 2017, section 3); Anderson
-extrapolation of coordinate descent (Bertrand and Massias 2021).
+rule (Tibshirani et al. 2012); dual point by scaled residuals (Ndiaye et al. 2017, section 3); descent in the
+span of the last steps (Narkiss and Zibulevsky 2005).
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.number]  # floating, or bytes
 Indices = npt.NDArray[np.intp]
 
 GRID_RATIO = 0.8  # lambda from one grid point to the next
-GRID_TOL = 1.5e-2  # relative duality gap of a grid point: it is only a start
+GRID_TOL = 7e-3  # relative duality gap of a grid point: it is only a start
 STILL = 1.0  # a row counts once its residual has moved by this part of the target
 ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself, and ten sums of 32 rows
 MOST = 0.3  # the largest target
@@ -53,7 +55,9 @@ CROWDED = 1.5  # working columns are chosen afresh when there are so many times 
 LIKELY = 0.8  # and all taken whose gradient is above this part of lambda
 BROAD = 0.25  # the part of all gradients that is not made singly
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
-DEPTH = 5  # sweeps for one extrapolation
+DEPTH = 5  # the starts of so many sweeps span what is searched
+NEAR = 3e-7  # a start is left out whose scores are so near that roundings tell them apart
+RIDGE = 1e-9  # what is added to a Hessian there whose diagonal is 1
 FALL = 0.2  # the part of the violation that a sweep is trusted to leave
 PATIENCE = 15  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
@@ -225,45 +229,62 @@ class Problem:
     """The data as given and a working copy of them.
 
     The working copy is centred, which the free intercept allows, and each column divided by a power of two
-    near its largest number, so that float32 neither overflows nor cancels. Behind the p columns stands a
-    column of ones, the intercept's, and at least one empty column; behind the n rows at least one empty row.
+    near its largest number, so that float32 neither overflows nor cancels. Where the entries of each column
+    are whole steps above the least one, 255 at most, as those of images, counts and flags are even when they
+    are standardised, the copy is these numbers of steps in bytes: exact, and a quarter of what is to be read.
+    A working column is then the bytes less `offset`.
+
+    Behind the p columns stands a column of ones, the intercept's, and at least one empty column; behind the n
+    rows at least one empty row.
     """
 
     X: Floats  # (n, p), as given
     hit: npt.NDArray[np.bool_]  # (K, rows): the row is of the class
     s: Floats  # (rows,): the row's weight, 0 behind the n rows
-    rows: Reals  # (rows, columns): the working copy
-    columns: Reals  # its transposed copy
+    rows: Numbers  # (rows, columns): the working copy
+    columns: Numbers  # its transposed copy
+    offset: Floats  # (columns,): the mean of bytes; 0 where numbers are centred already
+    levels: Floats | None  # (p, 256): what a byte of each column is on the data as given, if there are bytes
     centre: Floats  # (p,)
     scale: Floats  # (p,)
     unit: Floats  # (columns,): the penalty of a working column is lambda * unit, the intercept's 0
-    norms: Floats  # (columns,): the root of sum_i s_i x_ij^2
+    norms: Floats  # (columns,): the root of sum_i s_i x_ij^2 of the working columns
     finest: float  # the least penalty of a column for its size, in units of lambda: 1 if all are standardised
 
     @classmethod
     def of(cls, X: Floats, labels: Indices, weight: Floats, tol: float) -> Problem:
         """Make the working copy of the data for the tolerance `tol`."""
         n, p = X.shape
-        dtype = np.float32 if X.size > SMALL and tol >= FINE else np.float64
+        coarse = X.size > SMALL and tol >= FINE
         height, width = _up_to(8, n + 1), _up_to(16, p + 2)
         s = np.zeros(height)
         s[:n] = weight / kernels.total(weight)
         low, high, mean = kernels.column_ranges(X, s)
         largest = np.maximum(high - mean, mean - low)
         constant = largest <= 1e-12 * np.maximum(abs(high), abs(low))
-        exponent = np.frexp(np.where(constant, 1.0, largest))[1]
-        rows, columns = np.zeros((height, width), dtype), np.zeros((width, height), dtype)
-        scale = np.where(constant, np.inf, np.ldexp(1.0, exponent))
-        kernels.working_copy(X, mean, 1 / scale, rows, columns)
+        offset = np.zeros(width)
+        if coarse and (copy := _bytes(X, low, np.where(constant, 0.0, high - low), (height, width))):
+            rows, columns, levels, scale = copy
+            offset[:p] = (mean - low) / scale
+        else:
+            dtype = np.float32 if coarse else np.float64
+            rows, columns, levels = np.zeros((height, width), dtype), np.zeros((width, height), dtype), None
+            scale = np.where(constant, np.inf, np.ldexp(1.0, np.frexp(np.where(constant, 1.0, largest))[1]))
+            kernels.working_copy(X, mean, 1 / scale, rows, columns)
         rows[:n, p] = columns[p, :n] = 1
         hit = np.zeros((labels.max() + 1, height), dtype=np.bool_)
         hit[labels, np.arange(n)] = True
         unit = np.ones(width)
         unit[:p] = np.where(constant, 1.0, 1 / scale)
         unit[p] = 0
-        norms = kernels.column_norms(rows, s)
+        norms = kernels.column_norms(rows, offset, s)
         finest = float((unit[:p] / np.maximum(norms[:p], unit[:p] * 1e-300)).min())
-        return cls(X, hit, s, rows, columns, mean, scale, unit, norms, finest)
+        return cls(X, hit, s, rows, columns, offset, levels, mean, scale, unit, norms, finest)
+
+    @property
+    def real(self) -> np.dtype[np.floating]:
+        """The type of sums over rows or columns: float32 for bytes."""
+        return np.promote_types(self.rows.dtype, np.float32)
 
     @property
     def p(self) -> int:
@@ -277,6 +298,21 @@ class Problem:
         return coef, V[:, self.p] - shift
 
 
+def _bytes(
+    X: Floats, low: Floats, width: Floats, shape: tuple[int, int]
+) -> tuple[Bytes, Bytes, Floats, Floats] | None:
+    """Return X by rows and by columns in bytes, what they stand for and the steps, if X can be given so."""
+    step = kernels.steps(X, low, width)
+    if not step.any():
+        return None
+    scale = np.where(step > 0, step, np.inf)
+    rows, columns = np.zeros(shape, np.uint8), np.zeros(shape[::-1], np.uint8)
+    levels = np.full((X.shape[1], 256), np.nan)
+    if not kernels.byte_copy(X, low, 1 / scale, rows, columns, levels):
+        return None
+    return rows, columns, np.nan_to_num(levels), scale
+
+
 # 2. The state
 
 
@@ -285,7 +321,7 @@ class Working:
     """The working columns of one class, packed side by side, and their Gram matrix under frozen weights."""
 
     columns: Indices  # (m,), numbers of columns; filled up with the empty column to a multiple of 4
-    packed: Reals  # (rows, capacity)
+    packed: Numbers  # (rows, capacity)
     gram: Reals  # (capacity, capacity)
     known: int  # so many of the columns are in the Gram matrix
     weights: Reals  # (rows,), under which it was made
@@ -294,9 +330,11 @@ class Working:
     @classmethod
     def none(cls, problem: Problem) -> Working:
         """Return no working columns."""
-        height, dtype = problem.rows.shape[0], problem.rows.dtype
-        empty = np.zeros((height, 0), dtype), np.zeros((0, 0), dtype)
-        return cls(np.zeros(0, np.intp), *empty, 0, np.zeros(height, dtype))
+        height = problem.rows.shape[0]
+        packed: Numbers = np.zeros((height, 0), problem.rows.dtype)
+        return cls(
+            np.zeros(0, np.intp), packed, np.zeros((0, 0), problem.real), 0, np.zeros(height, problem.real)
+        )
 
     def branch(self) -> Working:
         """Return a copy that may grow and be made afresh without a change to this one."""
@@ -314,7 +352,7 @@ class Working:
             capacity = _up_to(16, (m + new.size) * 5 // 4)
             packed = np.zeros((len(self.packed), capacity), self.packed.dtype)
             packed[:, :m] = self.packed[:, :m]
-            gram = np.zeros((capacity, capacity), self.packed.dtype)
+            gram = np.zeros((capacity, capacity), problem.real)
             gram[:m, :m] = self.gram[:m, :m]
             self.packed, self.gram, self.shared = packed, gram, False
         kernels.pack(problem.columns, new, m, self.packed)
@@ -462,22 +500,21 @@ def sweep(problem: Problem, point: Point, target: float) -> float:
     worst = 0.0
     for k, work in enumerate(point.working):
         violation, work.known = kernels.class_step(
-            problem.hit[k], problem.s, problem.columns, problem.unit, point.lam, target, still,
-            above[k], below, point.shift, point.eta[k], point.e[k], point.counted[k], point.V[k],
+            problem.hit[k], problem.s, problem.columns, problem.offset, problem.unit, point.lam, target,
+            still, above[k], below, point.shift, point.eta[k], point.e[k], point.counted[k], point.V[k],
             point.gradient[k], work.columns, work.packed, work.gram, work.known, work.weights,
         )  # fmt: skip
         worst = max(worst, violation)
     return worst
 
 
-# 5. Anderson extrapolation
+# 5. The span of the last sweeps
 
 
 @dataclass(slots=True)
 class History:
-    """The last sweeps: the step, the coefficients and the scores after it of each."""
+    """The coefficients and the scores that the last sweeps began with."""
 
-    steps: Floats  # (DEPTH, K, columns)
     V: Floats  # (DEPTH, K, columns)
     eta: Floats  # (DEPTH, K, rows)
     length: int = 0
@@ -486,40 +523,61 @@ class History:
     @classmethod
     def of(cls, point: Point) -> History:
         """Return an empty history for the size of this point."""
-        steps, V, eta = (np.empty((DEPTH, *a.shape)) for a in (point.V, point.V, point.eta))
-        return cls(steps, V, eta)
+        return cls(np.empty((DEPTH, *point.V.shape)), np.empty((DEPTH, *point.eta.shape)))
 
-    def add(self, start: Floats, point: Point) -> None:
-        """Add the sweep that led from the coefficients `start` to `point`."""
+    def add(self, point: Point) -> None:
+        """Add a point from which a sweep is to begin."""
         at = self.length % DEPTH
-        self.steps[at], self.V[at], self.eta[at] = point.V - start, point.V, point.eta
+        self.V[at], self.eta[at] = point.V, point.eta
         self.length += 1
 
 
-def anderson(problem: Problem, point: Point, history: History) -> Point:
-    """Return the combination of the last sweeps whose steps cancel best, or `point` if it is lower."""
+def spanned(problem: Problem, point: Point, history: History) -> Point:
+    """Return the lowest point of the span of `point` and the starts of the last sweeps, by Newton's method.
+
+    A start takes part with the weights that have the sign of `point`'s. `point` itself if it is lower.
+    """
     m = min(history.length, DEPTH)
-    H = kernels.cross(history.steps[:m])
-    if m == 1 or not (trace := H.trace()) > 0:
+    V, eta = history.V[:m], history.eta[:m]
+    for a in range(m):
+        V[a], eta[a] = keep_signs(problem, point.V, V[a], eta[a])
+    g, H = kernels.span_model(eta, point.eta, point.e, problem.hit, problem.s)
+    penalty = point.lam * problem.unit * np.sign(point.V)
+    g += [sum(kernels.dot(*pair) for pair in zip(penalty, start - point.V, strict=True)) for start in V]
+    size = np.sqrt(np.diag(H))
+    far = np.flatnonzero(size > NEAR)
+    if not far.size:
         return point
-    c = kernels.solve(H + 1e-10 * trace * np.eye(m), np.ones(m))
-    c /= kernels.total(c)
-    V, eta = np.empty_like(point.V), np.empty_like(point.eta)
-    kernels.blend(c, history.V[:m], V)
-    kernels.blend(c, history.eta[:m], eta)
+    c = np.zeros(m)
+    H = (H / size / size[:, None])[np.ix_(far, far)] + RIDGE * np.eye(far.size)
+    c[far] = kernels.solve(H, -(g / size)[far]) / size[far]
+    there = point.moved(
+        problem, *keep_signs(problem, point.V, _blend(c, V, point.V), _blend(c, eta, point.eta))
+    )
     point.loss = kernels.losses(point.eta, point.e, problem.hit, point.shift, problem.s)
-    there = point.moved(problem, *keep_signs(problem, point.V, V, eta))
     return there if there.objective(problem) < point.objective(problem) else point
 
 
+def _blend(c: Floats, stack: Floats, here: Floats) -> Floats:
+    """Return ``here + sum_a c_a (stack_a - here)``."""
+    out: Floats = (1 - kernels.total(c)) * here
+    kernels.blend(c, stack, out)
+    return out
+
+
 def keep_signs(problem: Problem, old: Floats, V: Floats, eta: Floats) -> tuple[Floats, Floats]:
-    """Return `V` and its scores with 0 for every weight that is not of the sign that it has in `old`."""
+    """Return `V` and its scores with 0 for every weight that is not of the sign that it has in `old`.
+
+    The scores are changed in place.
+    """
     lost = (V != 0) & (V * old <= 0)
     lost[:, problem.p] = False
-    move = np.empty(eta.shape[1], problem.columns.dtype)
+    move = np.empty(eta.shape[1], problem.real)
     for k in np.flatnonzero(lost.any(axis=1)):
         columns = np.flatnonzero(lost[k])
-        kernels.combine(problem.columns, columns, V[k, columns], move)
+        weights = V[k, columns]
+        start = -kernels.dot(weights, problem.offset[columns])
+        kernels.combine(problem.columns, columns, weights, start, move)
         eta[k] -= move
     return np.where(lost, 0.0, V), eta
 
@@ -537,8 +595,8 @@ class Certificate:
     gap: float
 
 
-def certify(problem: Problem, point: Point, tol: float, *, last: bool) -> tuple[Point, Certificate]:
-    """Return `point` with optimal intercepts and its gradient afresh, and the duality gap there.
+def certify(problem: Problem, point: Point, tol: float) -> tuple[Point, Certificate]:
+    """Return `point` with optimal intercepts and its gradient and scores afresh, and the duality gap there.
 
     The primal is that of the data as given, in float64 throughout. The dual point is made of the residuals
     R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value is the mean entropy of
@@ -546,11 +604,10 @@ def certify(problem: Problem, point: Point, tol: float, *, last: bool) -> tuple[
     size, so that the dual point is feasible for the data as given too. The columns of s R should sum to zero:
     what is left is charged at the size of the intercepts.
 
-    R is of the scores of the sweeps, which drift from the coefficients by rounding: any R will do. The primal
-    is of these too, an estimate, where it is not within `tol` and not the `last`.
+    R is of the scores of the sweeps, which drift from the coefficients by rounding: any R will do.
     """
     lam = point.lam
-    point, R = _with_best_intercepts(problem, point, 1e-4 * tol)
+    point, R = _with_best_intercepts(problem, point, 1e-5 * tol)
     largest = with_gradient(problem, point, R)
     t = min(1.0, lam / largest) if largest > 0 else 1.0
     entropy = np.empty(R.shape[1])
@@ -558,11 +615,14 @@ def certify(problem: Problem, point: Point, tol: float, *, last: bool) -> tuple[
     coef, b = problem.on_the_data(point.V)
     left = sum(abs(kernels.total(row)) for row in point.counted) * (1 + np.abs(b).max())
     dual = kernels.dot(entropy, problem.s) - left
-    if last or point.objective(problem) - dual <= tol * point.objective(problem):
-        eta = np.zeros(R.shape)
-        starts = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1)))
-        kernels.scores(problem.X, starts, np.nonzero(coef)[1], coef[coef != 0], b, eta)
-        point = point.moved(problem, point.V, eta)
+    eta = np.zeros(R.shape)
+    starts = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1)))
+    sparse = starts, np.nonzero(coef)[1], coef[coef != 0]
+    if problem.levels is None:
+        kernels.scores(problem.X, *sparse, b, eta)
+    else:
+        kernels.scores_of_levels(problem.levels, problem.columns, *sparse, b, eta)
+    point = point.moved(problem, point.V, eta)
     primal = point.objective(problem)
     return point, Certificate(coef, b - kernels.total(b) / len(b), primal, max(0.0, primal - dual) / primal)
 
@@ -573,8 +633,8 @@ def with_gradient(problem: Problem, point: Point, R: Floats) -> float:
     By Cauchy and Schwarz a column's gradient is within |x_j| |R - R'| of the one at the reference's R'. Where
     that cannot reach lambda it is left as it is there and limits nothing, unless the column is a working one.
     """
-    p, limit, dtype = problem.p, point.lam * problem.unit, problem.rows.dtype
-    hidden = ROUNDINGS * np.finfo(dtype).eps / 2 * problem.norms
+    p, limit = problem.p, point.lam * problem.unit
+    hidden = ROUNDINGS * np.finfo(problem.real).eps / 2 * (problem.norms + problem.offset)
     point.counted, (counted, gradient) = R * problem.s, point.reference
     point.gradient = gradient.copy()
     moved = kernels.apart(point.counted, counted, problem.s)[:, None]
@@ -587,7 +647,9 @@ def with_gradient(problem: Problem, point: Point, R: Floats) -> float:
         refresh(problem, point)
     else:
         pairs = np.nonzero(near)
-        kernels.products(problem.columns, point.counted.astype(dtype), *pairs, point.gradient)
+        sR = point.counted.astype(problem.real)
+        kernels.products(problem.columns, sR, *pairs, point.gradient)
+        point.gradient[pairs] -= _sums(sR)[pairs[0]] * problem.offset[pairs[1]]
     size = kernels.apart(point.counted, np.zeros_like(R), problem.s)[:, None]
     largest = np.where(near, np.abs(point.gradient) + hidden * size, 0.0)[:, :p] / problem.unit[:p]
     return float(largest.max())
@@ -595,13 +657,19 @@ def with_gradient(problem: Problem, point: Point, R: Floats) -> float:
 
 def refresh(problem: Problem, point: Point) -> None:
     """Make the whole gradient of what is counted, and so a reference."""
-    K, dtype = len(point.counted), problem.rows.dtype
-    sR = np.zeros((_up_to(2, K), len(problem.s)), dtype)
+    K, real = len(point.counted), problem.real
+    sR = np.zeros((_up_to(2, K), len(problem.s)), real)
     sR[:K] = point.counted
     gradient = np.zeros((len(sR), len(problem.unit)))
-    kernels.gradient(problem.rows, sR, np.empty(gradient.shape, dtype), gradient)
+    kernels.gradient(problem.rows, sR, np.empty(gradient.shape, real), gradient)
+    gradient -= _sums(sR)[:, None] * problem.offset
     point.reference = point.counted.copy(), gradient[:K]
     point.gradient = gradient[:K].copy()
+
+
+def _sums(R: Reals) -> Floats:
+    """Return the sum of each row."""
+    return np.array([kernels.total(row) for row in R])
 
 
 def refreshed(problem: Problem, point: Point) -> Point:
@@ -636,18 +704,14 @@ def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[P
 # 7. One point
 
 
-def reach(
-    problem: Problem, point: Point, history: History, target: float, sweeps: int, *, extrapolate: bool
-) -> tuple[Point, int]:
+def reach(problem: Problem, point: Point, history: History, target: float, sweeps: int) -> tuple[Point, int]:
     """Return the point after at most so many sweeps until the violation is foreseen to be at `target`."""
     for done in range(1, sweeps + 1):
-        start = point.V.copy()
+        history.add(point)
         last, history.worst = history.worst, sweep(problem, point, target)
         if history.worst * min(1.0, max(FALL, history.worst / last)) <= target:
             return point, done
-        if extrapolate:
-            history.add(start, point)
-            point = anderson(problem, point, history)
+        point = spanned(problem, point, history)
     return point, sweeps
 
 
@@ -657,7 +721,7 @@ def grid_point(problem: Problem, point: Point, tol: float, max_iter: int) -> Poi
     while True:
         target = min(target, target_for(problem, point, tol))
         allowed = min(PATIENCE, max_iter - sweeps)
-        point, more = reach(problem, point, history, target, allowed, extrapolate=True)
+        point, more = reach(problem, point, history, target, allowed)
         sweeps += more
         point, R = _with_best_intercepts(problem, point, 1e-2 * tol)
         if point.reference is given:
@@ -681,19 +745,18 @@ def target_for(problem: Problem, point: Point, tol: float) -> float:
 
 def solve(problem: Problem, point: Point, tol: float, max_iter: int) -> tuple[Certificate, int]:
     """Return the certified solution from the start `point` and the number of sweeps."""
-    sweeps, target, gap, extrapolate, history = 0, MOST, np.inf, True, History.of(point)
+    sweeps, target, history = 0, MOST, History.of(point)
     if point.before is None:
-        return certify(problem, point, tol, last=True)[1], 0
+        return certify(problem, point, tol)[1], 0
     while True:
         target = min(target, target_for(problem, point, tol))
         allowed = min(PATIENCE, max_iter - sweeps)
-        point, more = reach(problem, point, history, target, allowed, extrapolate=extrapolate)
+        point, more = reach(problem, point, history, target, allowed)
         sweeps += more
-        point, certificate = certify(problem, point, tol, last=sweeps >= max_iter)
+        point, certificate = certify(problem, point, tol)
         if certificate.gap <= tol or sweeps >= max_iter:
             return certificate, sweeps
+        history.length = 0  # the scores are afresh
         new = point.take(problem, np.abs(point.gradient) > point.lam * problem.unit)
         if not new and more < allowed:
             target *= max(0.2, 0.5 * tol / certificate.gap)
-        extrapolate &= certificate.gap < gap  # not where it leads round in circles
-        gap = certificate.gap
