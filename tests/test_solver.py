@@ -375,6 +375,44 @@ def test_odd_columns_are_solved_like_any(change, kind):
         assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("C", [300.0, 1000.0, 5000.0])
+def test_a_rare_flag_that_is_there_thrice_leads_no_search_astray(kind, C):
+    flag = np.repeat([1.0, 0.0], [2, 78])
+    X, y = np.column_stack([flag, flag, -flag]), np.zeros(80, int)
+    y[[0, 1, 2]], y[3] = 2, 1
+    with held_in(kind):
+        assert holds(multinomial_l1_path(X, y, [C]), X, y, [C], 1e-3)
+
+
+def test_a_constant_column_of_many_rows_is_constant():
+    X, y = problem(n=140_000, p=1)
+    X = np.column_stack([np.rint(20 * X), np.full(140_000, 1 / 3)])  # the mean of the second is off in bit 42
+    assert working_copy(X, y).rows.dtype == np.uint8
+    Cs = C_max(X, y, 3) * np.array([10.0])
+    assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_without_weight_counts_for_nothing(kind):
+    X, y = problem()
+    X, weight = of_kind(kind, X), np.ones(80)
+    without = np.delete(X, 5, axis=0), np.delete(y, 5)
+    X[5], weight[5] = 1e50, 0
+    with held_in(kind):
+        path = multinomial_l1_path(X, y, [1.0], sample_weight=weight)
+        np.testing.assert_array_equal(path.coef, multinomial_l1_path(*without, [1.0]).coef)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_far_from_zero_is_certified(kind):
+    X, y = problem(p=2)
+    X = of_kind(kind, 30 * X) + 1e9
+    with held_in(kind):
+        path = multinomial_l1_path(X, y, C_max(X, y, 3) * np.array([3.0, 30.0]))
+    assert path.converged.all()
+
+
 def test_a_constant_column_gets_no_weight():
     X, y = problem()
     path = multinomial_l1_path(np.hstack([np.full((len(X), 1), 0.1), X]), y, [1.0])

@@ -22,7 +22,7 @@ LANES = 32
 TILE = 16
 BLOCK = 1024  # rows of a combination that stay in the first-level cache
 SPAN = 256  # and of a model over several directions
-WHOLE = 2.0**-26  # what is so near to a whole number is one
+WHOLE = 2.0**-36  # what is so near to a whole number is one
 NOISE = 1e-6  # and so near while the step is looked for
 
 SKIP = 0.3  # a class whose violation is below this part of the target waits
@@ -177,7 +177,7 @@ def _rint(x):
 
 @kernel
 def steps(X, low, width):
-    """The largest step of each column for which (X - low) / step are whole; all 0 where one is above 255.
+    """The largest step of each column for which (X - low) / step is whole; all 0 if a column has over 255.
 
     low, width : (p,), the least entry of each column, and how far the largest is above it.
     """
@@ -202,7 +202,7 @@ def steps(X, low, width):
 def byte_copy(X, low, unit, rows, columns, levels):
     """rows[:n, :p] = np.rint((X - low) * unit); columns[:] = rows.T; levels[j, rows[i, j]] = X[i, j].
 
-    Returns whether the bytes are the data: whole before they are rounded, and X the levels bit for bit.
+    Returns whether the bytes are the data: whole to WHOLE before rounding, and X the levels to the bit.
     levels : (p, 256), NaN at first.
     """
     n, p = X.shape
@@ -598,22 +598,22 @@ def class_step(
     working columns under the weights `frozen`, as far as it is `known`. below += e.
     """
     r, w, move = np.empty(e.size), np.empty(e.size, G.dtype), np.empty(e.size, G.dtype)
-    rows, change = np.empty(e.size + 1, np.intp), np.empty(e.size + 1, G.dtype)
+    rows, change = np.empty(e.size, np.intp), np.empty(e.size, G.dtype)
     residual_and_weight(e, above, below, hit, s, r, w)
     count = changed(r, counted, s, still, rows, change)
     m = chosen.size
-    g, coef, penalty, shifted = np.empty(m), np.empty(m), np.empty(m), np.empty(m, G.dtype)
+    g, coef, penalty, centre = np.empty(m), np.empty(m), np.empty(m), np.empty(m, G.dtype)
     for q in range(m):
         g[q], coef[q], penalty[q] = gradient[chosen[q]], V[chosen[q]], lam * unit[chosen[q]]
     add_rows(packed, rows[:count], change[:count], g)
-    sum_ = total(change[:count])
+    moved = total(change[:count])
     for q in range(m):
-        shifted[q] = offset[chosen[q]]
-        g[q] -= offset[chosen[q]] * sum_
+        centre[q] = offset[chosen[q]]
+        g[q] -= offset[chosen[q]] * moved
         gradient[chosen[q]] = g[q]
     worst = violation(g, coef, penalty, lam)
     if worst > SKIP * target:
-        known = _model(w, s, packed, shifted, known, m, frozen, G)
+        known = _model(w, s, packed, centre, known, m, frozen, G)
         new = coef.copy()
         descend(G, g, new, penalty, lam, INNER * worst, PASSES)
         step = new - coef
@@ -682,40 +682,41 @@ def _shares(e, start, stop, P):
 
 
 @kernel
-def _direction(there, eta, hit, P, start, stop, D, mean, slope):
-    """D = there - eta; mean = (P * D).sum(axis=0); slope = ((P - hit) * D).sum(axis=0), of these rows."""
-    mean[:] = 0.0
+def _direction(there, eta, hit, P, start, stop, D, slope):
+    """D = there - eta; D -= (P * D).sum(axis=0); slope = -D[hit], of these rows."""
+    mean = np.zeros(stop - start)
     slope[:] = 0.0
     for k in range(eta.shape[0]):
-        to, score, mine, share, d = there[k, start:stop], eta[k, start:stop], hit[k, start:stop], P[k], D[k]
+        to, score, share, d = there[k, start:stop], eta[k, start:stop], P[k], D[k]
         for i in range(stop - start):
             d[i] = to[i] - score[i]
             mean[i] += share[i] * d[i]
+    for k in range(eta.shape[0]):
+        mine, d = hit[k, start:stop], D[k]
+        for i in range(stop - start):
+            d[i] -= mean[i]
             slope[i] -= d[i] if mine[i] else 0.0
-    for i in range(stop - start):
-        slope[i] += mean[i]
 
 
 @kernel
 def span_model(stack, eta, e, hit, s):
     """The slope g of the cross-entropy at `eta` along each of D = stack - eta, and its Hessian H there.
 
-    With P = e / e.sum(axis=0) and mean = (P * D).sum(axis=1): g = (s * (P - hit) * D).sum(axis=(1, 2)) and
-    H[a, b] = s @ ((P * D[a] * D[b]).sum(axis=0) - mean[a] * mean[b]).  stack : (m, K, n).
+    With P = e / e.sum(axis=0), and D less its mean (P * D).sum(axis=1): g = -(s * hit * D).sum(axis=(1, 2)),
+    H[a, b] = (s * P * D[a] * D[b]).sum().  stack : (m, K, n).
     """
     m, K, n = stack.shape
     g, H = np.zeros(m), np.zeros((m, m))
-    P, D, mean, part = np.empty((K, SPAN)), np.empty((m, K, SPAN)), np.empty((m, SPAN)), np.empty(SPAN)
+    P, D, part = np.empty((K, SPAN)), np.empty((m, K, SPAN)), np.empty(SPAN)
     for start in range(0, n, SPAN):
         stop = min(start + SPAN, n)
         size, weight = stop - start, s[start:stop]
         _shares(e, start, stop, P)
         for a in range(m):
-            _direction(stack[a], eta, hit, P, start, stop, D[a], mean[a], part)
+            _direction(stack[a], eta, hit, P, start, stop, D[a], part)
             g[a] += dot(part[:size], weight)
             for b in range(a + 1):
-                for i in range(size):
-                    part[i] = -mean[a, i] * mean[b, i]
+                part[:] = 0.0
                 for k in range(K):
                     c, d, share = D[a, k], D[b, k], P[k]
                     for i in range(size):

@@ -8,13 +8,14 @@ The path goes down a fixed grid of lambda that the data alone determine. A point
 from the two grid points around it, so it is the same, bit for bit, whatever else is asked for. In the order
 of the code:
 
-1. `Problem`: a centred working copy of the data, by rows and by columns, in float32 where that is enough.
+1. `Problem`: a centred working copy of the data, by rows and by columns, in bytes or float32 where these do.
 2. `Point`: the state, with what is kept for each class in `Working`: working columns and their Gram matrix.
 3. `extrapolated`, `interpolated`: a grid point starts from the two before it, any other from those around it.
 4. `sweep`: class by class, Newton's quadratic model by coordinate descent on the Gram matrix.
 5. `spanned`: Newton's method in the span of the starts of the last sweeps, kept if the objective falls.
 6. `certify`: the objective in float64 on the data as given, and a dual point that is feasible for them.
 7. `grid_point`: sweeps until the violation is small; `solve`: until the certificate holds.
+8. `along_the_grid`: grid points one after the other, and beside them what is asked for.
 
 Sources: glmnet for descent on a quadratic model over a path (Friedman, Hastie and Tibshirani 2010); strong
 rule (Tibshirani et al. 2012); dual point by scaled residuals (Ndiaye et al. 2017, section 3); descent in the
@@ -38,7 +39,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sparse_digits import kernels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
@@ -56,12 +57,14 @@ LIKELY = 0.8  # and all taken whose gradient is above this part of lambda
 BROAD = 0.25  # the part of all gradients that is not made singly
 NEED = 1.5  # the violation that gives a gap of tol, in units of tol P / (lambda |W|_1)
 DEPTH = 5  # the starts of so many sweeps span what is searched
-NEAR = 3e-7  # a start is left out whose scores are so near that roundings tell them apart
+NEAR = {4: 3e-7, 8: 3e-8}  # a start is left out whose scores are so near that roundings of so many bytes show
+STRIDE = 3.0  # the most that the starts may weigh together: so much larger do the roundings of scores become
 RIDGE = 1e-9  # what is added to a Hessian there whose diagonal is 1
 FALL = 0.2  # the part of the violation that a sweep is trusted to leave
 PATIENCE = 15  # sweeps without a certificate
 SMALL = 2**18  # numbers in X up to which float32 would save nothing
-FINE = 1e-4  # tolerances below this part need float64
+FINE = 5e-4  # tolerances below this need float64
+HUGE = 1e100  # larger numbers are refused, columns that are not as wide as the inverse count as constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def multinomial_l1_path(
     X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
     k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, 1 each if not given.
     tol : the relative duality gap at which a point is done.  max_iter : sweeps for one point.
-    threads : points solved side by side, as many as there are processors if not given. They change no bit.
+    threads : so many work side by side, as many as there are processors if not given. They change no bit.
     progress : called once for each of the Cs when its point is done, by one thread at a time.
 
     A point that needs more sweeps than `max_iter` is returned with the gap it has, `converged` false, and a
@@ -114,30 +117,23 @@ def multinomial_l1_path(
     faults += _limits(tol, max_iter, os.cpu_count() if threads is None else threads)
     if faults:
         raise ValueError("; ".join(faults))
-    problem = Problem.of(X, labels, weight, tol)
+    if not weight.all():
+        X, labels, weight = X[weight > 0], labels[weight > 0], weight[weight > 0]
     lambdas = 1 / (Cs * kernels.total(weight))
     asked_for = Counter(lambdas.tolist())
     one_at_a_time = Lock()
 
-    def finished(after: Point, lam: float) -> tuple[Certificate, int]:
-        certificate, sweeps = solve(problem, interpolated(problem, after, lam), tol, max_iter)
+    def told(lam: float) -> None:
         if progress is not None:
             with one_at_a_time:
                 for _ in range(asked_for[lam]):
                     progress()
-        return certificate, sweeps
 
-    found: dict[float, Future[tuple[Certificate, int]]] = {}
-    point = first_point(problem)
-    threads = threads or os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as workers:
-        for lam in sorted(asked_for, reverse=True):
-            while lam < point.lam * (1 - 1e-12):
-                point = grid_point(problem, extrapolated(problem, point), max(tol, GRID_TOL), max_iter)
-            if len(found) >= 2 * threads:  # what waits keeps its start in memory
-                list(found.values())[-2 * threads].result()
-            found[lam] = workers.submit(finished, point.branch(), lam)
-    asked = [found[lam].result() for lam in lambdas.tolist()]
+    problem = Problem.of(X, labels, weight, tol)
+    found = along_the_grid(
+        problem, sorted(asked_for, reverse=True), tol, max_iter, threads or os.cpu_count() or 1, told
+    )
+    asked = [found[lam] for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in asked])
     if not np.all(gap <= tol):
         at = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
@@ -164,15 +160,17 @@ def _checked(
         faults.append(f"X: expected rows and columns, got shape {X.shape}")
     elif not np.isfinite(X).all():
         faults.append("X: expected finite numbers, got NaN or infinity")
+    elif max(X.max(), -X.min()) > HUGE:
+        faults.append(f"X: expected numbers up to {HUGE:g} in size, got {max(X.max(), -X.min()):g}")
     faults += _labels(y, len(X))
     if weight.shape != y.shape:
         faults.append(f"sample_weight: expected shape {y.shape}, got {weight.shape}")
-    elif not (np.isfinite(weight).all() and (weight >= 0).all()):
-        faults.append("sample_weight: expected finite weights >= 0")
+    elif not ((weight == 0) | ((weight >= 1 / HUGE) & (weight <= HUGE))).all():
+        faults.append(f"sample_weight: expected finite weights >= 0, 0 or from {1 / HUGE:g} to {HUGE:g}")
     elif not faults and len(np.unique(y[weight > 0])) < len(np.unique(y)):
         faults.append("sample_weight: expected a weight above 0 in every class")
-    if Cs.ndim != 1 or not Cs.size or not (np.isfinite(Cs) & (Cs > 0)).all():
-        faults.append(f"Cs: expected finite numbers > 0, got {Cs}")
+    if Cs.ndim != 1 or not Cs.size or not ((Cs >= 1 / HUGE) & (Cs <= HUGE)).all():
+        faults.append(f"Cs: expected finite numbers > 0, from {1 / HUGE:g} to {HUGE:g}, got {Cs}")
     return X, np.zeros(0, np.intp) if faults else np.unique(y, return_inverse=True)[1], Cs, weight, faults
 
 
@@ -231,7 +229,7 @@ class Problem:
     The working copy is centred, which the free intercept allows, and each column divided by a power of two
     near its largest number, so that float32 neither overflows nor cancels. Where the entries of each column
     are whole steps above the least one, 255 at most, as those of images, counts and flags are even when they
-    are standardised, the copy is these numbers of steps in bytes: exact, and a quarter of what is to be read.
+    are standardised, the copy is these numbers of steps in bytes, a quarter of what is to be read.
     A working column is then the bytes less `offset`.
 
     Behind the p columns stands a column of ones, the intercept's, and at least one empty column; behind the n
@@ -261,7 +259,7 @@ class Problem:
         s[:n] = weight / kernels.total(weight)
         low, high, mean = kernels.column_ranges(X, s)
         largest = np.maximum(high - mean, mean - low)
-        constant = largest <= 1e-12 * np.maximum(abs(high), abs(low))
+        constant = (largest <= 1e-12 * np.maximum(abs(high), abs(low))) | (high - low < 1 / HUGE)
         offset = np.zeros(width)
         if coarse and (copy := _bytes(X, low, np.where(constant, 0.0, high - low), (height, width))):
             rows, columns, levels, scale = copy
@@ -533,9 +531,9 @@ class History:
 
 
 def spanned(problem: Problem, point: Point, history: History) -> Point:
-    """Return the lowest point of the span of `point` and the starts of the last sweeps, by Newton's method.
+    """Return what one step of Newton's method gives in the span of `point` and the starts of the last sweeps.
 
-    A start takes part with the weights that have the sign of `point`'s. `point` itself if it is lower.
+    A start takes part with the weights that have the sign of `point`'s. `point` itself if that is lower.
     """
     m = min(history.length, DEPTH)
     V, eta = history.V[:m], history.eta[:m]
@@ -544,16 +542,17 @@ def spanned(problem: Problem, point: Point, history: History) -> Point:
     g, H = kernels.span_model(eta, point.eta, point.e, problem.hit, problem.s)
     penalty = point.lam * problem.unit * np.sign(point.V)
     g += [sum(kernels.dot(*pair) for pair in zip(penalty, start - point.V, strict=True)) for start in V]
-    size = np.sqrt(np.diag(H))
-    far = np.flatnonzero(size > NEAR)
+    far = np.flatnonzero(np.diag(H) > NEAR[problem.real.itemsize] ** 2)
     if not far.size:
         return point
-    c = np.zeros(m)
-    H = (H / size / size[:, None])[np.ix_(far, far)] + RIDGE * np.eye(far.size)
-    c[far] = kernels.solve(H, -(g / size)[far]) / size[far]
-    there = point.moved(
-        problem, *keep_signs(problem, point.V, _blend(c, V, point.V), _blend(c, eta, point.eta))
-    )
+    size, c = np.sqrt(np.diag(H)[far]), np.zeros(m)
+    H = H[np.ix_(far, far)] / size / size[:, None] + RIDGE * np.eye(far.size)
+    c[far] = kernels.solve(H, -g[far] / size) / size
+    c *= min(1.0, STRIDE / np.abs(c).sum())
+    to, scores = keep_signs(problem, point.V, _blend(c, V, point.V), _blend(c, eta, point.eta))
+    common = kernels.total(to[:, problem.p]) / len(to)  # one number more in all intercepts changes nothing
+    to[:, problem.p] -= common
+    there = point.moved(problem, to, scores - common)
     point.loss = kernels.losses(point.eta, point.e, problem.hit, point.shift, problem.s)
     return there if there.objective(problem) < point.objective(problem) else point
 
@@ -602,57 +601,70 @@ def certify(problem: Problem, point: Point, tol: float) -> tuple[Point, Certific
     R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value is the mean entropy of
     the rows of Y + t R. The product is made on the working copy; what its rounding could hide is added to its
     size, so that the dual point is feasible for the data as given too. The columns of s R should sum to zero:
-    what is left is charged at the size of the intercepts.
+    what is left is charged at 1 more than the largest intercept of the centred data.
 
     R is of the scores of the sweeps, which drift from the coefficients by rounding: any R will do.
     """
     lam = point.lam
     point, R = _with_best_intercepts(problem, point, 1e-5 * tol)
     largest = with_gradient(problem, point, R)
-    t = min(1.0, lam / largest) if largest > 0 else 1.0
+    t = 1.0 if largest <= lam else lam / largest
     entropy = np.empty(R.shape[1])
     kernels.entropy(R, problem.hit, t, entropy)
     coef, b = problem.on_the_data(point.V)
-    left = sum(abs(kernels.total(row)) for row in point.counted) * (1 + np.abs(b).max())
+    left = sum(abs(kernels.total(row)) for row in point.counted) * (1 + np.abs(point.V[:, problem.p]).max())
     dual = kernels.dot(entropy, problem.s) - left
-    eta = np.zeros(R.shape)
-    starts = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1)))
-    sparse = starts, np.nonzero(coef)[1], coef[coef != 0]
+    point = scored(problem, point)
+    primal = point.objective(problem)
+    gap = float(np.maximum(0.0, primal - dual)) / primal  # NaN stays NaN
+    return point, Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
+
+
+def scored(problem: Problem, point: Point) -> Point:
+    """Return the point with its scores afresh, in float64 on the data as given."""
+    (coef, b), eta = problem.on_the_data(point.V), np.zeros(point.eta.shape)
+    sparse = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1))), np.nonzero(coef)[1], coef[coef != 0]
     if problem.levels is None:
         kernels.scores(problem.X, *sparse, b, eta)
     else:
         kernels.scores_of_levels(problem.levels, problem.columns, *sparse, b, eta)
-    point = point.moved(problem, point.V, eta)
-    primal = point.objective(problem)
-    return point, Certificate(coef, b - kernels.total(b) / len(b), primal, max(0.0, primal - dual) / primal)
+    return point.moved(problem, point.V, eta)
 
 
 def with_gradient(problem: Problem, point: Point, R: Floats) -> float:
     """Count the residuals R in the gradient of `point`; return the largest on the data as given.
 
     By Cauchy and Schwarz a column's gradient is within |x_j| |R - R'| of the one at the reference's R'. Where
-    that cannot reach lambda it is left as it is there and limits nothing, unless the column is a working one.
+    that cannot reach lambda it is left as it is there and cannot limit, unless the column is a working one.
+    Bytes have no rounding, so products with them are worth float64.
     """
     p, limit = problem.p, point.lam * problem.unit
-    hidden = ROUNDINGS * np.finfo(problem.real).eps / 2 * (problem.norms + problem.offset)
-    point.counted, (counted, gradient) = R * problem.s, point.reference
-    point.gradient = gradient.copy()
-    moved = kernels.apart(point.counted, counted, problem.s)[:, None]
-    near = np.abs(gradient) + problem.norms * moved + hidden > limit * (1 - 1e-9)  # |R'| is at most 1
-    near[:, p] = True
-    for mine, work in zip(near, point.working, strict=True):
-        mine[work.columns] = True
+    length = problem.norms + problem.offset
+    point.counted = R * problem.s
+    near = _near(problem, point, length, limit)
     if np.count_nonzero(near) > BROAD * near.size:
-        near[:] = True
         refresh(problem, point)
-    else:
-        pairs = np.nonzero(near)
-        sR = point.counted.astype(problem.real)
-        kernels.products(problem.columns, sR, *pairs, point.gradient)
-        point.gradient[pairs] -= _sums(sR)[pairs[0]] * problem.offset[pairs[1]]
+        near = _near(problem, point, length, limit)
+    fine, whole = (problem.real, 0.0) if problem.levels is None else (np.dtype(np.float64), kernels.WHOLE)
+    pairs, sR, point.gradient = np.nonzero(near), point.counted.astype(fine), point.reference[1].copy()
+    kernels.products(problem.columns, sR, *pairs, point.gradient)
+    point.gradient[pairs] -= _sums(sR)[pairs[0]] * problem.offset[pairs[1]]
+    hidden = (ROUNDINGS * np.finfo(fine).eps / 2 + whole) * length
     size = kernels.apart(point.counted, np.zeros_like(R), problem.s)[:, None]
     largest = np.where(near, np.abs(point.gradient) + hidden * size, 0.0)[:, :p] / problem.unit[:p]
     return float(largest.max())
+
+
+def _near(problem: Problem, point: Point, length: Floats, limit: Floats) -> npt.NDArray[np.bool_]:
+    """Return which gradients (K, columns) may reach `limit`, or are of working columns."""
+    counted, gradient = point.reference
+    moved = kernels.apart(point.counted, counted, problem.s)[:, None]
+    hidden = ROUNDINGS * np.finfo(problem.real).eps / 2 * length  # |R'| is at most 1
+    near: npt.NDArray[np.bool_] = np.abs(gradient) + problem.norms * moved + hidden > limit * (1 - 1e-9)
+    near[:, problem.p] = True
+    for mine, work in zip(near, point.working, strict=True):
+        mine[work.columns] = True
+    return near
 
 
 def refresh(problem: Problem, point: Point) -> None:
@@ -709,7 +721,7 @@ def reach(problem: Problem, point: Point, history: History, target: float, sweep
     for done in range(1, sweeps + 1):
         history.add(point)
         last, history.worst = history.worst, sweep(problem, point, target)
-        if history.worst * min(1.0, max(FALL, history.worst / last)) <= target:
+        if history.worst <= target or history.worst * max(FALL, history.worst / last) <= target:
             return point, done
         point = spanned(problem, point, history)
     return point, sweeps
@@ -735,6 +747,7 @@ def grid_point(problem: Problem, point: Point, tol: float, max_iter: int) -> Poi
         )
         if worst <= target or sweeps >= max_iter:
             return point
+        point, history.length = scored(problem, point), 0
         point.take(problem, np.abs(point.gradient) > penalty)
 
 
@@ -760,3 +773,45 @@ def solve(problem: Problem, point: Point, tol: float, max_iter: int) -> tuple[Ce
         new = point.take(problem, np.abs(point.gradient) > point.lam * problem.unit)
         if not new and more < allowed:
             target *= max(0.2, 0.5 * tol / certificate.gap)
+
+
+# 8. The path
+
+
+def along_the_grid(
+    problem: Problem,
+    lambdas: Sequence[float],
+    tol: float,
+    max_iter: int,
+    threads: int,
+    told: Callable[[float], None],
+) -> dict[float, tuple[Certificate, int]]:
+    """Return the certified solution and its sweeps at each of `lambdas`, which fall; `told` hears of each.
+
+    The grid points follow one another, and beside them the points that are asked for are solved.
+    """
+
+    def beneath(point: Point) -> Point:
+        if point.lam * (1 - 1e-12) <= lambdas[-1]:
+            return point  # the last of the grid
+        return grid_point(problem, extrapolated(problem, point), max(tol, GRID_TOL), max_iter)
+
+    def finished(after: Point, lam: float) -> tuple[Certificate, int]:
+        certificate, sweeps = solve(problem, interpolated(problem, after.branch(), lam), tol, max_iter)
+        told(lam)
+        return certificate, sweeps
+
+    found: dict[float, Future[tuple[Certificate, int]]] = {}
+    point = first_point(problem)
+    after = point.branch()  # the next grid point takes over the working columns of the last
+    with ThreadPoolExecutor(threads) as workers:
+        grid = workers.submit(beneath, point)
+        for lam in lambdas:
+            while lam < point.lam * (1 - 1e-12):
+                point = grid.result()
+                after = point.branch()
+                grid = workers.submit(beneath, point)
+            if len(found) >= 2 * threads:  # what waits keeps working columns in memory
+                list(found.values())[-2 * threads].result()
+            found[lam] = workers.submit(finished, after, lam)
+    return {lam: future.result() for lam, future in found.items()}
