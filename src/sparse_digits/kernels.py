@@ -34,10 +34,16 @@ TINY = 1e-6  # the shortest part of a step
 
 
 @kernel
+def _rint(x):
+    """np.rint(x), for |x| < 2**51; the compiler makes vectors of it on every processor."""
+    return (x + 6755399441055744.0) - 6755399441055744.0
+
+
+@kernel
 def _exp(x):
     """exp(x) by Cody and Waite's reduction to |r| < 0.35 and Taylor's series, 1 ulp; |x| is held to 708."""
     x = min(max(x, -708.0), 708.0)
-    k = (x * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0  # rounds to an integer
+    k = _rint(x * 1.4426950408889634)
     r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
     s = 1 / 6227020800.0
     s = s * r + 1 / 479001600.0
@@ -167,12 +173,6 @@ def column_norms(rows, offset, s):
         for j in range(rows.shape[1]):
             out[j] += s[i] * ((x[j] - offset[j]) * (x[j] - offset[j]))
     return np.sqrt(out)
-
-
-@kernel
-def _rint(x):
-    """np.rint(x), for |x| < 2**51; the compiler makes vectors of it on every processor."""
-    return (x + 6755399441055744.0) - 6755399441055744.0
 
 
 @kernel
@@ -337,7 +337,7 @@ def gradient(rows, R, part, out):
 def products(columns, R, classes, chosen, out):
     """out[classes, chosen] = (R[classes] * columns[chosen]).sum(axis=1).  columns : (p, 8 m).
 
-    8 products, an eighth of the rows apart, are summed in the precision of `columns`, and these in float64.
+    8 products, an eighth of the rows apart, are summed in the precision of R, and these in float64.
     """
     n = R.shape[1] // 8
     part = np.empty(n, R.dtype)
@@ -538,12 +538,8 @@ def combine(columns, chosen, weights, start, out):
         part = out[a:z]
         part[:] = start
         for q in range(0, m, 4):
-            x0, x1, x2, x3 = (
-                columns[used[q], a:z],
-                columns[used[q + 1], a:z],
-                columns[used[q + 2], a:z],
-                columns[used[q + 3], a:z],
-            )
+            x0, x1 = columns[used[q], a:z], columns[used[q + 1], a:z]
+            x2, x3 = columns[used[q + 2], a:z], columns[used[q + 3], a:z]
             w0, w1, w2, w3 = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
             for i in range(z - a):
                 part[i] += (w0 * x0[i] + w1 * x1[i]) + (w2 * x2[i] + w3 * x3[i])
@@ -557,11 +553,10 @@ def step_slope(eta, move, t, shift, above, below, hit, s, e):
         z = min(a + BLOCK, eta.size)
         score, add, top, power, mine, weight = eta[a:z], move[a:z], shift[a:z], e[a:z], hit[a:z], s[a:z]
         rest = product[: z - a]
+        # several loops: with all these arrays in one the compiler makes no vectors
         for i in range(z - a):
             power[i] = _exp(score[i] + t * add[i] - top[i])
-        for i in range(
-            z - a
-        ):  # in loops of their own: with all these arrays in one the compiler makes no vectors
+        for i in range(z - a):
             rest[i] = above[a + i] + below[a + i]
         for i in range(z - a):
             rest[i] = (-rest[i] if mine[i] else power[i]) / (power[i] + rest[i])
@@ -602,22 +597,21 @@ def class_step(
     residual_and_weight(e, above, below, hit, s, r, w)
     count = changed(r, counted, s, still, rows, change)
     m = chosen.size
-    g, coef, penalty, centre = np.empty(m), np.empty(m), np.empty(m), np.empty(m, G.dtype)
+    g, coef, penalty, mean = np.empty(m), np.empty(m), np.empty(m), offset[chosen]
     for q in range(m):
         g[q], coef[q], penalty[q] = gradient[chosen[q]], V[chosen[q]], lam * unit[chosen[q]]
     add_rows(packed, rows[:count], change[:count], g)
     moved = total(change[:count])
     for q in range(m):
-        centre[q] = offset[chosen[q]]
-        g[q] -= offset[chosen[q]] * moved
+        g[q] -= mean[q] * moved
         gradient[chosen[q]] = g[q]
     worst = violation(g, coef, penalty, lam)
     if worst > SKIP * target:
-        known = _model(w, s, packed, centre, known, m, frozen, G)
+        known = _model(w, s, packed, mean.astype(G.dtype), known, m, frozen, G)
         new = coef.copy()
         descend(G, g, new, penalty, lam, INNER * worst, PASSES)
         step = new - coef
-        combine(columns, chosen, step, -dot(step, offset[chosen]), move)
+        combine(columns, chosen, step, -dot(step, mean), move)
         growth = dot(penalty, np.abs(new) - np.abs(coef))
         start = dot(g, step) + growth
         t, slope = 1.0, np.inf

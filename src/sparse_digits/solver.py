@@ -50,7 +50,7 @@ Indices = npt.NDArray[np.intp]
 GRID_RATIO = 0.8  # lambda from one grid point to the next
 GRID_TOL = 7e-3  # relative duality gap of a grid point: it is only a start
 STILL = 1.0  # a row counts once its residual has moved by this part of the target
-ROUNDINGS = 16  # of a product on its way into the gradient: two factors, itself, and ten sums of 32 rows
+ROUNDINGS = 16  # of a product on its way into the gradient: 2 factors, itself, 10 sums of 32 rows, 3 to spare
 MOST = 0.3  # the largest target
 CROWDED = 1.5  # working columns are chosen afresh when there are so many times those that are wanted
 LIKELY = 0.8  # and all taken whose gradient is above this part of lambda
@@ -117,8 +117,8 @@ def multinomial_l1_path(
     faults += _limits(tol, max_iter, os.cpu_count() if threads is None else threads)
     if faults:
         raise ValueError("; ".join(faults))
-    if not weight.all():
-        X, labels, weight = X[weight > 0], labels[weight > 0], weight[weight > 0]
+    if not (kept := weight > 0).all():
+        X, labels, weight = X[kept], labels[kept], weight[kept]
     lambdas = 1 / (Cs * kernels.total(weight))
     asked_for = Counter(lambdas.tolist())
     one_at_a_time = Lock()
@@ -158,10 +158,10 @@ def _checked(
     faults = []
     if X.ndim != 2 or 0 in X.shape:  # noqa: PLR2004 - rows and columns
         faults.append(f"X: expected rows and columns, got shape {X.shape}")
-    elif not np.isfinite(X).all():
+    elif not np.isfinite(largest := max(X.max(), -X.min())):
         faults.append("X: expected finite numbers, got NaN or infinity")
-    elif max(X.max(), -X.min()) > HUGE:
-        faults.append(f"X: expected numbers up to {HUGE:g} in size, got {max(X.max(), -X.min()):g}")
+    elif largest > HUGE:
+        faults.append(f"X: expected numbers up to {HUGE:g} in size, got {largest:g}")
     faults += _labels(y, len(X))
     if weight.shape != y.shape:
         faults.append(f"sample_weight: expected shape {y.shape}, got {weight.shape}")
@@ -538,7 +538,7 @@ def spanned(problem: Problem, point: Point, history: History) -> Point:
     m = min(history.length, DEPTH)
     V, eta = history.V[:m], history.eta[:m]
     for a in range(m):
-        V[a], eta[a] = keep_signs(problem, point.V, V[a], eta[a])
+        V[a] = keep_signs(problem, point.V, V[a], eta[a])[0]
     g, H = kernels.span_model(eta, point.eta, point.e, problem.hit, problem.s)
     penalty = point.lam * problem.unit * np.sign(point.V)
     g += [sum(kernels.dot(*pair) for pair in zip(penalty, start - point.V, strict=True)) for start in V]
@@ -614,15 +614,15 @@ def certify(problem: Problem, point: Point, tol: float) -> tuple[Point, Certific
     coef, b = problem.on_the_data(point.V)
     left = sum(abs(kernels.total(row)) for row in point.counted) * (1 + np.abs(point.V[:, problem.p]).max())
     dual = kernels.dot(entropy, problem.s) - left
-    point = scored(problem, point)
+    point = scored(problem, point, coef, b)
     primal = point.objective(problem)
     gap = float(np.maximum(0.0, primal - dual)) / primal  # NaN stays NaN
     return point, Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
 
 
-def scored(problem: Problem, point: Point) -> Point:
-    """Return the point with its scores afresh, in float64 on the data as given."""
-    (coef, b), eta = problem.on_the_data(point.V), np.zeros(point.eta.shape)
+def scored(problem: Problem, point: Point, coef: Floats, b: Floats) -> Point:
+    """Return the point, with these coefficients on the data as given, and its scores afresh in float64."""
+    eta = np.zeros(point.eta.shape)
     sparse = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1))), np.nonzero(coef)[1], coef[coef != 0]
     if problem.levels is None:
         kernels.scores(problem.X, *sparse, b, eta)
@@ -747,7 +747,7 @@ def grid_point(problem: Problem, point: Point, tol: float, max_iter: int) -> Poi
         )
         if worst <= target or sweeps >= max_iter:
             return point
-        point, history.length = scored(problem, point), 0
+        point, history.length = scored(problem, point, *problem.on_the_data(point.V)), 0
         point.take(problem, np.abs(point.gradient) > penalty)
 
 
