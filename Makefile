@@ -24,7 +24,7 @@ demo: setup  ## the same pipeline on scikit-learn's digits: a temporary copy, no
 	@$(CLI) demo
 
 test: setup  ## the tests on every processor, with branch coverage; ARGS='-k gap' goes to pytest
-	@$(PYTHON) -m pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
+	@$(PYTHON) -m pytest -n auto --dist loadfile --max-worker-restart 0 --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 ui: setup  ## MLflow on what was recorded here, until ctrl-C
 	@$(CLI) ui

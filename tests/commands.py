@@ -1,7 +1,14 @@
 """Commands as a user types them, with what they printed shown where they fail."""
 
+import contextlib
 import os
 import subprocess
+import tempfile
+from pathlib import Path
+
+import psutil
+
+LONG = 600  # seconds; the longest command of the tests takes a fifth of them
 
 
 def run(*command, cwd=None, status=0, **environment):
@@ -14,6 +21,33 @@ def run(*command, cwd=None, status=0, **environment):
         capture_output=True,
         text=True,
         check=False,
+        timeout=LONG,
     )
     assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+def run_and_leave_queue(*command, cwd):
+    """Run a command that starts DVC's queue; `run` would wait for the workers too, which have its pipes."""
+    with tempfile.TemporaryFile("w+") as said:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=LONG,
+        )
+        said.seek(0)
+        assert done.returncode == 0, said.read()
+
+
+def end_queue(folder):
+    """End the workers of the project's queue: one whose monitor meets half a message would wait for ever."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            ours = Path(process.cwd()).is_relative_to(folder)
+            if ours and {"queue", "queue-worker"} & set(process.cmdline()):
+                process.kill()
+                process.wait(LONG)

@@ -7,10 +7,12 @@ same for all (RESULTS "same"), and delivers. Exits with the number of processes 
 """
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 
+from commands import LONG
 from tracking import VIEW, found
 
 from sparse_digits import record, track
@@ -23,6 +25,7 @@ def main(number, *roots, results):
     for i in range(number):
         child = os.fork()
         if not child:
+            signal.alarm(LONG)  # ends one that hangs
             root = Path(roots[i % len(roots)])
             time.sleep(max(0, begin - time.time()))
             C = round(0.01 * (i + 1 if results == "different" else 1), 2)

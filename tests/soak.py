@@ -20,6 +20,7 @@ import warnings
 from pathlib import Path
 
 import conftest
+from commands import LONG
 from ruamel.yaml import YAML
 from tracking import models_of, names, shown
 
@@ -34,6 +35,7 @@ def forked(work):
     """Return the process id of a fork that runs `work` and ends with the status that it returns."""
     child = os.fork()
     if not child:
+        signal.alarm(LONG)  # ends one that hangs
         status = 1
         try:
             status = work() or 0
