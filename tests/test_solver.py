@@ -162,6 +162,22 @@ def test_no_column_is_screened_whose_gradient_exceeds_lambda(*, kind, seed, move
         assert largest >= (np.abs(exact) / data.unit[:40]).max()
 
 
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), share=st.floats(0.01, 2), off=st.floats(-12, 2), K=st.integers(2, 10))
+def test_a_certificate_holds_at_intercepts_that_are_not_the_best(*, seed, share, off, K):
+    X, y = problem(n=60, K=K, seed=seed)
+    y[K:] = 0
+    data = working_copy(X, y)
+    point = solver.first_point(data)
+    point.lam *= share
+    best = multinomial_l1_path(X, y, [1 / (60 * point.lam)], tol=1e-8).objective[0] * point.lam
+    b = point.V[:, [data.p]] * (1 - 10**off)
+    V = np.where(np.arange(data.rows.shape[1]) == data.p, b, 0)
+    point = point.moved(data, V, np.repeat(b, data.rows.shape[0], axis=1))
+    _, found = solver.certify(data, point, np.inf)
+    assert found.primal * (1 - found.gap) <= best * (1 + 1e-12)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_working_copy_is_the_data_centred(kind):
     X, y = problem(n=300)

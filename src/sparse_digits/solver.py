@@ -239,6 +239,7 @@ class Problem:
     X: Floats  # (n, p), as given
     hit: npt.NDArray[np.bool_]  # (K, rows): the row is of the class
     s: Floats  # (rows,): the row's weight, 0 behind the n rows
+    share: Floats  # (K,): the weight of the class
     rows: Numbers  # (rows, columns): the working copy
     columns: Numbers  # its transposed copy
     offset: Floats  # (columns,): the mean of bytes; 0 where numbers are centred already
@@ -277,7 +278,8 @@ class Problem:
         unit[p] = 0
         norms = kernels.column_norms(rows, offset, s)
         finest = float((unit[:p] / np.maximum(norms[:p], unit[:p] * 1e-300)).min())
-        return cls(X, hit, s, rows, columns, offset, levels, mean, scale, unit, norms, finest)
+        share = np.array([kernels.dot(mine.astype(np.float64), s) for mine in hit])
+        return cls(X, hit, s, share, rows, columns, offset, levels, mean, scale, unit, norms, finest)
 
     @property
     def real(self) -> np.dtype[np.floating]:
@@ -411,8 +413,7 @@ def first_point(problem: Problem) -> Point:
     """Return the point at the largest lambda beneath which W = 0 is no longer the solution."""
     K = len(problem.hit)
     V = np.zeros((K, problem.rows.shape[1]))
-    share = np.array([kernels.dot(hit.astype(np.float64), problem.s) for hit in problem.hit])
-    kernels.log(share, V[:, problem.p])
+    kernels.log(problem.share, V[:, problem.p])
     point = Point(
         lam=np.inf,
         V=V,
@@ -600,23 +601,26 @@ def certify(problem: Problem, point: Point, tol: float) -> tuple[Point, Certific
     The primal is that of the data as given, in float64 throughout. The dual point is made of the residuals
     R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value is the mean entropy of
     the rows of Y + t R. The product is made on the working copy; what its rounding could hide is added to its
-    size, so that the dual point is feasible for the data as given too. The columns of s R should sum to zero:
-    what is left is charged at 1 more than the largest intercept of the centred data.
+    size, so that the dual point is feasible for the data as given too.
+
+    Each class of s R should sum to zero. Where it does not quite, the dual point is (1 - u) (Y + t R) + u M,
+    M with all rows alike in the simplex so that it does. u is the worst sum as a part of its class; it takes
+    at most u of the entropy, and adds at most u / finest to the product.
 
     R is of the scores of the sweeps, which drift from the coefficients by rounding: any R will do.
     """
     lam = point.lam
-    point, R = _with_best_intercepts(problem, point, 1e-5 * tol)
+    point, R = _with_best_intercepts(problem, point, 1e-3 * tol * min(1.0, lam * problem.finest))
     largest = with_gradient(problem, point, R)
-    t = 1.0 if largest <= lam else lam / largest
+    u = float(np.clip(_sums(point.counted) / problem.share, 0, 1).max())
+    t = float(np.maximum(0.0, lam - u / problem.finest) / np.maximum(lam, largest))  # NaN stays NaN
     entropy = np.empty(R.shape[1])
     kernels.entropy(R, problem.hit, t, entropy)
     coef, b = problem.on_the_data(point.V)
-    left = sum(abs(kernels.total(row)) for row in point.counted) * (1 + np.abs(point.V[:, problem.p]).max())
-    dual = kernels.dot(entropy, problem.s) - left
+    dual = (1 - u) * kernels.dot(entropy, problem.s)
     point = scored(problem, point, coef, b)
     primal = point.objective(problem)
-    gap = float(np.maximum(0.0, primal - dual)) / primal  # NaN stays NaN
+    gap = float(np.maximum(0.0, primal - dual)) / primal  # likewise
     return point, Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
 
 
@@ -694,14 +698,17 @@ def refreshed(problem: Problem, point: Point) -> Point:
 
 
 def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[Point, Floats]:
-    """Return the point with optimal intercepts (Newton's method) and its residuals softmax - Y."""
+    """Return the point with optimal intercepts (Newton's method) and its residuals softmax - Y.
+
+    They are optimal where the residuals of each class add up to less than `tol` of the class.
+    """
     R = np.empty_like(point.eta)
     V, eta = point.V.copy(), point.eta
     for attempt in range(30):
         point = point.moved(problem, V, eta)
         kernels.residuals(point.e, problem.hit, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
-        if np.abs(g).max() <= max(tol, 1e-14):
+        if np.abs(g / problem.share).max() <= max(tol, 1e-12):
             break
         if attempt % 5 == 0:
             H = kernels.intercept_curvature(R, problem.hit, problem.s)
@@ -735,7 +742,7 @@ def grid_point(problem: Problem, point: Point, tol: float, max_iter: int) -> Poi
         allowed = min(PATIENCE, max_iter - sweeps)
         point, more = reach(problem, point, history, target, allowed)
         sweeps += more
-        point, R = _with_best_intercepts(problem, point, 1e-2 * tol)
+        point, R = _with_best_intercepts(problem, point, 0.1 * tol)
         if point.reference is given:
             point.counted = R * problem.s
             refresh(problem, point)
