@@ -450,6 +450,14 @@ def test_few_rows_two_classes_and_more_columns_than_rows(n, p, K):
     assert holds(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
 
 
+@pytest.mark.parametrize("share", [1e-8, 1e-16, 1e-60])
+def test_a_class_of_next_to_no_weight(share):
+    X, y = problem()
+    path = multinomial_l1_path(X, y, [1.0], sample_weight=np.where(y == 2, share, 1.0))
+    assert path.converged.all()
+    assert path.n_iter[0] < 10
+
+
 def test_very_unequal_classes():
     X, y = problem(n=600)
     y[:] = 0

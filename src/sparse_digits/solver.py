@@ -108,6 +108,10 @@ def multinomial_l1_path(
     threads : so many work side by side, as many as there are processors if not given. They change no bit.
     progress : called once for each of the Cs when its point is done, by one thread at a time.
 
+    A column whose entries differ by less than 1e-12 of their size, which float64 does not tell apart well,
+    counts as constant: its weights are 0, and the gap is that of the other columns. The gap is right to about
+    1e-16 a row, which is a part of an objective that is as small.
+
     A point that needs more sweeps than `max_iter` is returned with the gap it has, `converged` false, and a
     ConvergenceWarning.  Raises ValueError for NaN, infinite, complex or empty input, shapes that disagree,
     labels that do not sort or are of a single class, C <= 0, and for tol, max_iter or threads that are no
@@ -598,16 +602,19 @@ class Certificate:
 def certify(problem: Problem, point: Point, tol: float) -> tuple[Point, Certificate]:
     """Return `point` with optimal intercepts and its gradient and scores afresh, and the duality gap there.
 
-    The primal is that of the data as given, in float64 throughout. The dual point is made of the residuals
-    R = softmax - Y, scaled by the largest t <= 1 with t |X' s R| <= lambda; its value is the mean entropy of
-    the rows of Y + t R. The product is made on the working copy; what its rounding could hide is added to its
-    size, so that the dual point is feasible for the data as given too.
+    The primal is that of the data as given, in float64 throughout. The dual point is::
 
-    Each class of s R should sum to zero. Where it does not quite, the dual point is (1 - u) (Y + t R) + u M,
-    M with all rows alike in the simplex so that it does. u is the worst sum as a part of its class; it takes
-    at most u of the entropy, and adds at most u / finest to the product.
+        D = (1 - u) (Y + t R) + u M,    R = softmax - Y,    t = (lambda - u / finest) / max(lambda, |X' s R|)
 
-    R is of the scores of the sweeps, which drift from the coefficients by rounding: any R will do.
+    M has one row for all observations, the one with which each class of s (D - Y) sums to zero. u is the
+    largest sum of a class of s R, as a part of the class: so large that M is in the simplex, and next to 0,
+    since optimal intercepts have u = 0. No product |X' s (D - Y)| exceeds lambda: u / finest is more than
+    u |X' s (M - Y)|, and the products with s R that are not made are below lambda. (t is 0 where u / finest
+    is more than lambda.) The value of D, a mean of entropies, is at least 1 - u times that of Y + t R.
+
+    The products are made on the working copy; what their rounding could hide is added to their size, so that
+    D is feasible for the data as given too. R is of the scores of the sweeps, which drift from the
+    coefficients by rounding: any R will do.
     """
     lam = point.lam
     point, R = _with_best_intercepts(problem, point, 1e-3 * tol * min(1.0, lam * problem.finest))
@@ -620,7 +627,7 @@ def certify(problem: Problem, point: Point, tol: float) -> tuple[Point, Certific
     dual = (1 - u) * kernels.dot(entropy, problem.s)
     point = scored(problem, point, coef, b)
     primal = point.objective(problem)
-    gap = float(np.maximum(0.0, primal - dual)) / primal  # likewise
+    gap = float(np.maximum(0.0, primal - dual)) / primal  # NaN stays NaN
     return point, Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
 
 
@@ -636,7 +643,7 @@ def scored(problem: Problem, point: Point, coef: Floats, b: Floats) -> Point:
 
 
 def with_gradient(problem: Problem, point: Point, R: Floats) -> float:
-    """Count the residuals R in the gradient of `point`; return the largest on the data as given.
+    """Count the residuals R in the gradient of `point`; return a bound of the largest on the data as given.
 
     By Cauchy and Schwarz a column's gradient is within |x_j| |R - R'| of the one at the reference's R'. Where
     that cannot reach lambda it is left as it is there and cannot limit, unless the column is a working one.
@@ -663,7 +670,7 @@ def _near(problem: Problem, point: Point, length: Floats, limit: Floats) -> npt.
     """Return which gradients (K, columns) may reach `limit`, or are of working columns."""
     counted, gradient = point.reference
     moved = kernels.apart(point.counted, counted, problem.s)[:, None]
-    hidden = ROUNDINGS * np.finfo(problem.real).eps / 2 * length  # |R'| is at most 1
+    hidden = ROUNDINGS * np.finfo(problem.real).eps / 2 * length  # |R'| is at most 1 where it is certified
     near: npt.NDArray[np.bool_] = np.abs(gradient) + problem.norms * moved + hidden > limit * (1 - 1e-9)
     near[:, problem.p] = True
     for mine, work in zip(near, point.working, strict=True):
@@ -700,10 +707,11 @@ def refreshed(problem: Problem, point: Point) -> Point:
 def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[Point, Floats]:
     """Return the point with optimal intercepts (Newton's method) and its residuals softmax - Y.
 
-    They are optimal where the residuals of each class add up to less than `tol` of the class.
+    The residuals of each class add up to at most `tol` of the class then, or to what rounding allows. The
+    heaviest class keeps its intercept, as adding one number to all of them changes nothing.
     """
     R = np.empty_like(point.eta)
-    V, eta = point.V.copy(), point.eta
+    V, eta, others = point.V.copy(), point.eta, np.delete(np.arange(len(R)), problem.share.argmax())
     for attempt in range(30):
         point = point.moved(problem, V, eta)
         kernels.residuals(point.e, problem.hit, R)
@@ -711,9 +719,9 @@ def _with_best_intercepts(problem: Problem, point: Point, tol: float) -> tuple[P
         if np.abs(g / problem.share).max() <= max(tol, 1e-12):
             break
         if attempt % 5 == 0:
-            H = kernels.intercept_curvature(R, problem.hit, problem.s)
-            H += H.trace() / len(g)  # one more direction: adding one number to all intercepts changes nothing
-        step = kernels.solve(H.copy(), -g)
+            H = kernels.intercept_curvature(R, problem.hit, problem.s)[np.ix_(others, others)]
+        step = np.zeros(len(g))
+        step[others] = kernels.solve(H.copy(), -g[others])
         step /= max(1.0, np.abs(step).max())
         V[:, problem.p] += step
         eta = eta + step[:, None]
