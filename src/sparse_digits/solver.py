@@ -108,9 +108,9 @@ def multinomial_l1_path(
     threads : so many work side by side, as many as there are processors if not given. They change no bit.
     progress : called once for each of the Cs when its point is done, by one thread at a time.
 
-    A column whose entries differ by less than 1e-12 of their size, which float64 does not tell apart well,
-    counts as constant: its weights are 0, and the gap is that of the other columns. The gap is right to about
-    1e-16 a row, which is a part of an objective that is as small.
+    A column whose entries are within 1e-12 of their mean, as a part of their size, counts as constant: its
+    weights are 0, and the gap is that of the other columns. A row's cross-entropy is rounded by about 1e-16,
+    which shows in the gap where the objective itself is that small.
 
     A point that needs more sweeps than `max_iter` is returned with the gap it has, `converged` false, and a
     ConvergenceWarning.  Raises ValueError for NaN, infinite, complex or empty input, shapes that disagree,
@@ -617,7 +617,8 @@ def certify(problem: Problem, point: Point, tol: float) -> tuple[Point, Certific
     coefficients by rounding: any R will do.
     """
     lam = point.lam
-    point, R = _with_best_intercepts(problem, point, 1e-3 * tol * min(1.0, lam * problem.finest))
+    small = 1e-3 * tol * min(1.0, lam * problem.finest)  # for u: it costs a thousandth of tol then
+    point, R = _with_best_intercepts(problem, point, small)
     largest = with_gradient(problem, point, R)
     u = float(np.clip(_sums(point.counted) / problem.share, 0, 1).max())
     t = float(np.maximum(0.0, lam - u / problem.finest) / np.maximum(lam, largest))  # NaN stays NaN
