@@ -79,7 +79,8 @@ setup:  ## the environment alone, in .venv
 	    sh -c '$(FRESH) || exec "$$@"' sh $(MAKE) --no-print-directory .venv BASE="$$python"; }
 
 # The build backends come first, from the lock, since without isolation they have to be there: in isolation
-# pip would fetch the newest ones, whatever the lock says.
+# pip would fetch the newest ones, whatever the lock says. No dependency is looked for, as the lock has them all:
+# pip 23.2 would want the newest of a package that another one names with an extra, and end without its hash.
 .venv:
 	@echo "Setting up .venv with $(BASE); this takes a minute or more."
 	rm -rf .venv
@@ -87,6 +88,7 @@ setup:  ## the environment alone, in .venv
 	@$(ORIGIN) > .venv/origin.new
 	@awk '/^[^ ]/ {wanted = /^(flit-core|setuptools)==/} wanted' requirements.lock > .venv/backends
 	$(PYTHON) -m pip install --require-hashes --no-deps --requirement .venv/backends
-	$(PYTHON) -m pip install --require-hashes --no-build-isolation --use-pep517 --requirement requirements.lock
+	$(PYTHON) -m pip install --require-hashes --no-deps --no-build-isolation --use-pep517 --requirement requirements.lock
 	$(PYTHON) -m pip install --no-deps --no-build-isolation --editable .
+	$(PYTHON) -m pip check
 	@mv .venv/origin.new .venv/origin
