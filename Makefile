@@ -47,8 +47,8 @@ bench: setup  ## every benchmark, beside its peers
 	@set -e; for entry in benchmarks/*.py; do echo "== $$entry"; $(PYTHON) "$$entry"; done
 
 soak: setup  ## kill tracking at 40 moments and a sweep at 20: nothing may be lost or doubled
-	@$(PYTHON) tests/soak.py --moments 40
-	@$(PYTHON) tests/soak_sweep.py 20
+	@$(PYTHON) tests/support/soak.py --moments 40
+	@$(PYTHON) tests/support/soak_sweep.py 20
 
 clean:  ## remove what can be made again: the environment and the tools' caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

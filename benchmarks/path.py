@@ -28,8 +28,8 @@ from sklearn.utils import check_random_state
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from sparse_digits.objective import log_softmax, one_hot, scores
-from sparse_digits.solver import multinomial_l1_path
+from l1path.objective import log_softmax, one_hot, scores
+from l1path.solver import multinomial_l1_path
 
 Points = Iterable[tuple[np.ndarray, np.ndarray, float]]  # coef (K, p), intercept (K,), lambda
 

@@ -22,7 +22,8 @@ from typing import Any
 import psutil
 from ruamel.yaml import YAML
 
-from sparse_digits import files, sources
+from sparse_digits.datasets import sources
+from sparse_digits.runtime import files
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 5000  # of the seed
@@ -41,7 +42,7 @@ def run(folder: Path, sweep: Mapping[str, Any], processors: int) -> tuple[float,
     yaml.dump(content, folder / "params.yaml")
     names = ("raw.npz", "kept", "sweep.csv", "models.npz", "chosen.json")
     program = subprocess.Popen(
-        [sys.executable, "-m", "sparse_digits.sweep", *names],
+        [sys.executable, "-m", "sparse_digits.sweep.sweep", *names],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
         stdout=subprocess.PIPE,

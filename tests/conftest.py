@@ -8,9 +8,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from commands import run
 
-ROOT = Path(__file__).parent.parent
+from commands import run
+from projects import ROOT, clone, commit, export
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a shared machine has slow moments
 hypothesis.settings.load_profile("patient")
@@ -57,31 +57,6 @@ def sparse_digits():
     return command
 
 
-def export(folder):
-    """Copy what git has or would have of this working tree, as an archive of it holds it."""
-    names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
-    for name in filter(None, names.split("\0")):
-        if (source := ROOT / name).is_file():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target)
-    return folder
-
-
-def commit(folder, message):
-    run("git", "add", "--all", cwd=folder)
-    run("git", "commit", "--quiet", "--message", message, cwd=folder)
-
-
-def clone(folder):
-    """Make a repository of the working tree, with the params of digits."""
-    export(folder)
-    shutil.copy(folder / "params.digits.yaml", folder / "params.yaml")
-    run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)
-    commit(folder, "The project, to run on digits")
-    return folder
-
-
 @pytest.fixture
 def archive(tmp_path):
     """The project as a downloaded archive has it: no git, and a folder whose name has a space."""
@@ -100,7 +75,10 @@ def project(tmp_path, monkeypatch):
 def store(tmp_path_factory):
     """An empty MLflow store: a file to copy, since making its tables takes seconds."""
     folder = tmp_path_factory.mktemp("store")
-    code = "import sys, pathlib; from sparse_digits import track; track.initialise(pathlib.Path(sys.argv[1]))"
+    code = (
+        "import sys, pathlib; from dvc_mlflow import deliver; "
+        "deliver.initialize_store(pathlib.Path(sys.argv[1]))"
+    )
     (folder / "records").mkdir()
     run(sys.executable, "-c", code, folder, PYTHONPATH=str(ROOT / "src"))
     return folder / "mlflow.db"

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from dvc_mlflow.errors import UserError, exit_on_user_error
 from sparse_digits import params
-from sparse_digits.bits import other_bits, other_params
-from sparse_digits.faults import Fault, told
-from sparse_digits.summary import summary
+from sparse_digits.metrics import format_summary
+from sparse_digits.runtime.lock_drift import drifted_output, mismatched_params
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from sparse_digits.record import Record
+    from dvc_mlflow.records import Record
 
 RESULT = "evaluate"  # the stage that a result is the outcome of
 SWEEP = "sweep/dvc.yaml"  # the second pipeline
@@ -40,13 +40,13 @@ def repro(_: argparse.Namespace) -> None:
     _check_git(root)
     free = shutil.disk_usage(root).free
     if not (root / ".dvc" / "cache").exists() and free < ROOM:
-        raise Fault(f"{root}: expected {ROOM // 10**6} MB of free disk, found {free // 10**6} MB")
+        raise UserError(f"{root}: expected {ROOM // 10**6} MB of free disk, found {free // 10**6} MB")
     _dvc_repro(root)
     print()
     _report(root)
     for line in _made_otherwise(root, asked):
         print(f"warning: {line}", file=sys.stderr)
-    if path := other_bits(root / "dvc.lock"):
+    if path := drifted_output(root / "dvc.lock"):
         print(
             f"{path} has other bits than the committed dvc.lock, from the same code, data and params: "
             "this processor or platform rounds otherwise."
@@ -61,22 +61,25 @@ def sweep(arguments: argparse.Namespace) -> None:
     params.read().check_sweep()  # before DVC clears anything
     scheduler = {"SPARSE_DIGITS_SCHEDULER": arguments.scheduler} if arguments.scheduler else {}
     _dvc_repro(root, scheduler | {"RECORDS_ONLY": "yes"}, SWEEP)  # what follows delivers, with the one import
-    from sparse_digits.choice import told as choice
+    from sparse_digits.sweep.selection import format_selection as choice
 
     print()
     stages = _stages(root / SWEEP)
     print(choice(json.loads((root / next(iter(stages["sweep"]["metrics"][0]))).read_bytes())))
     print(f"Pictures: {root / next(iter(stages['report']['outs'][0]))}")
     store = _main_root()
-    from sparse_digits import sweep_page
-    from sparse_digits.model import made_with
-    from sparse_digits.record import lying
-    from sparse_digits.results import record_all
+    from dvc_mlflow import page_url
+    from dvc_mlflow.collect import record_all
+    from dvc_mlflow.records import find_matching_record
+    from sparse_digits.mlflow_content import charts
+    from sparse_digits.model import params_embedded_in
 
-    if lying(store, root, SWEPT) is None:  # DVC skips the report where git has it, as in a fresh clone
-        list(record_all(SWEPT, made_with))
+    if (
+        find_matching_record(store, root, SWEPT) is None
+    ):  # DVC skips the report where git has it, as in a fresh clone
+        list(record_all(SWEPT, params_embedded_in))
     _deliver(0)
-    print(sweep_page.told(store, root, SWEPT))
+    print(page_url.describe_page(store, root, SWEPT, charts.sweep_name))
 
 
 def demo(_: argparse.Namespace) -> None:
@@ -103,20 +106,22 @@ def demo(_: argparse.Namespace) -> None:
 
 def ui(_: argparse.Namespace) -> None:
     """Open MLflow on this project's store, on 127.0.0.1, until ctrl-C (make ui)."""
-    from sparse_digits import ui as server
+    from dvc_mlflow import ui as server
 
     raise SystemExit(server.serve(project()))
 
 
 def track(_: argparse.Namespace) -> None:
     """Record what is in the workspace and in DVC's experiments and has no record; then deliver."""
-    from sparse_digits.model import made_with
-    from sparse_digits.results import record_all
+    from dvc_mlflow.collect import record_all
+    from sparse_digits.model import params_embedded_in
 
     _check_git(project())
     found_all = [
-        *record_all(RESULT, made_with),
-        *(row for row in record_all(SWEPT, made_with) if not isinstance(row[1], str)),  # a sweep is optional
+        *record_all(RESULT, params_embedded_in),
+        *(
+            row for row in record_all(SWEPT, params_embedded_in) if not isinstance(row[1], str)
+        ),  # a sweep is optional
     ]
     for place, found, new in found_all:
         if isinstance(found, str):
@@ -128,11 +133,11 @@ def track(_: argparse.Namespace) -> None:
 
 def record(arguments: argparse.Namespace) -> None:
     """Put the result of the run that ends now into records/; then deliver (dvc.yaml calls it)."""
-    from sparse_digits.model import made_with
-    from sparse_digits.results import record_run
+    from dvc_mlflow.collect import record_stage
+    from sparse_digits.model import params_embedded_in
 
     try:
-        for warning in record_run(arguments.stage, made_with).warnings:
+        for warning in record_stage(arguments.stage, params_embedded_in).warnings:
             print(f"warning: {warning}", file=sys.stderr)
     except Exception as reason:  # noqa: BLE001 - whatever DVC or the disk does, what was computed is kept
         print(
@@ -142,32 +147,33 @@ def record(arguments: argparse.Namespace) -> None:
         )
     _deliver(0)
     if arguments.stage != RESULT and "RECORDS_ONLY" not in os.environ:
-        from sparse_digits import sweep_page
+        from dvc_mlflow import page_url
+        from sparse_digits.mlflow_content import charts
 
-        print(sweep_page.told(_main_root(), project(), arguments.stage))
+        print(page_url.describe_page(_main_root(), project(), arguments.stage, charts.sweep_name))
 
 
 def verify(arguments: argparse.Namespace) -> None:
     """Compute a recorded result again in a temporary clone and compare it byte for byte."""
     root = _main_root()
-    from sparse_digits import saved_view, sweep_view, view
-    from sparse_digits.verify import Parts, verify
+    from dvc_mlflow.verify import Parts, verify
+    from sparse_digits.mlflow_content import charts, run_content, sweep_content
 
     def point(record: "Record", folder: Path, run: "Run") -> "Record":
         model = _models(_stages(project() / "dvc.yaml"))[0]
-        return sweep_view.point(record, folder, run, RESULT, model)
+        return sweep_content.point(record, folder, run, RESULT, model)
 
-    points = Parts(saved_view.SWEEP, sweep_view.MODEL_MD5, point)
-    raise SystemExit(0 if verify(arguments.run_id, root, view.VIEW, points) else 1)
+    points = Parts(charts.SWEEP, sweep_content.MODEL_MD5, point)
+    raise SystemExit(0 if verify(arguments.run_id, root, run_content.VIEW, points) else 1)
 
 
 def status(arguments: argparse.Namespace) -> None:
     """Say which results there are, and which of them is not yet in the records or in MLflow."""
-    from sparse_digits import status
-    from sparse_digits.model import made_with
+    from dvc_mlflow import status
+    from sparse_digits.model import params_embedded_in
 
     _check_git(project())
-    status.status(_main_root(), RESULT, made_with, optional=[SWEPT], as_json=arguments.json)
+    status.status(_main_root(), RESULT, params_embedded_in, optional=[SWEPT], as_json=arguments.json)
 
 
 def check(_: argparse.Namespace) -> None:
@@ -185,27 +191,28 @@ def project() -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / ".dvc").is_dir():
             return folder
-    raise Fault(f"{here}: expected a folder with dvc.yaml and .dvc, here or above, found none")
+    raise UserError(f"{here}: expected a folder with dvc.yaml and .dvc, here or above, found none")
 
 
 def _deliver(failure: int) -> int:
     """Send to MLflow every record that it lacks; return 0, or `failure` if records wait still."""
-    from sparse_digits.record import folders
+    from dvc_mlflow.records import record_folders
 
     root = _main_root()
-    if "RECORDS_ONLY" in os.environ or not folders(root):
+    if "RECORDS_ONLY" in os.environ or not record_folders(root):
         return 0
     gc.disable()  # a fifth of what these imports take goes into looking for garbage that is not there
-    from sparse_digits import track, view
+    from dvc_mlflow import deliver
+    from sparse_digits.mlflow_content import run_content
 
     gc.freeze()
     gc.enable()
-    return failure if track.deliver(root, view.VIEW, status=failure) else 0
+    return failure if deliver.deliver(root, run_content.VIEW, status=failure) else 0
 
 
 def _main_root() -> Path:
     """Return where the records are, and see to it that mlflow, when it is imported, tells nobody."""
-    from sparse_digits.record import main_root
+    from dvc_mlflow.records import main_root
 
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     return main_root()
@@ -213,7 +220,7 @@ def _main_root() -> Path:
 
 def _check_git(root: Path) -> None:
     if not _git_dir(root) and not _without_git(root):
-        raise Fault(
+        raise UserError(
             f"{root}: expected a git repository, found none. "
             "`git init`, or without git: dvc config --local core.no_scm true"
         )
@@ -249,18 +256,18 @@ def _tell_way_out(folder: Path) -> None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    from sparse_digits.results import way_out
+    from dvc_mlflow.collect import recovery_hint
 
     try:
         with Repo(str(folder)) as repo:
             list(repo.index.stages)
     except DvcException as error:
-        print(f"{error}{way_out(error)}", file=sys.stderr)
+        print(f"{error}{recovery_hint(error)}", file=sys.stderr)
 
 
 def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
     """Return in words where a model here was made with other params than params.yaml has."""
-    from sparse_digits.model import made_with
+    from sparse_digits.model import params_embedded_in
 
     stages = _stages(root / "dvc.yaml")
     flat = {
@@ -272,7 +279,7 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
     return [
         line
         for path in _models(stages)
-        for line in other_params(path, made_with(path, (root / path).read_bytes()) or {}, flat)
+        for line in mismatched_params(path, params_embedded_in(path, (root / path).read_bytes()) or {}, flat)
     ]
 
 
@@ -292,7 +299,7 @@ def _report(root: Path, picture: Path | None = None) -> None:
     """Print the result that lies in a folder, and where its picture is: there, or copied to `picture`."""
     stage = _stages(root / "dvc.yaml")[RESULT]
     metrics, image = (root / next(iter(stage[key][0])) for key in ("metrics", "plots"))
-    print(summary(json.loads(metrics.read_bytes())))
+    print(format_summary(json.loads(metrics.read_bytes())))
     if picture:
         picture.mkdir(exist_ok=True)
         image = Path(shutil.copy(image, picture))
@@ -315,7 +322,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "run_id", metavar="RUN", help="an MLflow run id, or how a record's digest begins"
     )
     arguments = parser.parse_args(argv)
-    with told():
+    with exit_on_user_error():
         arguments.run(arguments)
 
 

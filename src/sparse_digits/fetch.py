@@ -3,15 +3,15 @@
 import os
 from collections.abc import Sequence
 
-from sparse_digits import sources
-from sparse_digits.files import write_npz
-from sparse_digits.stage import paths, stage
+from sparse_digits.datasets import sources
+from sparse_digits.runtime.files import write_npz
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Fetch the data set that params.yaml names."""
-    (target,) = paths(argv, "raw.npz")
-    with stage("fetch", target) as params:
+    (target,) = parse_paths(argv, "raw.npz")
+    with stage_harness("fetch", target) as params:
         images, labels = sources.load(params.fetch.dataset, mirror=sources.mirror_from(os.environ))
         write_npz(target, params.flat("fetch"), images=images, labels=labels)
 

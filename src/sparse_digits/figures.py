@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from sparse_digits.objective import Floats
+from l1path.objective import Floats
 
 DPI = 150
 

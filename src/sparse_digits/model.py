@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sparse_digits.faults import Fault
-from sparse_digits.files import Params, read_npz, save_npz, write_npz
-from sparse_digits.objective import Floats, scores
+from dvc_mlflow.errors import UserError
+from l1path.objective import Floats, scores
+from sparse_digits.runtime.files import Params, read_npz, save_npz, write_npz
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +73,9 @@ def read(path: Path) -> Model:
         }
         return Model(**{**arrays, **scalars}, params=made_with)
     except (KeyError, TypeError):
-        raise Fault(f"{path}: expected a model, found arrays named {', '.join(arrays)}") from None
+        raise UserError(f"{path}: expected a model, found arrays named {', '.join(arrays)}") from None
 
 
-def made_with(path: str, content: bytes) -> Mapping[str, Any] | None:
+def params_embedded_in(path: str, content: bytes) -> Mapping[str, Any] | None:
     """Return the params that an output says it was made with; None if it is no .npz file."""
     return read_npz(BytesIO(content))[0] if path.endswith(".npz") else None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ruamel.yaml import YAML, MappingNode, Node
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from sparse_digits.faults import Fault
+from dvc_mlflow.errors import UserError
 
 FILE = Path("params.yaml")  # DVC's own name for it, in the folder of dvc.yaml
 
@@ -125,7 +125,7 @@ class Params(Section):
                 f"train.l1_ratio: expected 1, which sweep.solver: path is for, got {self.train.l1_ratio:g}"
             )
         if faults:
-            raise Fault(_listed(FILE, faults))
+            raise UserError(_listed(FILE, faults))
 
     def flat(self, section: str) -> dict[str, Any]:
         """Return a section's values by full name: ``{"train.C": 0.01, ...}``."""
@@ -139,15 +139,15 @@ def read(path: Path = FILE) -> Params:
         values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: YAML 1.2
         lines = dict(_lines(YAML().compose(StringIO(text))))
     except FileNotFoundError:
-        raise Fault(f"{path}: no such file in {Path.cwd()}") from None
+        raise UserError(f"{path}: no such file in {Path.cwd()}") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}"
-        raise Fault(f"{path}: expected YAML, found a fault in {place}: {error.problem}") from None
+        raise UserError(f"{path}: expected YAML, found a fault in {place}: {error.problem}") from None
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise Fault(f"{path}: expected YAML, but {' '.join(str(error).split())}") from None
+        raise UserError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from None
     if values is None:
-        raise Fault(f"{path}: expected the sections {', '.join(Params.model_fields)}, found nothing")
+        raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}, found nothing")
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
@@ -160,7 +160,7 @@ def read(path: Path = FILE) -> Params:
         faults = [*_too_many_rows(params), *_not_l1(params)]
         if not faults:
             return params
-    raise Fault(_listed(path, faults))
+    raise UserError(_listed(path, faults))
 
 
 def _listed(path: Path, faults: list[str]) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.preprocessing import StandardScaler
 
-from sparse_digits.files import read_npz, write_npz
-from sparse_digits.stage import paths, stage
+from sparse_digits.runtime.files import read_npz, write_npz
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 
 def fit(images: npt.NDArray[np.uint8]) -> StandardScaler:
@@ -20,8 +20,8 @@ def fit(images: npt.NDArray[np.uint8]) -> StandardScaler:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Standardise the training images; keep the scaler, which every other image goes through later."""
-    source, target = paths(argv, "split.npz", "scaled.npz")
-    with stage("scale", target):
+    source, target = parse_paths(argv, "split.npz", "scaled.npz")
+    with stage_harness("scale", target):
         made_with, rows = read_npz(source)
         scaler = fit(rows["train_images"])
         write_npz(

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sparse_digits.files import Arrays, read_npz, write_npz
-from sparse_digits.stage import paths, stage
+from sparse_digits.runtime.files import Arrays, read_npz, write_npz
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 Rows = npt.NDArray[np.intp]
 
@@ -36,7 +36,7 @@ def split(n: int, *, permutation_seed: int, seed: int, train: int, validation: i
     )
 
 
-def taken(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], parts: Split) -> Arrays:
+def take_rows(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], parts: Split) -> Arrays:
     """Return the images and labels of each part as split.npz has them: `train_images`, `train_labels`, ..."""
     return {f"{name}_images": images[rows] for name, rows in parts._asdict().items()} | {
         f"{name}_labels": labels[rows] for name, rows in parts._asdict().items()
@@ -45,8 +45,8 @@ def taken(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], parts: S
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Split the raw images and labels."""
-    source, target = paths(argv, "raw.npz", "split.npz")
-    with stage("split", target) as params:
+    source, target = parse_paths(argv, "raw.npz", "split.npz")
+    with stage_harness("split", target) as params:
         made_with, raw = read_npz(source)
         parts = split(
             len(raw["labels"]),
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             validation=params.split.validation_size,
             test=params.split.test_size,
         )
-        arrays = taken(raw["images"], raw["labels"], parts)
+        arrays = take_rows(raw["images"], raw["labels"], parts)
         write_npz(target, made_with | params.flat("split"), **arrays)
 
 

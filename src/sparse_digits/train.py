@@ -9,12 +9,12 @@ import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from sparse_digits.faults import Fault
-from sparse_digits.files import read_npz
+from dvc_mlflow.errors import UserError
+from l1path.objective import Floats, Ints
 from sparse_digits.model import Model
-from sparse_digits.objective import Floats, Ints
 from sparse_digits.params import Train
-from sparse_digits.stage import paths, stage
+from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 FEWEST = 3  # classes
 
@@ -46,7 +46,9 @@ def train(
     """
     if len(classes := np.unique(y)) < FEWEST:
         found = " and ".join(map(str, classes))
-        raise Fault(f"split.train_size: expected training rows of three classes or more, got only {found}")
+        raise UserError(
+            f"split.train_size: expected training rows of three classes or more, got only {found}"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the metrics say it: `converged`
         if how.solver == "path":
@@ -85,7 +87,7 @@ def _path(
     threads: int | None,
     progress: Callable[[], None] | None,
 ) -> list[Fitted]:
-    from sparse_digits.solver import multinomial_l1_path  # noqa: PLC0415 - saga does without numba
+    from l1path.solver import multinomial_l1_path  # noqa: PLC0415 - saga does without numba
 
     path = multinomial_l1_path(
         X, y, Cs, tol=how.tol, max_iter=how.max_iter, threads=threads, progress=progress
@@ -101,8 +103,8 @@ def _path(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train on the standardised rows; what is written predicts from raw pixels."""
-    source, target = paths(argv, "scaled.npz", "model.npz")
-    with stage("train", target) as params:
+    source, target = parse_paths(argv, "scaled.npz", "model.npz")
+    with stage_harness("train", target) as params:
         made_with, scaled = read_npz(source)
         (fitted,) = train(scaled["X_train"], scaled["y_train"], [params.train.C], params.train)
         Model(

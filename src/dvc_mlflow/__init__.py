@@ -1,0 +1,1 @@
+"""Every result that DVC computed, as an MLflow run."""

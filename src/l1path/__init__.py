@@ -1,0 +1,1 @@
+"""The certified regularization path of L1-penalized multinomial logistic regression."""

@@ -1,0 +1,1 @@
+"""Where the data sets come from: catalogue, sources, file formats."""

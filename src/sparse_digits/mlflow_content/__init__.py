@@ -1,0 +1,1 @@
+"""What this project's runs and pages show in MLflow beyond what dvc.yaml declares."""

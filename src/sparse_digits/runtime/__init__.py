@@ -1,0 +1,1 @@
+"""The stage harness and what every stage needs: files, signals, progress."""

@@ -1,0 +1,5 @@
+"""Fixtures of the tests that run whole programs."""
+
+from interrupted_sweep import folder
+
+__all__ = ["folder"]

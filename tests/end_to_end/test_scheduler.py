@@ -1,0 +1,108 @@
+"""The sweep on a Dask cluster: a real scheduler and two workers on loopback."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from interrupted_sweep import (
+    OUTPUTS,
+    SEEDS,
+    command,
+    finish,
+    finished,
+    names,
+    outputs,
+)
+from sparse_digits.sweep import parallel, sweep
+from sweeps import ROOT, SAGA, change
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="the package distributed is not installed"
+)
+
+
+@contextmanager
+def running(module, *arguments, cwd):
+    """Run a program of Dask's until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)])},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def cluster(place):
+    """A scheduler and two workers; yields its address and their processes."""
+    file = place / "scheduler.json"
+    here = ["--scheduler-file", str(file), "--no-dashboard"]
+    with running("dask_scheduler", *here, "--host", "127.0.0.1", "--port", "0", cwd=place):
+        while not file.exists():
+            time.sleep(0.05)
+        time.sleep(0.2)
+        worker = ["--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"]
+        with (
+            running("dask_worker", *here, *worker, cwd=place) as one,
+            running("dask_worker", *here, *worker, cwd=place) as other,
+        ):
+            yield json.loads(file.read_text())["address"], (one, other)
+
+
+@pytest.mark.slow
+def test_a_sweep_on_a_cluster_that_loses_a_worker_ends_in_the_same_bytes(folder, monkeypatch):
+    finish(folder)
+    expected = outputs(folder)
+    (folder / "begun.txt").unlink()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)]))
+    with cluster(folder) as (address, workers):
+        with subprocess.Popen(
+            command("time.sleep(0.5)"),
+            cwd=folder,
+            env=os.environ | {"SPARSE_DIGITS_SCHEDULER": address},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as program:
+            while len(finished(folder)) < 4:
+                assert program.poll() is None, program.stderr.read()
+                time.sleep(0.05)
+            there = finished(folder)
+            workers[0].send_signal(signal.SIGKILL)
+            said = program.communicate()[1]
+        assert program.returncode == 0, said
+    assert outputs(folder) == expected
+    begun = (folder / "begun.txt").read_text().split()
+    assert sorted(set(begun)) == names(*SEEDS)
+    assert {name for name in there if begun.count(name) > 1} == set()
+
+
+@pytest.mark.slow
+def test_the_command_hands_the_paths_to_the_cluster_and_writes_what_this_machine_alone_would(
+    computed, sparse_digits, tmp_path, monkeypatch
+):
+    change(computed / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": [0, 1], **SAGA})
+    monkeypatch.setattr(parallel, "cpu_count", lambda: 1)  # in this process
+    sweep.main(["data/raw.npz", *(str(tmp_path / name) for name in ("kept", *OUTPUTS))])
+    options = ("--scheduler", "tcp://127.0.0.1:9")
+    connecting = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s", "RECORDS_ONLY": "1"}
+    said = sparse_digits("sweep", *options, cwd=computed, status=255, **connecting).stderr
+    assert "--scheduler: expected a Dask scheduler with workers at tcp://127.0.0.1:9, but " in said
+    assert "Traceback" not in said
+    with cluster(tmp_path) as (address, _):
+        said = sparse_digits("sweep", "--scheduler", address, cwd=computed, RECORDS_ONLY="1").stderr
+    assert "sweep: 4 of 4 points" in said
+    for name in OUTPUTS:
+        assert (computed / "sweep" / name).read_bytes() == (tmp_path / name).read_bytes()

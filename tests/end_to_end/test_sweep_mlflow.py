@@ -1,0 +1,247 @@
+"""The sweep in MLflow: parent and children, cut off and sent again, and the page that a browser shows."""
+
+import html
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from dvc_mlflow import deliver, page_url, records, run_snapshot
+from sparse_digits.mlflow_content import run_content
+from sparse_digits.sweep import csv_table, selection
+from sweeps import SAGA, change
+
+CS = [0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0]  # more than a grid of images
+
+
+@pytest.fixture(scope="module")
+def swept(digits, store, dvc, tmp_path_factory):
+    """A copy of `digits` in which the sweep ran over four C's, delivered to its own store."""
+    folder = tmp_path_factory.mktemp("swept") / "a project"
+    shutil.copytree(digits, folder, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+    shutil.copy(store, folder)
+    change(folder / "params.yaml", sweep={"C": CS, **SAGA})
+    (folder.parent / "said").write_text(dvc("repro", "sweep/dvc.yaml", cwd=folder).stdout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(swept):
+    """Run `make ui` on it; return the address that it prints."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "sparse_digits.cli", "ui"],
+        cwd=swept,
+        env=os.environ | {"PYTHONPATH": "src"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        line = next(line for line in server.stdout if "Sweep over C: " in line)
+        yield line.split(": ", 1)[1].strip()
+        server.send_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def client(swept):
+    return MlflowClient(f"sqlite:///{swept}/mlflow.db")
+
+
+def runs(client, where=""):
+    (experiment,) = (e for e in client.search_experiments() if e.name == "sparse-digits")
+    return client.search_runs([experiment.experiment_id], where)
+
+
+def parent_of(client):
+    (parent,) = runs(client, "tags.`sweep.parent` != ''")
+    return parent
+
+
+def test_each_point_has_a_child_with_the_digest_that_dvc_repro_gives_its_model(client, swept):
+    parent = parent_of(client)
+    children = runs(client, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert sorted(float(child.data.params["train.C"]) for child in children) == CS
+    assert {child.info.status for child in children} == {"FINISHED"}
+    (same,) = (child for child in children if child.data.params["train.C"] == "0.05")
+    (alone,) = runs(client, "params.`train.C` = '0.05' AND tags.`mlflow.parentRunId` IS NULL")
+    lock = YAML(typ="safe").load(swept / "dvc.lock")["stages"]["train"]["outs"][0]
+    assert same.data.tags["dvc.md5"] == f"model.npz {lock['md5']}"
+    assert f"model.npz {lock['md5']}" in alone.data.tags["dvc.md5"]
+    assert same.data.params == alone.data.params
+    for name, value in same.data.metrics.items():
+        assert name == "lambda" or alone.data.metrics[name] == value
+
+
+def test_the_parent_shows_the_choice_the_table_and_the_path(client):
+    parent = parent_of(client)
+    note = parent.data.tags["mlflow.note.content"]
+    assert "chosen by accuracy on validation rows" in note
+    assert [line.split(" | ")[0] for line in note.splitlines()[-len(CS) :]] == [f"| {C:g}" for C in CS]
+    history = client.get_metric_history(parent.info.run_id, "path_log10_C")
+    assert [metric.step for metric in history] == list(range(len(CS)))
+    assert [10**metric.value for metric in history] == pytest.approx(CS, rel=1e-4)
+    assert len(client.get_metric_history(parent.info.run_id, "path_sparsity")) == len(CS)
+    steps = {
+        re.search(r"coef\+step\+(\d+)", file.path)[1]
+        for file in client.list_artifacts(parent.info.run_id, "images")
+    }
+    assert steps == {str(i) for i in range(len(CS))}  # the slider's
+
+
+def test_a_childs_number_that_was_edited_in_the_store_is_told_from_the_sweeps_record(swept, tmp_path):
+    shutil.copy(swept / "mlflow.db", tmp_path)
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (folder,) = (
+        path for path in records.record_folders(swept) if records.read_record(path).stage != "evaluate"
+    )
+    expected, parent = run_snapshot.expected_snapshot(folder, run_content.VIEW), parent_of(client)
+    assert run_snapshot.snapshot(client, parent) == expected
+    (child,) = (run for run in runs(client, "params.`train.C` = '0.3'") if "C=0.3" in run.info.run_name)
+    client.log_metric(child.info.run_id, "accuracy", 1)
+    found = run_snapshot.snapshot(client, parent)
+    assert [key for key in expected if found.get(key) != expected[key]] == [
+        f"{child.info.run_name}: accuracy"
+    ]
+
+
+def test_a_delivery_that_was_cut_off_among_the_children_ends_in_one_whole_sweep(
+    swept, store, tmp_path, monkeypatch
+):
+    folder = tmp_path / "cut"
+    shutil.copytree(swept / "records", folder / "records")
+    shutil.copy(store, folder)
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    terminated, count = MlflowClient.set_terminated, []
+
+    def cut(self, *arguments, **options):
+        count.append(1)
+        if len(count) > 2:  # as SIGKILL: nothing is put in order
+            raise KeyboardInterrupt
+        terminated(self, *arguments, **options)
+
+    monkeypatch.setattr(MlflowClient, "set_terminated", cut)
+    with pytest.raises(KeyboardInterrupt):
+        deliver.deliver(folder, run_content.VIEW)
+    monkeypatch.undo()
+    assert deliver.deliver(folder, run_content.VIEW) == 0
+    assert deliver.deliver(folder, run_content.VIEW) == 0
+    parent = parent_of(client)
+    children = runs(client, "tags.`mlflow.parentRunId` != ''")
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
+    assert len(children) == len(CS)
+
+
+def test_a_record_of_a_sweep_holds_its_table_models_and_figures(swept):
+    (found,) = (
+        read
+        for read in map(records.read_record, records.record_folders(swept))
+        if read.stage == "sweep/dvc.yaml:report"
+    )
+    assert {"sweep/sweep.csv", "sweep/models.npz", "sweep/chosen.json"} <= found.outputs.keys()
+    assert "sweep/figures/along_C.png" in found.outputs
+    assert found.params["sweep.split_seeds"] == [0]
+    assert found.code
+    assert found.environment
+
+
+def test_the_end_of_a_sweep_names_its_page_and_what_makes_it_answer(swept):
+    said = (swept.parent / "said").read_text()
+    page = r"http://127\.0\.0\.1:\d+/#/experiments/1/runs\?\S+&viewStateShareKey=sweep-\w{8}&\S+"
+    assert re.search(rf"^The sweep in MLflow: make ui, then {page}$", said, re.MULTILINE)
+
+
+def test_where_a_server_runs_the_address_is_its_own(swept, address, sparse_digits, monkeypatch):
+    assert sparse_digits("sweep", cwd=swept).stdout.splitlines()[-1] == f"The sweep in MLflow: {address}"
+    server = address.partition("/#")[0]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.replace("//", "//ann:hunter2@") + "/")
+    told = page_url.told(swept, swept, "sweep/dvc.yaml:report")
+    assert told == f"The sweep in MLflow: {address}"
+
+
+def test_a_sweep_that_mlflow_does_not_show_is_told_with_the_command(swept, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:hunter2@127.0.0.1:9")
+    told = page_url.told(swept, swept, "sweep/dvc.yaml:report")
+    assert told == (
+        "MLflow at http://***@127.0.0.1:9 does not show this sweep. To send it: sparse-digits track"
+    )
+    shutil.copytree(swept / "sweep", tmp_path / "sweep")
+    (tmp_path / "sweep/sweep.csv").write_text("another")
+    told = page_url.told(swept, tmp_path, "sweep/dvc.yaml:report")
+    assert told == "This sweep has no record. To record it, and to send it to MLflow: sparse-digits track"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium")
+def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_click(
+    swept, address, tmp_path, client
+):
+    of = json.loads((swept / "sweep/chosen.json").read_text())["train_size_1000"]
+    chosen = {of[name]["C"] for name in selection.TITLES}
+    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
+    browser += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", address]
+    deadline = time.monotonic() + 120
+    page = ""
+    while page.count('<path class="point') < 3 * len(CS) and time.monotonic() < deadline:
+        done = subprocess.run(browser, capture_output=True, text=True, timeout=120, check=True)
+        page = html.unescape(done.stdout)
+    for title in ("sparsity vs. accuracy", "log10_C vs. accuracy", "log10_C vs. sparsity"):
+        assert title in page
+    assert page.count('<path class="point') == 3 * len(CS)
+    assert "Parallel Coordinates" in page
+    images = re.findall(r'<img[^>]* src="(get-artifact\?path=images[^"]*)"', page)
+    root = address.partition("#")[0]
+    assert [requests.get(root + image, timeout=60).status_code for image in images] == [200] * 10
+    of_runs = [re.search(r"run_uuid=(\w+)", image)[1] for image in images]
+    shown = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
+    assert shown == sorted(shown)
+    assert {CS[0], CS[-1], *chosen} <= set(shown)
+
+
+def test_status_has_the_sweep_beside_the_other_results(swept, sparse_digits):
+    found = json.loads(sparse_digits("status", "--json", cwd=swept).stdout)["results"]
+    assert {row["stage"]: (row["found"], row["record"], row["mlflow"], row["todo"]) for row in found} == {
+        stage: (["workspace"], "whole", "there", "") for stage in ("evaluate", "sweep/dvc.yaml:report")
+    }
+
+
+@pytest.mark.slow
+def test_a_sweep_computed_again_is_the_same_byte_for_byte(swept, client, sparse_digits):
+    told = sparse_digits("verify", parent_of(client).info.run_id, cwd=swept).stdout
+    for path in ("data/raw.npz", "sweep/models.npz", "sweep/sweep.csv", "sweep/figures/along_C.png"):
+        assert f"rebuilt: {path} " in told
+    assert "DIFFERS" not in told
+    assert told.endswith(" are the same.\n")
+
+
+def test_a_point_is_computed_again_by_the_five_stages_and_told_from_a_run_that_was_tampered_with(
+    swept, client, sparse_digits
+):
+    (child,) = runs(client, "params.`train.C` = '0.03'")
+    client.log_metric(child.info.run_id, "sparsity", 99)
+    client.set_tag(child.info.run_id, "dvc.md5", "model.npz " + "0" * 32)
+    told = sparse_digits("verify", child.info.run_id, cwd=swept, status=1).stdout
+    compared = {line[:34].strip(): line.split()[-1] for line in told.splitlines() if ": " in line[:34]}
+    differing = [what for what, verdict in compared.items() if verdict == "DIFFERS"]
+    assert differing == ["run: sparsity", "run: results/model.npz"]
+    for what in ("data/raw.npz", "metric accuracy", "metric objective", "results/model.npz"):
+        assert compared[f"rebuilt: {what}"] == "same"
+
+
+@pytest.mark.slow
+def test_the_queue_of_dvc_finds_the_same_bits_as_the_sweep(swept, dvc):
+    dvc("exp", "run", "--queue", "-S", "train.C=0.02,0.3", cwd=swept)
+    dvc("exp", "run", "--run-all", cwd=swept, RECORDS_ONLY="1")
+    alone = [
+        read for read in map(records.read_record, records.record_folders(swept)) if read.stage == "evaluate"
+    ]
+    digests = {read.params["train.C"]: read.outputs["results/model.npz"] for read in alone}
+    rows = csv_table.read_csv(swept / "sweep/sweep.csv")
+    for C in (0.02, 0.3):
+        assert rows["model_md5"][rows["C"] == C].tolist() == [digests[C]]

@@ -1,0 +1,104 @@
+"""The metrics are what scikit-learn and plain counting say of the model."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, log_loss
+
+from sparse_digits import evaluate, model
+from sparse_digits.runtime.files import read_npz
+
+OUTPUTS = ("metrics.json", "coefficients.png", "confusion.csv")
+
+
+@pytest.fixture(scope="module")
+def fit(digits):
+    return model.read(digits / "results/model.npz")
+
+
+@pytest.fixture(scope="module")
+def rows(digits):
+    return read_npz(digits / "data/split.npz")[1]
+
+
+@pytest.fixture(scope="module")
+def training(digits):
+    _, scaled = read_npz(digits / "data/scaled.npz")
+    return scaled["X_train"], scaled["y_train"]
+
+
+def test_the_metrics_are_what_scikit_learn_and_plain_counting_say(digits, fit, rows, training):
+    metrics = json.loads((digits / "results/metrics.json").read_text())
+    X, y = training
+    score = {part: fit.decision_function(rows[f"{part}_images"]) for part in ("validation", "test")}
+    of_training = softmax(X @ fit.coef.T + fit.intercept, axis=1)
+    weights = fit.coef.ravel().tolist()
+    assert metrics["accuracy"] == accuracy_score(rows["test_labels"], score["test"].argmax(axis=1))
+    assert metrics["validation_accuracy"] == pytest.approx(
+        accuracy_score(rows["validation_labels"], score["validation"].argmax(axis=1)), rel=1e-9
+    )
+    assert metrics["sparsity"] == 100 * weights.count(0.0) / len(weights)
+    assert metrics["nonzero_weights"] == len(weights) - weights.count(0.0)
+    assert metrics["pixels_used"] == sum(any(column) for column in fit.coef.T.tolist())
+    assert metrics["log_loss"] == pytest.approx(log_loss(rows["test_labels"], softmax(score["test"], axis=1)))
+    assert metrics["objective"] == pytest.approx(
+        0.05 * log_loss(y, of_training, normalize=False) + np.abs(fit.coef).sum()
+    )
+    assert metrics["n_iter"] == fit.n_iter
+    assert metrics["converged"] is True
+    assert 0.3 < metrics["duality_gap"] < 0.5
+
+
+def test_the_certificate_is_about_what_the_model_was_fitted_on(fit, rows, training):
+    X, y = training
+    whole, half = (evaluate.evaluate(fit, rows, X[:n], y[:n])["duality_gap"] for n in (1000, 500))
+    assert whole != half
+
+
+def test_without_validation_rows_there_is_no_validation_accuracy(fit, rows, training):
+    none = rows | {name: rows[name][:0] for name in ("validation_images", "validation_labels")}
+    with_rows, without = (evaluate.evaluate(fit, some, *training) for some in (rows, none))
+    assert without == {key: value for key, value in with_rows.items() if key != "validation_accuracy"}
+    assert "validation_accuracy" in with_rows
+
+
+def test_a_test_row_of_a_class_that_was_not_trained_counts_as_wrong_and_has_no_log_loss(fit, rows, training):
+    X, y = training
+    seen = y != 9
+    smaller = replace(fit, coef=fit.coef[:9], intercept=fit.intercept[:9], classes=fit.classes[:9])
+    metrics = evaluate.evaluate(smaller, rows, X[seen], y[seen])
+    assert "log_loss" not in metrics
+    right = smaller.predict(rows["test_images"]) == rows["test_labels"]
+    assert not right[rows["test_labels"] == 9].any()
+    assert metrics["accuracy"] == right.mean()
+
+
+def test_labels_need_not_be_the_numbers_from_zero(fit, rows, training):
+    X, y = training
+    moved = rows | {name: rows[name] * 2 + 5 for name in ("validation_labels", "test_labels")}
+    same = evaluate.evaluate(replace(fit, classes=fit.classes * 2 + 5), moved, X, y * 2 + 5)
+    assert same == evaluate.evaluate(fit, rows, X, y)
+
+
+def test_the_confusion_table_has_the_label_and_the_prediction_of_every_test_row(digits, fit, rows):
+    with (digits / "results/confusion.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [int(row["actual"]) for row in table] == rows["test_labels"].tolist()
+    assert [int(row["predicted"]) for row in table] == fit.predict(rows["test_images"]).tolist()
+
+
+def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(digits)
+    targets = [tmp_path / name for name in OUTPUTS]
+    evaluate.main(["data/split.npz", "data/scaled.npz", "results/model.npz", *map(str, targets)])
+    for target in targets:
+        assert target.read_bytes() == (digits / "results" / target.name).read_bytes()
+    assert capsys.readouterr().out.startswith(
+        "Sparsity with L1 penalty: 47.50%\n"
+        "Test score with L1 penalty: 0.9480\n"
+        "Relative duality gap: 0.4 (so large"
+    )

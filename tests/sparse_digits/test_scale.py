@@ -1,0 +1,39 @@
+"""Scaling is scikit-learn's, by the training rows alone."""
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from sparse_digits import scale
+from sparse_digits.runtime.files import read_npz
+
+
+def test_the_training_rows_are_scaled_as_by_fit_transform_bit_for_bit(digits):
+    _, split = read_npz(digits / "data/split.npz")
+    made_with, scaled = read_npz(digits / "data/scaled.npz")
+    theirs = StandardScaler()
+    assert scaled["X_train"].tobytes() == theirs.fit_transform(split["train_images"]).tobytes()
+    assert scaled["mean"].tobytes() == theirs.mean_.tobytes()
+    assert scaled["scale"].tobytes() == theirs.scale_.tobytes()
+    assert scaled["y_train"].tobytes() == split["train_labels"].tobytes()
+    assert made_with == read_npz(digits / "data/split.npz")[0]
+
+
+def test_every_pixel_has_mean_0_and_deviation_1_or_never_changes(digits):
+    _, scaled = read_npz(digits / "data/scaled.npz")
+    deviation = scaled["X_train"].std(axis=0)
+    still = deviation == 0
+    assert still.any()
+    np.testing.assert_array_equal(scaled["scale"][still], 1)
+    np.testing.assert_allclose(deviation[~still], 1)
+    np.testing.assert_allclose(scaled["X_train"].mean(axis=0), 0, atol=1e-12)
+
+
+def test_one_row_can_be_scaled():
+    scaler = scale.fit(np.array([[0, 255]], np.uint8))
+    np.testing.assert_array_equal(scaler.transform(np.array([[0, 254]])), [[0, -1]])
+
+
+def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(digits)
+    scale.main(["data/split.npz", str(tmp_path / "scaled.npz")])
+    assert (tmp_path / "scaled.npz").read_bytes() == (digits / "data/scaled.npz").read_bytes()

@@ -1,0 +1,91 @@
+"""The split is the seed's own, and the validation rows are from what it leaves unused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from sparse_digits import split as stage
+from sparse_digits.runtime.files import read_npz
+from sparse_digits.split import split
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def sizes(draw):
+    """Draw a number of rows and what of them trains, chooses and tests."""
+    n = draw(st.integers(2, 500))
+    test = draw(st.integers(1, n - 1))
+    train = draw(st.integers(1, n - test))
+    return n, {"train": train, "validation": draw(st.integers(0, n - test - train)), "test": test}
+
+
+def seeds_script(n, permutation_seed, seed, train, test):
+    """Return the training and test rows by scikit-learn's own functions, as the seed calls them."""
+    rows = check_random_state(permutation_seed).permutation(n)
+    return train_test_split(rows, train_size=train, test_size=test, random_state=seed)
+
+
+@given(sizes(), seeds, seeds)
+def test_training_and_test_rows_are_those_of_train_test_split(drawn, permutation_seed, seed):
+    n, parts = drawn
+    mine = split(n, permutation_seed=permutation_seed, seed=seed, **parts)
+    train, test = seeds_script(n, permutation_seed, seed, parts["train"], parts["test"])
+    np.testing.assert_array_equal(mine.train, train)
+    np.testing.assert_array_equal(mine.test, test)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_training_and_test_rows_are_those_of_train_test_split_at_the_size_of_mnist(seed):
+    mine = split(70_000, permutation_seed=0, seed=seed, train=5000, validation=5000, test=10_000)
+    train, test = seeds_script(70_000, 0, seed, 5000, 10_000)
+    assert (mine.train == train).all()
+    assert (mine.test == test).all()
+
+
+@given(sizes(), seeds, seeds)
+def test_no_row_is_drawn_twice(drawn, permutation_seed, seed):
+    n, parts = drawn
+    mine = split(n, permutation_seed=permutation_seed, seed=seed, **parts)
+    rows = np.concatenate(mine)
+    assert {name: len(part) for name, part in mine._asdict().items()} == parts
+    assert len(np.unique(rows)) == len(rows)
+    assert rows.min() >= 0
+    assert rows.max() < n
+
+
+@given(sizes(), seeds, seeds)
+def test_validation_rows_change_neither_the_training_nor_the_test_rows(drawn, permutation_seed, seed):
+    n, parts = drawn
+    given_seeds = {"permutation_seed": permutation_seed, "seed": seed}
+    some, none = (split(n, **given_seeds, **(parts | more)) for more in ({}, {"validation": 0}))
+    np.testing.assert_array_equal(some.train, none.train)
+    np.testing.assert_array_equal(some.test, none.test)
+
+
+def test_each_image_keeps_its_label_and_the_file_says_what_it_was_made_with(digits):
+    made_with, raw = read_npz(digits / "data/raw.npz")
+    made_with_too, parts = read_npz(digits / "data/split.npz")
+    label_of = {image.tobytes(): label for image, label in zip(raw["images"], raw["labels"], strict=True)}
+    for part, n in [("train", 1000), ("validation", 297), ("test", 500)]:
+        images, labels = parts[f"{part}_images"], parts[f"{part}_labels"]
+        assert images.dtype == labels.dtype == np.uint8
+        assert images.shape == (n, 64)
+        assert [label_of[image.tobytes()] for image in images] == labels.tolist()
+    assert made_with == {"fetch.dataset": "digits"}
+    assert made_with_too == made_with | {
+        "split.permutation_seed": 0,
+        "split.seed": 0,
+        "split.train_size": 1000,
+        "split.validation_size": 297,
+        "split.test_size": 500,
+    }
+
+
+def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(digits)
+    stage.main(["data/raw.npz", str(tmp_path / "split.npz")])
+    assert (tmp_path / "split.npz").read_bytes() == (digits / "data/split.npz").read_bytes()

@@ -1,0 +1,38 @@
+"""Many processes at once that record and deliver: each a fork of this one, which has imported all they need.
+
+    python tests/crowd.py NUMBER ROOT... RESULTS
+
+Process i records, in root i modulo the number of roots, its result (RESULTS "different") or one that is the
+same for all (RESULTS "same"), and delivers. Exits with the number of processes that failed.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from commands import LONG
+from dvc_mlflow import deliver, records
+from tracking import VIEW, found
+
+
+def main(number, *roots, results):
+    """Start them all at one moment, and wait."""
+    begin = time.time() + 1
+    children = []
+    for i in range(number):
+        child = os.fork()
+        if not child:
+            signal.alarm(LONG)  # ends one that hangs
+            root = Path(roots[i % len(roots)])
+            time.sleep(max(0, begin - time.time()))
+            C = round(0.01 * (i + 1 if results == "different" else 1), 2)
+            records.save_record(found(C, os.environ.get("EXPERIMENT", "sparse-digits")), root)
+            os._exit(deliver.deliver(root, VIEW, status=1))
+        children.append(child)
+    sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:-1], results=sys.argv[-1])

@@ -1,0 +1,91 @@
+"""The stage `sweep`, held up or broken where a test wants it."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from commands import run
+from sparse_digits.datasets import sources
+from sparse_digits.runtime import files
+from sweeps import MADE_WITH, ROOT, SAGA, change
+
+SEEDS = list(range(12))
+OUTPUTS = ("sweep.csv", "models.npz", "chosen.json")
+ARGUMENTS = ("raw.npz", "kept", *OUTPUTS)
+
+# The stage itself, but each path writes its name down when it begins, and does something of the test's first.
+PROGRAM = """\
+import os, signal, sys, time
+from sparse_digits.sweep import sweep
+path = sweep.path
+def told(draw, *arguments, **options):
+    {first}
+    with open("begun.txt", "a") as file:
+        file.write(draw.name + "\\n")
+    return path(draw, *arguments, **options)
+sweep.path = told
+sweep.main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with params.yaml and raw.npz of digits, for a sweep over twelve seeds."""
+    images, labels = sources.load("digits", mirror=None)
+    files.write_npz(tmp_path / "raw.npz", MADE_WITH, images=images, labels=labels)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.digits.yaml").read_text())
+    change(tmp_path / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": SEEDS, **SAGA})
+    return tmp_path
+
+
+def command(first):
+    return [sys.executable, "-c", PROGRAM.format(first=first), *ARGUMENTS]
+
+
+def start(folder, first="time.sleep(0.1)", **options):
+    """Start the stage in a session of its own."""
+    return subprocess.Popen(
+        command(first),
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+        **options,
+    )
+
+
+def finish(folder, first="pass", status=0):
+    """Run the stage to its end; return what it said and the paths that it computed."""
+    (folder / "begun.txt").unlink(missing_ok=True)
+    said = run(*command(first), cwd=folder, status=status, PYTHONPATH=str(ROOT / "src")).stderr
+    begun = folder / "begun.txt"
+    return said, sorted(begun.read_text().split()) if begun.exists() else []
+
+
+def finished(folder):
+    """Return the names of the paths that are kept."""
+    return sorted(file.name[:-37] for file in (folder / "kept").glob("*.npz"))
+
+
+def outputs(folder):
+    return {name: (folder / name).read_bytes() for name in OUTPUTS}
+
+
+def children_of(program):
+    """Return the processes that a program started, and they."""
+    found = []
+    for child in psutil.Process(program.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.cmdline()
+            found.append(child)
+    return found
+
+
+def names(*seeds):
+    return sorted(f"rows-1000-seed-{seed}" for seed in seeds)

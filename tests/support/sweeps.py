@@ -1,0 +1,27 @@
+"""Small sweeps on digits: their params, and how to change them."""
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from sparse_digits import params
+
+ROOT = Path(__file__).parents[2]
+DIGITS = params.read(ROOT / "params.digits.yaml")
+MADE_WITH = {"fetch.dataset": "digits"}
+SAGA = {"solver": "saga", "tol": 0.1, "max_iter": 100}  # needs no compilation
+
+
+def wanting(**asked):
+    """Return the params of digits with other keys in the section of the sweep."""
+    asked = {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()}
+    return DIGITS.model_copy(update={"sweep": DIGITS.sweep.model_copy(update=asked)})
+
+
+def change(file, **sections):
+    """Change keys in sections of a params.yaml."""
+    yaml = YAML()
+    content = yaml.load(file)
+    for section, values in sections.items():
+        content[section] |= values
+    yaml.dump(content, file)

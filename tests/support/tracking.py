@@ -1,0 +1,240 @@
+"""A small pipeline in the shape of DVC's own tutorial, records made by hand, and where to send them."""
+
+import hashlib
+import re
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from mlflow import MlflowClient
+
+import commands
+from dvc_mlflow import deliver, records
+from dvc_mlflow.store import Store
+
+ROOT = Path(__file__).parents[2]
+
+PREPARE = """\
+import json, pathlib, sys
+from ruamel.yaml import YAML
+
+params = YAML(typ="safe", pure=True).load(open("params.yaml"))
+folder = pathlib.Path("data/prepared")
+folder.mkdir(parents=True, exist_ok=True)
+for part in ("train", "test"):
+    (folder / part).mkdir(exist_ok=True)
+    (folder / part / "README").write_text(part)
+    (folder / part / "rows.csv").write_text(f"{part},{params['prepare']['seed']}\\n")
+(folder / "test-rows").write_text("sorts between the folders' files")
+"""
+
+EVALUATE = """\
+import json, os, pathlib, sys, time
+from ruamel.yaml import YAML
+from dvc_mlflow import provenance
+
+params = YAML(typ="safe", pure=True).load(open("params.yaml"))
+time.sleep(float(os.environ.get("TAKES", 0)))
+C = params["train"]["C"]
+model, metrics, plots = map(pathlib.Path, ("models/model.json", "eval/metrics.json", "eval/plots"))
+plots.mkdir(parents=True, exist_ok=True)
+model.parent.mkdir(exist_ok=True)
+model.write_text(json.dumps({"params": {"train.C": C}, "coef": [C, 0, 0]}))
+metrics.write_text(json.dumps({"accuracy": 1 - C, "by": {"class 0": C}, "kind": "test"}))
+(plots / "a.csv").write_text(f"x,y\\n0,{C}\\n")
+provenance.write_provenance("evaluate", [model, metrics, plots], [pathlib.Path("data/prepared")])
+"""
+
+BRIDGE = '''\
+"""What is particular to this pipeline, and the two commands that its last stage ends with."""
+
+import json
+import os
+import sys
+
+from dvc_mlflow import collect, records
+
+
+def made_with(path, content):
+    return json.loads(content)["params"] if path.endswith("model.json") else None
+
+
+def main(command):
+    if command == "record":
+        print(*collect.record_stage("evaluate", made_with).warnings, sep="\\n")
+    if command == "track":
+        for place, found, new in collect.record_all("evaluate", made_with):
+            print(place, found if isinstance(found, str) else new, *getattr(found, "warnings", ()), sep=": ")
+    if command in ("deliver", "track") and "RECORDS_ONLY" not in os.environ:
+        from dvc_mlflow import deliver
+
+        deliver.PATIENCE = int(os.environ.get("PATIENCE", deliver.PATIENCE))
+        title = lambda record: f"C={record.params['train.C']}"
+        add = lambda client, run, record, folder: client.log_text(run.info.run_id, "extra", "extra.txt")
+        deliver.deliver(records.main_root(), deliver.RunContent(title, lambda record: "rows", add))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
+'''
+
+DVC_YAML = """\
+stages:
+  prepare:
+    cmd: python prepare.py
+    deps: [prepare.py]
+    params: [prepare]
+    outs: [data/prepared]
+  evaluate:
+    cmd:
+      - python evaluate.py
+      - python bridge.py record
+      - python bridge.py deliver
+    deps: [evaluate.py, data/prepared]
+    params: [train]
+    outs:
+      - models/model.json:
+          type: model
+    metrics:
+      - eval/metrics.json:
+          cache: false
+    plots: [eval/plots]
+"""
+
+
+def git(folder, *words):
+    return commands.run("git", *words, cwd=folder).stdout.strip()
+
+
+def dvc(folder, *words, **options):
+    done = commands.run(sys.executable, "-m", "dvc", *words, cwd=folder, **options)
+    return done.stdout + done.stderr
+
+
+def bridge(folder, command, **options):
+    done = commands.run(sys.executable, "bridge.py", command, cwd=folder, **options)
+    return done.stdout + done.stderr
+
+
+def small_pipeline(folder, store=None):
+    """Make a repository of two stages. store : an empty one to copy; without it nothing is delivered."""
+    folder.mkdir()
+    for name, text in [
+        ("prepare.py", PREPARE),
+        ("evaluate.py", EVALUATE),
+        ("bridge.py", BRIDGE),
+        ("dvc.yaml", DVC_YAML),
+        ("params.yaml", "prepare: {seed: 0}\ntrain: {C: 0.02}\n"),
+        (".gitignore", "/records/\n/mlflow.db*\n/mlartifacts/\n__pycache__/\n*.note.json\n"),
+    ]:
+        (folder / name).write_text(text)
+    if store is None:
+        (folder / "dvc.yaml").write_text(DVC_YAML.replace("      - python bridge.py deliver\n", ""))
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    dvc(folder, "init", "--quiet")
+    (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "A small pipeline")
+    if store:
+        shutil.copy(store, folder)
+    return folder
+
+
+def set_C(folder, C):
+    (folder / "params.yaml").write_text(f"prepare: {{seed: 0}}\ntrain: {{C: {C}}}\n")
+
+
+def found(C, experiment="sparse-digits", name=None, **changes):
+    """Return a result made by hand, complete as one that was computed; what it shows depends on C alone."""
+    files = {
+        "models/model.json": f'{{"coef": [{C}]}}'.encode(),
+        "eval/metrics.json": b"{}",
+        "eval/plots/a #1 50 %.csv": b"x,y\n0,1\n",
+    }
+    md5s = {path: hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in files.items()}
+    told = {"seconds": 2.5, "code": None, "environment": None}
+    content = {
+        "stage": "evaluate",
+        "params": {"train.C": C, "grid@1": [1, 2]},
+        "metrics": {"accuracy": 1 - C, "p@1 %": 0.5},
+        "data": {"data/prepared": "d" * 32 + ".dir"},
+        "outputs": md5s,
+        "digests": {**md5s, "data/prepared": "d" * 32 + ".dir"},
+        "code": {"commit": "c" * 40, "dirty": False},
+        "environment": {"python": "3.11"},
+        "stages": {"prepare": None, "evaluate": told},
+        "experiment": experiment,
+        "name": name,
+        "created": "2026-01-02T03:04:05.678+00:00",
+    } | changes
+    one = records.Record(result="", **content)
+    return records.CollectedResult(replace(one, result=records.identity_of(one)), files, [])
+
+
+def add(client, run, one, folder):
+    """Show what a view may add: a file, an image and a model."""
+    run_id = run.info.run_id
+    client.log_text(run_id, (folder / "files" / "models" / "model.json").read_text(), "extra/note.txt")
+    client.log_image(run_id, np.zeros((8, 8, 3), np.uint8), key="class", step=0)
+    model = client.create_logged_model(run.info.experiment_id, "model", run_id)
+    client.finalize_logged_model(model.model_id, "READY")
+
+
+VIEW = deliver.RunContent(lambda one: f"C={one.params['train.C']}", lambda _: "rows", add)
+
+
+def client_of(root):
+    return MlflowClient(Store.of(root).uri)
+
+
+def artifacts_of(client, run_id, folder=""):
+    """Return the paths of a run's artifacts, without the ids that MLflow gives to images."""
+    paths = []
+    for entry in client.list_artifacts(run_id, folder):
+        paths += artifacts_of(client, run_id, entry.path) if entry.is_dir else [entry.path]
+    return sorted(re.sub(r"timestamp.*(?=\.|\+)", "timestamp", path) for path in paths)
+
+
+def shown(root, only=None):
+    """Return all that a store (or one experiment) shows, but for MLflow's ids and the time of delivery."""
+    client = client_of(root)
+    store = {}
+    for experiment in client.search_experiments():
+        if only not in {None, experiment.name}:
+            continue
+        runs = []
+        for run in client.search_runs([experiment.experiment_id], max_results=1000):
+            tags = {key: value for key, value in run.data.tags.items() if key != deliver.BEGUN}
+            models = client.search_logged_models(
+                [experiment.experiment_id], f"source_run_id = '{run.info.run_id}'"
+            )
+            runs.append(
+                {
+                    "name": run.info.run_name,
+                    "status": run.info.status,
+                    "times": (run.info.start_time, run.info.end_time),
+                    "params": run.data.params,
+                    "metrics": run.data.metrics,
+                    "tags": tags,
+                    "data": [
+                        (entry.dataset.name, entry.dataset.digest) for entry in run.inputs.dataset_inputs
+                    ],
+                    "artifacts": artifacts_of(client, run.info.run_id),
+                    "models": [(model.name, str(model.status)) for model in models],
+                }
+            )
+        store[experiment.name] = sorted(runs, key=lambda run: run["name"])
+    return store
+
+
+def models_of(root):
+    """Return the status of every model in a store."""
+    client = client_of(root)
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    return [str(model.status) for model in client.search_logged_models(ids)]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
