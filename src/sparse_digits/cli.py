@@ -157,14 +157,15 @@ def verify(arguments: argparse.Namespace) -> None:
     """Compute a recorded result again in a temporary clone and compare it byte for byte."""
     root = _main_root()
     from dvc_mlflow.verify import Parts, verify
-    from sparse_digits.mlflow_content import charts, run_content, sweep_content
+    from sparse_digits.mlflow_content import charts, sweep_content
+    from sparse_digits.mlflow_content.content import CONTENT
 
     def point(record: "Record", folder: Path, run: "Run") -> "Record":
         model = _models(_stages(project() / "dvc.yaml"))[0]
-        return sweep_content.point(record, folder, run, RESULT, model)
+        return sweep_content.record_of_point(record, folder, run, RESULT, model)
 
     points = Parts(charts.SWEEP, sweep_content.MODEL_MD5, point)
-    raise SystemExit(0 if verify(arguments.run_id, root, run_content.VIEW, points) else 1)
+    raise SystemExit(0 if verify(arguments.run_id, root, CONTENT, points) else 1)
 
 
 def status(arguments: argparse.Namespace) -> None:
@@ -203,11 +204,11 @@ def _deliver(failure: int) -> int:
         return 0
     gc.disable()  # a fifth of what these imports take goes into looking for garbage that is not there
     from dvc_mlflow import deliver
-    from sparse_digits.mlflow_content import run_content
+    from sparse_digits.mlflow_content.content import CONTENT
 
     gc.freeze()
     gc.enable()
-    return failure if deliver.deliver(root, run_content.VIEW, status=failure) else 0
+    return failure if deliver.deliver(root, CONTENT, status=failure) else 0
 
 
 def _main_root() -> Path:

@@ -1,4 +1,4 @@
-"""Figures of coefficients, without a window or global state; the color map and its limits are defined here."""
+"""Figures of coefficients, without a window or global state. The color map and its limits stand here."""
 
 import math
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -45,7 +46,8 @@ def square_images(coef: Floats) -> Floats:
 
 def draw_image(ax: Axes, image: Floats, colors: ScalarMappable) -> None:
     """Draw one image without ticks; every value is one square."""
-    ax.imshow(image, interpolation="nearest", cmap=colors.cmap, norm=colors.norm)
+    low, high = colors.get_clim()
+    ax.imshow(image, interpolation="nearest", cmap=colors.cmap, vmin=low, vmax=high)
     ax.set(xticks=(), yticks=())
 
 
@@ -95,8 +97,10 @@ def class_images(coef: Floats, pixels: int = 224, limit: float | None = None) ->
     images = square_images(coef)
     scale = max(pixels // images.shape[1], 1)
     magnified = images.repeat(scale, axis=1).repeat(scale, axis=2)
-    colors = weight_colors(limit or largest_weight(coef))
-    return np.asarray(colors.cmap(colors.norm(magnified), bytes=True)[..., :3], np.uint8)
+    limit = limit or largest_weight(coef)
+    return np.asarray(
+        colormaps[COLOR_MAP](Normalize(-limit, limit)(magnified), bytes=True)[..., :3], np.uint8
+    )
 
 
 def tile(

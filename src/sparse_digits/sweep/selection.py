@@ -1,5 +1,6 @@
 """The choice of C on validation rows. Test accuracy is reported beside it and never looked at."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -58,14 +59,27 @@ def _choose(table: Table, size: int, validation_size: int) -> dict[str, Any]:
     chosen: dict[str, Any] = {"standard_error": rounded(float(error))}
     places = {"best": best, "one_standard_error": sparsest}
     if (near := np.isclose(Cs, example_C(size), rtol=1e-6)).any():
-        places["seed"] = int(near.argmax())
+        places["example"] = int(near.argmax())
     for name, place in places.items():
         means = {column: rounded(float(by_C[place][column].mean())) for column in MEANS}
         chosen[name] = {"C": float(Cs[place]), **means}
     return chosen
 
 
-TITLES = {"best": "best", "one_standard_error": "sparsest within one standard error", "seed": "the seed's C"}
+TITLES = {
+    "best": "best",
+    "one_standard_error": "sparsest within one standard error",
+    "example": "the example's C",
+}
+
+
+def read_selection(content: bytes) -> dict[str, Any]:
+    """Return the content of a chosen.json; old records call the entry of the example "seed"."""
+    selection: dict[str, Any] = json.loads(content)
+    for of_size in selection.values():
+        if "seed" in of_size:
+            of_size["example"] = of_size.pop("seed")
+    return selection
 
 
 def pick_representative(Cs: npt.NDArray[np.float64], of: Mapping[str, Any], most: int) -> list[int]:
