@@ -1,6 +1,5 @@
 """What a sweep shows in MLflow: a parent run, a child for each point, and a page with all side by side."""
 
-import json
 import math
 import time
 from dataclasses import replace
@@ -17,10 +16,11 @@ from dvc_mlflow.errors import UserError
 from dvc_mlflow.records import Record
 from sparse_digits import figures
 from sparse_digits.mlflow_content import charts
-from sparse_digits.runtime.files import Arrays, read_npz
-from sparse_digits.sweep.csv_table import rounded
+from sparse_digits.runtime.npz import Arrays, read_npz
+from sparse_digits.runtime.rounding import round_float
 from sparse_digits.sweep.figures import colour_limit
-from sparse_digits.sweep.selection import TITLES, pick_representative
+from sparse_digits.sweep.selection import read_selection
+from sparse_digits.sweep.selection_display import TITLES, pick_representative
 
 NUMBERS = (
     *("sparsity", "accuracy", "validation_accuracy", "log_loss", "duality_gap", "objective"),
@@ -45,7 +45,7 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     """Log the children first, then what the parent has: note, history against C, a slider over the images."""
     files = folder / "files"
     made_with, points = read_npz(next(files.rglob("models.npz")))
-    chosen = json.loads(next(files.rglob("chosen.json")).read_bytes())
+    chosen = read_selection(next(files.rglob("chosen.json")).read_bytes())
     experiment_id, run_id = run.info.experiment_id, run.info.run_id
     limit = colour_limit(points["coef"])
     gridded = _gridded(points, chosen)
@@ -125,7 +125,7 @@ def point(record: Record, folder: Path, run: Run, stage: str, model: str) -> Rec
         at = _numbers(points, i)
         params = _params(record, made_with, at)
         if {name: str(value) for name, value in params.items()} == run.data.params:
-            metrics = {name: rounded(at[name]) for name in NUMBERS if name != "lambda"}
+            metrics = {name: round_float(at[name]) for name in NUMBERS if name != "lambda"}
             outputs = {model: at["model_md5"]}
             return replace(
                 record, stage=stage, params=params, metrics=metrics, outputs=outputs, stages={}, digests={}

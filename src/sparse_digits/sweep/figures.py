@@ -15,10 +15,10 @@ from matplotlib.ticker import FuncFormatter
 from l1path.objective import Floats
 from sparse_digits.figures import DPI, images_of, limit_of
 from sparse_digits.sweep.csv_table import Table, filter_rows
-from sparse_digits.sweep.selection import TITLES
+from sparse_digits.sweep.selection_display import TITLES
 
-MARKERS = {"best": "*", "one_standard_error": "D", "seed": "s"}
-COLOURS = {"best": "tab:green", "one_standard_error": "tab:orange", "seed": "tab:red"}
+MARKERS = {"best": "*", "one_standard_error": "D", "example": "s"}
+COLOURS = {"best": "tab:green", "one_standard_error": "tab:orange", "example": "tab:red"}
 CURVE = "tab:blue"
 NEAR = 0.1  # of accuracy below the best is what a closer look shows
 

@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from dvc_mlflow.files import write_atomically
 from sparse_digits import figures
-from sparse_digits.runtime.files import Arrays, read_npz, write
-from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+from sparse_digits.runtime.npz import Arrays, read_npz
 from sparse_digits.sweep import figures as sweep_figures
 from sparse_digits.sweep.csv_table import Table, filter_rows, read_csv
-from sparse_digits.sweep.selection import TITLES, pick_representative
+from sparse_digits.sweep.selection_display import TITLES, pick_representative
 
 BASELINES = {"L2": "L2 | the seed's", "MLP": "network of 100 hidden units |"}
 MOST_ROWS = 9  # of images in one figure
@@ -68,7 +70,7 @@ def report(points: Arrays, baselines: Table, chosen: Mapping[str, Any]) -> tuple
 def _label(first: Table, i: int, of: Mapping[str, Any]) -> str:
     C = float(first["C"][i])
     names = [
-        {"best": "best", "one_standard_error": "one s.e.", "seed": "the seed's"}[name]
+        {"best": "best", "one_standard_error": "one s.e.", "example": "the example's"}[name]
         for name in TITLES
         if name in of and of[name]["C"] == C
     ]
@@ -128,9 +130,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         _, points = read_npz(models)
         drawn, text = report(points, read_csv(table), json.loads(Path(choice).read_bytes()))
         for name, figure in drawn.items():
-            write(folder / f"{name}.png", figures.png(figure))
+            write_atomically(folder / f"{name}.png", figures.png(figure))
         shown = [f"![{name}]({folder.name}/{name}.png)\n" for name in drawn]
-        write(page, "\n".join([text, *shown]).encode())
+        write_atomically(page, "\n".join([text, *shown]).encode())
 
 
 if __name__ == "__main__":
