@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 from ruamel.yaml import YAML
 
-from sparse_digits.datasets import sources
+from sparse_digits.datasets.load import load_dataset, mirror_folder
 from sparse_digits.runtime import npz
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +86,7 @@ def main() -> None:
     here = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images, labels = sources.load("mnist_784", mirror=sources.mirror_from(os.environ))
+        images, labels = load_dataset("mnist_784", mirror=mirror_folder(os.environ))
         npz.write_npz(folder / "raw.npz", {"fetch.dataset": "mnist_784"}, images=images, labels=labels)
         run(folder, spaced(1), here)  # compiles, once for a machine
         points = [run(folder, spaced(count), here) for count in POINTS]

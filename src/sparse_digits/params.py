@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, 
 from yaml import MarkedYAMLError, YAMLError
 
 from dvc_mlflow.errors import UserError
+from sparse_digits.datasets.catalogue import DATASETS
 from sparse_digits.runtime.yaml_core import Lines, load_with_lines
 
 FILE = Path("params.yaml")  # DVC's own name for it, in the folder of dvc.yaml
-
-ROWS = {"mnist_784": 70_000, "digits": 1_797}
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")]
 Size = Annotated[int, Field(ge=1, description="a whole number > 0")]
@@ -38,7 +37,7 @@ class Section(BaseModel):
 class Fetch(Section):
     """Which data set."""
 
-    dataset: Annotated[Literal["mnist_784", "digits"], Field(description="mnist_784 or digits")]
+    dataset: Annotated[Literal[*DATASETS], Field(description=" or ".join(DATASETS))]  # type: ignore[valid-type]
 
 
 class Split(Section):
@@ -161,7 +160,7 @@ def _format_faults(path: Path, faults: list[str]) -> str:
 
 def _too_many_rows(params: Params, train_size: int, what: str) -> Iterator[str]:
     n_rows = train_size + params.split.validation_size + params.split.test_size
-    available = ROWS[params.fetch.dataset]
+    available = DATASETS[params.fetch.dataset].n_rows
     if n_rows > available:
         yield (
             f"{what}: expected train_size + validation_size + test_size <= {available}, "

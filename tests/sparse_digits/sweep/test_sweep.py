@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from dvc_mlflow.errors import UserError
 from sparse_digits import evaluate, params, split
-from sparse_digits.datasets import sources
+from sparse_digits.datasets.load import load_dataset, mirror_folder
 from sparse_digits.runtime import npz
 from sparse_digits.runtime.progress import Progress
 from sparse_digits.sweep import csv_table, selection, sweep
@@ -28,7 +28,7 @@ from sweeps import DIGITS, MADE_WITH, ROOT, SAGA, change, wanting
 
 @pytest.fixture(scope="module")
 def raw():
-    images, labels = sources.load("digits", mirror=None)
+    images, labels = load_dataset("digits", mirror=None)
     return {"images": images, "labels": labels}
 
 
@@ -349,7 +349,7 @@ def test_sweep_dvc_yaml_writes_a_table_that_is_the_same_bytes_again_and_keeps_no
     "SPARSE_DIGITS_MIRROR" not in os.environ, reason="SPARSE_DIGITS_MIRROR names no folder with MNIST"
 )
 def test_over_twelve_split_seeds_the_seeds_two_numbers_spread_as_its_script_does(tmp_path):
-    images, labels = sources.load("mnist_784", mirror=sources.mirror_from(os.environ))
+    images, labels = load_dataset("mnist_784", mirror=mirror_folder(os.environ))
     asked = params.read(ROOT / "params.yaml")
     how = {"C": (0.01,), "split_seeds": tuple(range(12)), "vary_random_state": True, **SAGA}
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update=how)})
