@@ -21,10 +21,9 @@ from sparse_digits.params import Params
 from sparse_digits.runtime.npz import read_npz
 from sparse_digits.runtime.signals import exit_on_interrupt
 from sparse_digits.sweep.csv_table import write_csv
-from sparse_digits.sweep.grid import params_of_path
+from sparse_digits.sweep.grid import example_C, params_of_path
 from sparse_digits.sweep.parallel import Failure, parallel_map
 from sparse_digits.sweep.replicates import Images, Replicate, replicates
-from sparse_digits.sweep.selection import example_C
 
 
 def baselines(

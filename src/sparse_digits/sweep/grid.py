@@ -5,6 +5,8 @@ from typing import Any
 from sparse_digits.params import Params, Spaced, Sweep
 from sparse_digits.sweep.replicates import Replicate
 
+EXAMPLE_LAMBDA = 0.02  # 1 / (C n) of the example's C = 50 / n
+
 
 def values_of_C(sweep: Sweep) -> list[float]:
     """Return the C's of a sweep in ascending order, each once."""
@@ -19,6 +21,11 @@ def spaced_evenly(spaced: Spaced) -> list[float]:
     ratio = spaced.last / spaced.first
     shares = (i / max(spaced.points - 1, 1) for i in range(spaced.points))
     return [float(f"{spaced.first * ratio**share:.3g}") for share in shares]
+
+
+def example_C(train_size: int) -> float:
+    """Return the C of scikit-learn's example for so many training rows."""
+    return 1 / (EXAMPLE_LAMBDA * train_size)
 
 
 def params_of_path(params: Params, replicate: Replicate) -> Params:

@@ -12,10 +12,9 @@ import numpy as np
 from sparse_digits.metrics import Where, in_table_order
 from sparse_digits.runtime.rounding import round_float
 from sparse_digits.sweep.csv_table import Table, filter_rows
+from sparse_digits.sweep.grid import example_C
 
 CRITERION = "validation_accuracy"  # the metric that C is selected by; larger is better
-
-EXAMPLE_LAMBDA = 0.02  # 1 / (C n) of the example's C = 50 / n
 
 
 def select(table: Table, validation_size: int) -> dict[str, Any]:
@@ -32,11 +31,6 @@ def select(table: Table, validation_size: int) -> dict[str, Any]:
         )
         for size in np.unique(table["train_size"])
     }
-
-
-def example_C(train_size: int) -> float:
-    """Return the C of scikit-learn's example for so many training rows."""
-    return 1 / (EXAMPLE_LAMBDA * train_size)
 
 
 def read_selection(content: bytes) -> dict[str, Any]:
