@@ -23,7 +23,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from sparse_digits.datasets.load import load_dataset, mirror_folder
-from sparse_digits.runtime import files
+from sparse_digits.runtime import npz
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 5000  # of the seed
@@ -87,7 +87,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         images, labels = load_dataset("mnist_784", mirror=mirror_folder(os.environ))
-        files.write_npz(folder / "raw.npz", {"fetch.dataset": "mnist_784"}, images=images, labels=labels)
+        npz.write_npz(folder / "raw.npz", {"fetch.dataset": "mnist_784"}, images=images, labels=labels)
         run(folder, spaced(1), here)  # compiles, once for a machine
         points = [run(folder, spaced(count), here) for count in POINTS]
         sizes = [run(folder, spaced(10, rows, last=0.1), here) for rows in SIZES]

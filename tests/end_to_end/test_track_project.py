@@ -13,7 +13,7 @@ import commands
 import tracking
 from dvc_mlflow import records
 from sparse_digits import model
-from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.npz import read_npz
 from tracking import artifacts_of, client_of, shown
 
 

@@ -19,9 +19,10 @@ from sparse_digits import figures
 from sparse_digits.metrics import Where, in_table_order
 from sparse_digits.mlflow_content import charts
 from sparse_digits.mlflow_content.run_content import image_text, log10_C
-from sparse_digits.runtime.files import Arrays, read_npz
-from sparse_digits.sweep.csv_table import rounded
-from sparse_digits.sweep.selection import TITLES, pick_representative, read_selection
+from sparse_digits.runtime.npz import Arrays, read_npz
+from sparse_digits.runtime.rounding import round_float
+from sparse_digits.sweep.selection import read_selection
+from sparse_digits.sweep.selection_display import TITLES, pick_representative
 
 MODEL_MD5 = "dvc.md5"  # the tag of a child with the MD5 of the model file of its point
 IMAGE_PIXELS = 256  # per side
@@ -80,7 +81,11 @@ def note(record: Record, columns: Arrays, selection: Mapping[str, Any]) -> str:
         lines += [f"**{size.replace('_', ' ')}**, C selected by accuracy on validation rows:", ""]
         for name, text in TITLES.items():
             if entry := of_size.get(name):
-                values = [f"{metric.title} {metric.text(entry[metric.name])}" for metric in metrics]
+                values = [
+                    f"{metric.title} {metric.text(entry[metric.name])}"
+                    for metric in metrics
+                    if metric.name in entry
+                ]
                 lines.append(f"- {text}: **C = {entry['C']:g}**, {', '.join(values)}")
         lines.append("")
     titles = ["C", "split seed", "train size", *(metric.title for metric in metrics)]
@@ -109,7 +114,7 @@ def record_of_point(record: Record, folder: Path, run: Run, stage: str, model: s
                 stage=stage,
                 params=params,
                 metrics={
-                    name: rounded(value) for name, value in _metrics(candidate, Where.CHILD_RUN).items()
+                    name: round_float(value) for name, value in _metrics(candidate, Where.CHILD_RUN).items()
                 },
                 outputs={model: candidate["model_md5"]},
                 stages={},

@@ -23,7 +23,7 @@ from sparse_digits.figures import (
     weight_colors,
 )
 from sparse_digits.sweep.csv_table import Table, filter_rows
-from sparse_digits.sweep.selection import TITLES
+from sparse_digits.sweep.selection_display import TITLES
 
 MARKERS = {"best": "*", "one_standard_error": "D", "example": "s"}
 COLORS = {"best": "tab:green", "one_standard_error": "tab:orange", "example": "tab:red"}

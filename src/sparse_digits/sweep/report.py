@@ -1,20 +1,23 @@
 """Stage report: the figures of the sweep, and a page with its numbers and the figures' captions."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from dvc_mlflow.files import write_atomically
 from sparse_digits.figures import png
 from sparse_digits.metrics import Metric, Where, in_table_order
-from sparse_digits.runtime.files import Arrays, read_npz, write
-from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+from sparse_digits.runtime.npz import Arrays, read_npz
 from sparse_digits.sweep import captions, figures
 from sparse_digits.sweep.csv_table import Table, filter_rows, read_csv
-from sparse_digits.sweep.selection import TITLES, example_C, pick_representative, read_selection
+from sparse_digits.sweep.selection_display import TITLES, pick_representative
 
 SHORT_TITLES = {"best": "best", "one_standard_error": "one s.e.", "example": "the example's"}
 MAX_IMAGE_ROWS = 9
@@ -109,7 +112,7 @@ def tables(points: Arrays, baselines: Table, selection: Mapping[str, Any]) -> st
         for name, title in figures.BASELINE_TITLES.items():
             of_model = filter_rows(others, others["model"] == name)
             of_model["sparsity"] = 100 * (1 - of_model["nonzero_weights"] / of_model["weights"])
-            C_text = f"{example_C(size):g}" if name == "L2" else ""
+            C_text = f"{of_size['example']['C']:g}" if name == "L2" and "example" in of_size else ""
             lines.append(_row(title, C_text, *(_cell(of_model, metric) for metric in columns)))
         lines.append("")
     return "\n".join(lines)
@@ -147,11 +150,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     models, table, chosen, target, folder = parse_paths(argv, *names)
     with stage_harness("report", target):
         _, points = read_npz(models)
-        baselines, selection = read_csv(table), read_selection(Path(chosen).read_bytes())
+        baselines, selection = read_csv(table), json.loads(Path(chosen).read_bytes())
         drawn = draw(points, baselines, selection)
         for name, (figure, _) in drawn.items():
-            write(folder / f"{name}.png", png(figure))
-        write(target, page(tables(points, baselines, selection), drawn, folder.name).encode())
+            write_atomically(folder / f"{name}.png", png(figure))
+        write_atomically(target, page(tables(points, baselines, selection), drawn, folder.name).encode())
 
 
 if __name__ == "__main__":
