@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dvc_mlflow import shared_views
+from dvc_mlflow.pages import shared_views
 
 NAME = "sparse-digits"
 TAG = shared_views.PREFIX + NAME

@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dvc_mlflow.deliver import RunContent
 from dvc_mlflow.records import Record
+from dvc_mlflow.run_content import Parts, RunContent
 from sparse_digits import figures, model
 from sparse_digits.metrics import format_summary
 from sparse_digits.mlflow_content import charts, sweep_content
@@ -110,4 +110,16 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     )
 
 
-VIEW = RunContent(title, dataset, add, arrange)
+def page(record: Record) -> str | None:
+    """Return the name of the shared view of a sweep's page; other records have no page of their own."""
+    return charts.sweep_name(record.result) if sweep_content.is_sweep(record) else None
+
+
+CONTENT = RunContent(
+    title=title,
+    dataset=dataset,
+    add=add,
+    arrange=arrange,
+    page=page,
+    parts=Parts(charts.SWEEP, sweep_content.MODEL_MD5, "evaluate", sweep_content.point),
+)
