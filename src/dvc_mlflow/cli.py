@@ -27,11 +27,12 @@ def record(arguments: argparse.Namespace) -> None:
     """Record the stage that is about to end, then deliver; the last command of a stage."""
     from dvc_mlflow.track import record_stage
 
-    command, collected = "dvc-mlflow", None
+    command, recorded = "dvc-mlflow", None
     try:
         project = Project.find()
         command = project.command
         collected = record_stage(project, arguments.stage)
+        recorded = collected.record
         print_warnings(collected.warnings)
     except Exception as reason:  # noqa: BLE001 - whatever DVC, the disk or a table says: the result stays
         print(
@@ -40,7 +41,7 @@ def record(arguments: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     try:
-        deliver_records(Project.find(), 0, collected and collected.record)
+        deliver_records(Project.find(), 0, recorded)
     except UserError as reason:
         print(f"warning: nothing was delivered. {reason}", file=sys.stderr)
 
