@@ -76,8 +76,8 @@ def store(tmp_path_factory):
     """An empty MLflow store: a file to copy, since making its tables takes seconds."""
     folder = tmp_path_factory.mktemp("store")
     code = (
-        "import sys, pathlib; from dvc_mlflow import deliver; "
-        "deliver.initialize_store(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib; from dvc_mlflow.delivery import mlflow_session; "
+        "mlflow_session.initialize_store(pathlib.Path(sys.argv[1]))"
     )
     (folder / "records").mkdir()
     run(sys.executable, "-c", code, folder, PYTHONPATH=str(ROOT / "src"))

@@ -365,7 +365,7 @@ def test_a_stage_imports_no_heavy_library_that_it_does_not_need(digits, tmp_path
     [
         ("from sparse_digits import fetch", set()),  # MNIST needs none of them
         ("from sparse_digits import cli; cli.main(['check'])", set()),
-        ("from sparse_digits import cli, model, results", {"dvc"}),
+        ("import dvc_mlflow.track; from sparse_digits import cli, model", {"dvc"}),
     ],
 )
 def test_a_command_imports_no_heavy_library_that_it_does_not_need(digits, code, needed):

@@ -15,7 +15,11 @@ import requests
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
-from dvc_mlflow import deliver, page_url, records, run_snapshot
+from dvc_mlflow import records
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.pages import page_url
+from dvc_mlflow.project import Project
+from dvc_mlflow.verification import run_snapshot
 from sparse_digits.mlflow_content.content import CONTENT
 from sparse_digits.sweep import csv_table, selection
 from sweeps import SAGA, change
@@ -128,10 +132,10 @@ def test_a_delivery_that_was_cut_off_among_the_children_ends_in_one_whole_sweep(
 
     monkeypatch.setattr(MlflowClient, "set_terminated", cut)
     with pytest.raises(KeyboardInterrupt):
-        deliver.deliver(folder, CONTENT)
+        deliver(folder, CONTENT)
     monkeypatch.undo()
-    assert deliver.deliver(folder, CONTENT) == 0
-    assert deliver.deliver(folder, CONTENT) == 0
+    assert deliver(folder, CONTENT) == 0
+    assert deliver(folder, CONTENT) == 0
     parent = parent_of(client)
     children = runs(client, "tags.`mlflow.parentRunId` != ''")
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
@@ -151,30 +155,35 @@ def test_a_record_of_a_sweep_holds_its_table_models_and_figures(swept):
     assert found.environment
 
 
+def page_of(swept):
+    """Return the sentence about the page of the sweep's record."""
+    project = Project.read(swept)
+    record = records.find_matching_record(swept, swept, "sweep/dvc.yaml:report")
+    return page_url.describe_page(project, record, project.content().page(record))
+
+
 def test_the_end_of_a_sweep_names_its_page_and_what_makes_it_answer(swept):
     said = (swept.parent / "said").read_text()
     page = r"http://127\.0\.0\.1:\d+/#/experiments/1/runs\?\S+&viewStateShareKey=sweep-\w{8}&\S+"
-    assert re.search(rf"^The sweep in MLflow: make ui, then {page}$", said, re.MULTILINE)
+    assert re.search(rf"^sweep/dvc.yaml:report in MLflow: sparse-digits ui, then {page}$", said, re.MULTILINE)
 
 
 def test_where_a_server_runs_the_address_is_its_own(swept, address, sparse_digits, monkeypatch):
-    assert sparse_digits("sweep", cwd=swept).stdout.splitlines()[-1] == f"The sweep in MLflow: {address}"
+    assert (
+        sparse_digits("sweep", cwd=swept).stdout.splitlines()[-1]
+        == f"sweep/dvc.yaml:report in MLflow: {address}"
+    )
     server = address.partition("/#")[0]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.replace("//", "//ann:hunter2@") + "/")
-    told = page_url.told(swept, swept, "sweep/dvc.yaml:report")
-    assert told == f"The sweep in MLflow: {address}"
+    assert page_of(swept) == f"sweep/dvc.yaml:report in MLflow: {address}"
 
 
-def test_a_sweep_that_mlflow_does_not_show_is_told_with_the_command(swept, tmp_path, monkeypatch):
+def test_a_sweep_that_mlflow_does_not_show_is_reported_with_the_command(swept, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:hunter2@127.0.0.1:9")
-    told = page_url.told(swept, swept, "sweep/dvc.yaml:report")
-    assert told == (
-        "MLflow at http://***@127.0.0.1:9 does not show this sweep. To send it: sparse-digits track"
+    assert page_of(swept) == (
+        "MLflow at http://***@127.0.0.1:9 has no page of sweep/dvc.yaml:report yet. "
+        "To deliver: sparse-digits track"
     )
-    shutil.copytree(swept / "sweep", tmp_path / "sweep")
-    (tmp_path / "sweep/sweep.csv").write_text("another")
-    told = page_url.told(swept, tmp_path, "sweep/dvc.yaml:report")
-    assert told == "This sweep has no record. To record it, and to send it to MLflow: sparse-digits track"
 
 
 @pytest.mark.slow

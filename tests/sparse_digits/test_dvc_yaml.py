@@ -172,7 +172,11 @@ def test_a_new_key_for_train_and_another_error_message_leave_what_comes_before_t
     edit(src / "datasets/load.py", '"""Load', '"""Fetch')
     assert not stale(dvc)
 
-    edit(src / "params.py", "    max_iter: Size\n    random_state", "    max_iter: Size\n    n_jobs: Size\n    random_state")
+    edit(
+        src / "params.py",
+        "    max_iter: Size\n    random_state",
+        "    max_iter: Size\n    n_jobs: Size\n    random_state",
+    )
     edit(computed / "params.yaml", "  random_state: 0\n", "  random_state: 0\n  n_jobs: 1\n")
     assert stale(dvc) == {"train"}
     dvc("repro", "--single-item", "scale")  # the new params.yaml is valid, and scale is up to date

@@ -63,8 +63,8 @@ def interrupted(tmp_path, words, module, meanwhile="time.sleep(60)"):
     ("words", "module"),
     [
         (["-m", "sparse_digits.scale", "split.npz", "scaled.npz"], "numpy"),
-        (["-m", "sparse_digits.cli", "check"], "ruamel"),
-        ([Path(sys.executable).with_name("sparse-digits"), "check"], "ruamel"),
+        (["-m", "sparse_digits.cli", "check"], "filelock"),
+        ([Path(sys.executable).with_name("sparse-digits"), "check"], "filelock"),
     ],
 )
 def test_ctrl_c_while_a_program_imports_ends_it_without_a_word(tmp_path, words, module):

@@ -1,7 +1,7 @@
-"""Views of an experiment's page that MLflow keeps in tags of the experiment.
+"""Shared views: arrangements of an experiment's page that MLflow keeps in tags of the experiment.
 
-MLflow documents neither the tag nor its contents: this was read off its pages (3.17.2) and stands here alone.
-Which page it is, and that it shows charts, is not part of a view but of an address:
+MLflow documents neither the tag nor its contents; both were read off its pages (3.17.2).
+Which page it is, and that it shows charts, is part of the address and not of the view:
 #/experiments/<id>/runs?workflowType=machine_learning&viewStateShareKey=<name>&compareRunsMode=CHART
 """
 

@@ -1,4 +1,4 @@
-"""Results that are computed again, and runs that were tampered with."""
+"""Results that are computed again, and runs that were edited."""
 
 import sys
 from dataclasses import replace
@@ -7,19 +7,23 @@ import pytest
 import skops.io
 
 import commands
-from dvc_mlflow import deliver, provenance, records, run_snapshot
+from dvc_mlflow import provenance, records
+from dvc_mlflow.delivery import run_tags
+from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.errors import UserError
-from dvc_mlflow.verify import verify
+from dvc_mlflow.project import Project
+from dvc_mlflow.verification import run_snapshot
+from dvc_mlflow.verification.verify import verify
 from small import computed_small, small
 from sparse_digits import model
 from sparse_digits.mlflow_content import run_content
 from sparse_digits.mlflow_content.content import CONTENT
-from tracking import VIEW, client_of, dvc, found, git
+from tracking import EXPERIMENT, SHOWN, client_of, collected, dvc, git
 
 __all__ = ["computed_small", "small"]  # fixtures
 
 
-def said(capsys):
+def printed(capsys):
     return capsys.readouterr().out
 
 
@@ -32,42 +36,42 @@ def digest_of(folder):
 def test_a_run_of_the_real_pipeline_computed_again_is_the_same_byte_for_byte(computed, sparse_digits):
     sparse_digits("track")
     digest = digest_of(computed)
-    told = sparse_digits("verify", digest[:8]).stdout
+    output = sparse_digits("verify", digest[:8]).stdout
     for path in ("data/raw.npz", "results/model.npz", "results/metrics.json", "results/coefficients.png"):
-        assert f"rebuilt: {path} " in told
-    assert "DIFFERS" not in told
-    assert told.endswith(" are the same.\n")
+        assert f"rebuilt: {path} " in output
+    assert "DIFFERS" not in output
+    assert output.endswith(" are the same.\n")
     assert len(records.record_folders(computed)) == 1
     assert git(computed, "status", "--porcelain") == ""
 
 
-def test_a_run_that_was_tampered_with_is_told_from_its_record(tmp_path, store, capsys):
+def test_a_run_that_was_edited_differs_from_its_record(tmp_path, store, capsys):
     (tmp_path / "mlflow.db").write_bytes(store.read_bytes())
-    records.save_record(found(0.02), tmp_path)
-    deliver.deliver(tmp_path, VIEW)
+    records.save_record(collected(0.02), tmp_path)
+    deliver(tmp_path, SHOWN)
     client = client_of(tmp_path)
-    (run,) = client.search_runs([client.get_experiment_by_name("sparse-digits").experiment_id])
-    assert not verify(run.info.run_id, tmp_path, VIEW)  # its commit is made up
-    assert "DIFFERS" not in said(capsys)
+    (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    assert not verify(run.info.run_id, Project(tmp_path, tmp_path), SHOWN)  # its commit is made up
+    assert "DIFFERS" not in printed(capsys)
 
     client.log_metric(run.info.run_id, "accuracy", 0.999)
     (artifact,) = (tmp_path / "mlartifacts").rglob("model.json")
     artifact.write_text("{}")
     (image,) = (tmp_path / "mlartifacts").rglob("class*.png")
     image.write_bytes(image.read_bytes() + b"\n")
-    assert not verify(run.info.run_id, tmp_path, VIEW)
-    told = said(capsys)
-    assert "MLflow does not hand out a file with such a name: eval/plots/a #1 50 %.csv" in told
-    differing = [line.split()[:2] for line in told.splitlines() if line.endswith("DIFFERS")]
+    assert not verify(run.info.run_id, Project(tmp_path, tmp_path), SHOWN)
+    output = printed(capsys)
+    assert "MLflow does not return a file with such a name: eval/plots/a #1 50 %.csv" in output
+    differing = [line.split()[:2] for line in output.splitlines() if line.endswith("DIFFERS")]
     image_row = ["run:", "images/class+step+0+.png"]
     assert differing == [["run:", "accuracy"], image_row, ["run:", "models/model.json"]]
 
 
-def test_a_model_or_an_image_that_was_replaced_in_the_store_is_told(computed, sparse_digits):
+def test_a_model_or_an_image_that_was_replaced_in_the_store_differs(computed, sparse_digits):
     sparse_digits("track")
     (folder,) = records.record_folders(computed)
     client = client_of(computed)
-    (run,) = deliver.record_runs(client, client.get_experiment_by_name("sparse-digits").experiment_id)
+    (run,) = run_tags.record_runs(client, client.get_experiment_by_name("sparse-digits").experiment_id)
     expected = run_snapshot.expected_snapshot(folder, CONTENT)
     assert run_snapshot.snapshot(client, run) == expected
     assert len([key for key in expected if key.startswith("images/")]) == 2 * 11
@@ -101,27 +105,27 @@ def test_a_model_or_an_image_that_was_replaced_in_the_store_is_told(computed, sp
         ({"commit": "c" * 40, "dirty": False}, "this repository has no commit cccccccccccc"),
     ],
 )
-def test_what_cannot_be_computed_again_is_said_with_the_reason(tmp_path, capsys, code, reason):
+def test_a_record_that_cannot_be_computed_again_is_reported_with_the_reason(tmp_path, capsys, code, reason):
     git(tmp_path, "init", "--quiet")
-    records.save_record(found(0.02, code=code), tmp_path)
-    assert not verify(digest_of(tmp_path), tmp_path, VIEW)
-    told = said(capsys)
-    assert f"It cannot be computed again: {reason}." in told
-    assert "No run in MLflow shows it." in told
+    records.save_record(collected(0.02, code=code), tmp_path)
+    assert not verify(digest_of(tmp_path), Project(tmp_path, tmp_path), SHOWN)
+    output = printed(capsys)
+    assert f"It cannot be computed again: {reason}." in output
+    assert "No run in MLflow shows it." in output
 
 
-def test_another_environment_is_named_and_compared_all_the_same(small, capsys):
+def test_another_environment_is_printed_and_the_result_compared_anyway(small, capsys):
     (one,) = map(records.read_record, records.record_folders(small))
     other = replace(one, experiment="other", environment=one.environment | {"numpy": "1.0"})
     commands.run("rm", "-r", small / "records", cwd=small)
     records.save_record(
         records.CollectedResult(other, {path: (small / path).read_bytes() for path in one.outputs}, []), small
     )
-    assert verify(one.result, small, VIEW)
-    told = said(capsys)
-    assert f"The environment differs: numpy was 1.0, is {provenance.environment()['numpy']}.\n" in told
-    assert "rebuilt: models/model.json" in told
-    assert "rebuilt: data/prepared" in told
+    assert verify(one.result, Project.read(small), SHOWN)
+    output = printed(capsys)
+    assert f"The environment differs: numpy was 1.0, is {provenance.environment()['numpy']}.\n" in output
+    assert "rebuilt: models/model.json" in output
+    assert "rebuilt: data/prepared" in output
 
 
 def test_an_experiment_computed_by_uncommitted_code_is_computed_again_from_its_own_commit(small, capsys):
@@ -132,14 +136,14 @@ def test_an_experiment_computed_by_uncommitted_code_is_computed_again_from_its_o
     code.write_text(code.read_text().replace("0.5 - C", "1 - C"))
     (one,) = map(records.read_record, records.record_folders(small))
     assert (one.code["dirty"], one.metrics["accuracy"]) == (True, 0.25)
-    assert verify(one.result[:6], small, VIEW)
-    assert "rebuilt: metric accuracy" in said(capsys)
+    assert verify(one.result[:6], Project.read(small), SHOWN)
+    assert "rebuilt: metric accuracy" in printed(capsys)
     dvc(small, "exp", "remove", "halved")
-    assert not verify(one.result[:6], small, VIEW)
-    assert "It cannot be computed again: it was computed by code that differs" in said(capsys)
+    assert not verify(one.result[:6], Project.read(small), SHOWN)
+    assert "It cannot be computed again: it was computed by code that differs" in printed(capsys)
 
 
-def test_a_commit_that_gives_other_bytes_is_told(small, capsys):
+def test_a_commit_that_computes_other_bytes_differs(small, capsys):
     (one,) = map(records.read_record, records.record_folders(small))
     code = small / "evaluate.py"
     code.write_text(code.read_text().replace("0, 0]", "0, 1]"))
@@ -149,17 +153,17 @@ def test_a_commit_that_gives_other_bytes_is_told(small, capsys):
     records.save_record(
         records.CollectedResult(other, {path: (small / path).read_bytes() for path in one.outputs}, []), small
     )
-    command = (sys.executable, "-m", "sparse_digits.cli", "verify", one.result)
+    command = (sys.executable, "-m", "dvc_mlflow.cli", "verify", one.result)
     done = commands.run(*command, cwd=small, status=1)
     differing = [line.split()[:2] for line in done.stdout.splitlines() if line.endswith("DIFFERS")]
     assert differing == [["rebuilt:", "models/model.json"]]
 
 
-def test_a_name_that_is_no_run_and_no_record_or_several_is_a_fault(tmp_path, store):
+def test_a_name_of_no_record_or_several_is_a_user_error(tmp_path, store):
     (tmp_path / "mlflow.db").write_bytes(store.read_bytes())
-    records.save_record(found(0.02), tmp_path)
-    records.save_record(found(0.03), tmp_path)
-    with pytest.raises(UserError, match="begin so"):
-        verify("", tmp_path, VIEW)
+    records.save_record(collected(0.02), tmp_path)
+    records.save_record(collected(0.03), tmp_path)
+    with pytest.raises(UserError, match="begin with it"):
+        verify("", Project(tmp_path, tmp_path), SHOWN)
     with pytest.raises(UserError, match="expected the id of a run with a record here"):
-        verify("f" * 32, tmp_path, VIEW)
+        verify("f" * 32, Project(tmp_path, tmp_path), SHOWN)

@@ -7,14 +7,14 @@ import pytest
 import commands
 import servers
 import tracking
-from tracking import names, shown
+from tracking import EXPERIMENT, names, shown
 
 NUMBER = 16
 
 
 def crowd(*roots, results, **environment):
     path = str(tracking.ROOT / "src")
-    command = (sys.executable, tracking.ROOT / "tests" / "crowd.py", NUMBER, *roots, results)
+    command = (sys.executable, tracking.ROOT / "tests" / "support" / "crowd.py", NUMBER, *roots, results)
     done = commands.run(*command, cwd=roots[0], PYTHONPATH=path, **environment)
     assert done.stderr == ""
 
@@ -24,12 +24,12 @@ def folder(path):
     return path
 
 
-def settled(root):
-    """Return the names of the runs of a store in which nothing is unfinished, doubled or misfiled."""
+def run_names(root):
+    """Return the names of the runs of a store; check that none is partial, doubled or misfiled."""
     store = shown(root)
     assert store.pop("Default") == []
-    assert list(store) in (["sparse-digits"], [])
-    runs = store["sparse-digits"]
+    assert list(store) in ([EXPERIMENT], [])
+    runs = store[EXPERIMENT]
     assert {run["status"] for run in runs} == {"FINISHED"}
     assert {str(run["models"]) for run in runs} == {"[('model', 'READY')]"}
     assert {len(run["artifacts"]) for run in runs} == {7}
@@ -42,7 +42,7 @@ DIFFERENT = sorted(f"C={round(0.01 * (i + 1), 2)}" for i in range(NUMBER))
 def test_processes_that_first_use_one_new_store_at_once_all_deliver(tmp_path):
     root = folder(tmp_path / "a project")
     crowd(root, results="different")
-    assert settled(root) == DIFFERENT
+    assert run_names(root) == DIFFERENT
     assert names(root) == ["mlartifacts", "mlflow.db", "mlflow.db.lock", "records"]
 
 
@@ -50,14 +50,14 @@ def test_processes_that_track_one_result_make_one_run(tmp_path, store):
     root = folder(tmp_path / "a project")
     (root / "mlflow.db").write_bytes(store.read_bytes())
     crowd(root, results="same")
-    assert settled(root) == ["C=0.01"]
+    assert run_names(root) == ["C=0.01"]
 
 
 def test_repositories_that_share_a_sqlite_file_make_one_run_of_one_result(tmp_path, store):
     first, second = folder(tmp_path / "first"), folder(tmp_path / "second")
     (first / "mlflow.db").write_bytes(store.read_bytes())
     crowd(first, second, results="same", MLFLOW_TRACKING_URI=f"sqlite:///{first}/mlflow.db")
-    assert settled(first) == ["C=0.01"]
+    assert run_names(first) == ["C=0.01"]
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,16 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from dvc_mlflow import deliver, records, ui
-from tracking import VIEW, found
+from dvc_mlflow import records
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.delivery.mlflow_session import initialize_store
+from dvc_mlflow.pages import ui
+from tracking import SHOWN, collected
 
 PROGRAM = """\
 import sys
 from pathlib import Path
-from sparse_digits import ui
+from dvc_mlflow.pages import ui
 sys.exit(ui.serve(Path.cwd(), int(sys.argv[1])))
 """
 STUBBORN = """\
@@ -75,7 +78,7 @@ def address_of(program):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_this_store_on_loopback_until_it_is_told_to_end(folder, taken, number):
+def test_it_serves_this_store_on_loopback_until_a_signal_ends_it(folder, taken, number):
     with serving(folder, taken) as program:
         address = address_of(program)
         assert address != f"http://127.0.0.1:{taken}"
@@ -105,8 +108,8 @@ def test_it_serves_this_store_on_loopback_until_it_is_told_to_end(folder, taken,
 
 def test_it_says_which_port_it_took_instead(folder, taken):
     with serving(folder, taken) as program:
-        assert program.stdout.readline().startswith("Waiting for MLflow")
-        assert re.fullmatch(rf"Port {taken} is taken; MLflow gets \d+\.\n", program.stdout.readline())
+        assert program.stdout.readline().startswith("MLflow is starting")
+        assert re.fullmatch(rf"Port {taken} is in use; MLflow uses \d+\.\n", program.stdout.readline())
         program.terminate()
         assert program.wait() == 0
         assert program.stderr.read() == ""
@@ -114,10 +117,10 @@ def test_it_says_which_port_it_took_instead(folder, taken):
 
 def test_a_server_and_a_delivery_that_first_use_one_new_store_at_once_both_do(folder, taken, monkeypatch):
     (folder / "mlflow.db").unlink()
-    records.save_record(found(0.02), folder)
+    records.save_record(collected(0.02), folder)
     with serving(folder, taken) as program:
-        assert program.stdout.readline().startswith("Waiting for MLflow")
-        assert deliver.deliver(folder, VIEW) == 0
+        assert program.stdout.readline().startswith("MLflow is starting")
+        assert deliver(folder, SHOWN) == 0
         asked = {"experiment_ids": ["1"]}
         answer = requests.post(f"{address_of(program)}/api/2.0/mlflow/runs/search", json=asked, timeout=30)
         assert [run["info"]["status"] for run in answer.json()["runs"]] == ["FINISHED"]
@@ -135,7 +138,7 @@ def test_a_store_is_not_there_before_its_tables_are(folder, monkeypatch):
         return search(client, **arguments)
 
     monkeypatch.setattr(MlflowClient, "search_experiments", seen)
-    deliver.initialize_store(folder)
+    initialize_store(folder)
     assert (folder / "mlflow.db").exists()
     assert not (folder / "mlflow.db.new").exists()
 
@@ -144,7 +147,7 @@ def test_a_server_that_does_not_start_shows_why(folder):
     with serving(folder, 5000, MLFLOW_TRACKING_URI="nonsense://nowhere") as program:
         _, complaint = program.communicate()
         assert program.returncode == 1
-        assert "its last lines" in complaint
+        assert "Its last lines" in complaint
         assert "nonsense" in complaint
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dvc_mlflow import deliver, records
+from dvc_mlflow import records
+from dvc_mlflow.delivery import deliver as delivery
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
-from tracking import VIEW, client_of, found, models_of, names, shown
+from tracking import EXPERIMENT, SHOWN, client_of, collected, models_of, names, shown
 
 
 @pytest.fixture
@@ -26,15 +29,15 @@ def root(tmp_path, store, monkeypatch):
 
 
 def deliver_all(root):
-    return deliver.deliver(root, VIEW)
+    return deliver(root, SHOWN)
 
 
-def runs(root, experiment="sparse-digits"):
+def runs(root, experiment=EXPERIMENT):
     return shown(root).get(experiment, [])
 
 
 def test_a_run_shows_all_that_its_record_holds(root):
-    records.save_record(found(0.02, name="loose"), root)
+    records.save_record(collected(0.02, name="loose"), root)
     assert deliver_all(root) == 0
     (run,) = runs(root)
     assert run["name"] == "C=0.02"
@@ -44,7 +47,9 @@ def test_a_run_shows_all_that_its_record_holds(root):
     assert run["times"][1] - run["times"][0] == 2500
     assert run["tags"]["dvc.experiment"] == "loose"
     assert run["tags"]["mlflow.source.git.commit"] == "c" * 40
-    assert f"models/model.json {found(0.02).record.outputs['models/model.json']}, " in run["tags"]["dvc.md5"]
+    assert (
+        f"models/model.json {collected(0.02).record.outputs['models/model.json']}, " in run["tags"]["dvc.md5"]
+    )
     assert run["data"] == [("rows", "d" * 32 + ".dir")]
     assert [path for path in run["artifacts"] if not path.startswith("images")] == [
         "eval/metrics.json",
@@ -59,20 +64,20 @@ def test_a_run_shows_all_that_its_record_holds(root):
     assert names(root.parent) == ["a 50%25 #1", "elsewhere"]
 
 
-def test_what_is_not_known_of_code_and_environment_is_said_to_be_unknown(root):
-    records.save_record(found(0.02, code=None, environment=None), root)
+def test_a_run_without_known_code_and_environment_is_tagged_unknown(root):
+    records.save_record(collected(0.02, code=None, environment=None), root)
     deliver_all(root)
     (run,) = runs(root)
     assert (run["tags"]["code"], run["tags"]["environment"]) == ("unknown", "unknown")
 
 
 def test_a_store_that_is_rebuilt_from_the_records_is_the_same(root, store, monkeypatch):
-    records.save_record(found(0.02), root)
-    records.save_record(found(0.01, name="strict"), root)
-    records.save_record(found(0.5, experiment="sparse-digits-demo"), root)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.01, name="strict"), root)
+    records.save_record(collected(0.5, experiment="another"), root)
     deliver_all(root)
     before = shown(root)
-    assert [len(before[name]) for name in ("Default", "sparse-digits", "sparse-digits-demo")] == [0, 2, 1]
+    assert [len(before[name]) for name in ("Default", EXPERIMENT, "another")] == [0, 2, 1]
     shutil.rmtree(root / "mlartifacts")
     shutil.copy(store, root / "new.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///new.db")  # another name: MLflow keeps the file open
@@ -81,7 +86,7 @@ def test_a_store_that_is_rebuilt_from_the_records_is_the_same(root, store, monke
 
 
 def test_delivering_again_changes_nothing(root):
-    records.save_record(found(0.02), root)
+    records.save_record(collected(0.02), root)
     deliver_all(root)
     before = shown(root)
     assert deliver_all(root) == 0
@@ -89,127 +94,127 @@ def test_delivering_again_changes_nothing(root):
 
 
 def test_a_run_that_the_user_deleted_stays_deleted(root):
-    records.save_record(found(0.02), root)
-    records.save_record(found(0.01), root)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.01), root)
     deliver_all(root)
     client = client_of(root)
-    (one, _) = client.search_runs([client.get_experiment_by_name("sparse-digits").experiment_id])
+    (one, _) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
     client.delete_run(one.info.run_id)
     assert deliver_all(root) == 0
     assert len(runs(root)) == 1
 
 
 def test_an_experiment_that_the_user_deleted_stays_deleted(root):
-    records.save_record(found(0.02), root)
-    records.save_record(found(0.5, experiment="other"), root)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.5, experiment="other"), root)
     deliver_all(root)
     client = client_of(root)
-    client.delete_experiment(client.get_experiment_by_name("sparse-digits").experiment_id)
+    client.delete_experiment(client.get_experiment_by_name(EXPERIMENT).experiment_id)
     assert deliver_all(root) == 0
     assert sorted(shown(root)) == ["Default", "other"]
 
 
-def test_what_a_killed_delivery_left_is_removed_with_its_model_and_made_anew(root, monkeypatch):
-    records.save_record(found(0.02), root)
+def test_the_partial_run_of_a_killed_delivery_is_removed_with_its_model_and_the_record_sent_again(
+    root, monkeypatch
+):
+    records.save_record(collected(0.02), root)
 
     def killed(client, run, one, folder):
         client.create_logged_model(run.info.experiment_id, "model", run.info.run_id)  # PENDING
         raise KeyboardInterrupt  # as SIGKILL: nothing is put in order on the way out
 
     with pytest.raises(KeyboardInterrupt):
-        deliver.deliver(root, deliver.RunContent(VIEW.title, VIEW.dataset, killed))
+        deliver(root, RunContent(SHOWN.title, SHOWN.dataset, killed))
     assert [run["status"] for run in runs(root)] == ["RUNNING"]
     deliver_all(root)
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
     assert models_of(root) == ["READY"]
 
 
-def test_what_a_killed_delivery_left_is_removed_even_if_another_repository_delivered_the_result(
+def test_the_partial_run_of_a_killed_delivery_is_removed_even_if_another_repository_delivered_the_record(
     root, tmp_path
 ):
     second = tmp_path / "second"
     second.mkdir()
-    records.save_record(found(0.02), root)
-    records.save_record(found(0.02), second)
-    client = client_of(root)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.02), second)
     with pytest.raises(KeyboardInterrupt):
-        deliver.deliver(root, deliver.RunContent(VIEW.title, VIEW.dataset, interrupt))
+        deliver(root, RunContent(SHOWN.title, SHOWN.dataset, interrupt))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
-        assert deliver(second) == 0
+        assert deliver(second, SHOWN) == 0
     assert sorted(run["status"] for run in runs(root)) == ["FINISHED", "RUNNING"]  # it may be alive
     deliver_all(root)
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
-    assert client
 
 
 def interrupt(*_):
     raise KeyboardInterrupt
 
 
-def test_an_unfinished_run_of_an_owner_that_was_not_heard_of_for_long_is_removed(root, tmp_path, monkeypatch):
+def test_a_stale_partial_run_of_another_owner_is_removed(root, tmp_path, monkeypatch):
     second = tmp_path / "second"
     second.mkdir()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
-    records.save_record(found(0.02), second)
+    records.save_record(collected(0.02), second)
     with pytest.raises(KeyboardInterrupt):
-        deliver.deliver(second, deliver.RunContent(VIEW.title, VIEW.dataset, interrupt))
-    records.save_record(found(0.02), root)
-    monkeypatch.setattr(deliver, "STALE", -1)
+        deliver(second, RunContent(SHOWN.title, SHOWN.dataset, interrupt))
+    records.save_record(collected(0.02), root)
+    monkeypatch.setattr(delivery, "STALE", -1)
     deliver_all(root)
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
 
 
 def test_of_two_hosts_that_finish_a_run_of_one_record_the_next_delivery_keeps_one(root, tmp_path):
-    records.save_record(found(0.02), root)
+    records.save_record(collected(0.02), root)
     second = tmp_path / "second"
     second.mkdir()
-    records.save_record(found(0.02), second)
+    records.save_record(collected(0.02), second)
 
     def race(client, run, one, folder):  # the other host begins and ends in the meantime
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
-            patch.setattr(deliver, "FileLock", contextlib.nullcontext)
-            deliver.deliver(second, VIEW)
-        VIEW.add(client, run, one, folder)
+            patch.setattr(delivery, "FileLock", contextlib.nullcontext)
+            deliver(second, SHOWN)
+        SHOWN.add(client, run, one, folder)
 
-    assert deliver.deliver(root, deliver.RunContent(VIEW.title, VIEW.dataset, race)) == 0
+    assert deliver(root, RunContent(SHOWN.title, SHOWN.dataset, race)) == 0
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
     assert models_of(root) == ["READY"]
-    assert deliver(second) == deliver_all(root) == 0
+    assert deliver(second, SHOWN) == deliver_all(root) == 0
     assert len(runs(root)) == 1
 
 
-def test_a_record_that_the_view_cannot_show_waits_and_the_others_are_delivered(root, capsys):
-    records.save_record(found(0.02), root)
-    records.save_record(found(0.03, params={"train.L": 1}), root)
-    records.save_record(found(0.04), root)
+def test_a_record_that_the_content_fails_for_stays_pending_and_the_others_are_delivered(root, capsys):
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.03, params={"train.L": 1}), root)
+    records.save_record(collected(0.04), root)
     assert deliver_all(root) == 1
     assert [run["name"] for run in runs(root)] == ["C=0.02", "C=0.04"]
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("('train.C'): 1 record waits in records/. To send: sparse-digits track")
+    assert line.endswith("('train.C'): 1 record is pending in records/. To deliver: dvc-mlflow track")
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), OSError("bad"), ZeroDivisionError("bad")])
-def test_a_whole_record_is_never_set_aside_whatever_the_view_raises(root, capsys, error):
-    records.save_record(found(0.02), root)
-    tried = []
+def test_a_whole_record_is_never_set_aside_whatever_the_content_raises(root, capsys, error):
+    records.save_record(collected(0.02), root)
+    attempts = []
 
     def fail_once(client, run, one, folder):
-        tried.append(run)
-        if len(tried) == 1:
+        attempts.append(run)
+        if len(attempts) == 1:
             raise error
 
-    assert deliver.deliver(root, deliver.RunContent(VIEW.title, VIEW.dataset, fail_once)) == 0
+    assert deliver(root, RunContent(SHOWN.title, SHOWN.dataset, fail_once)) == 0
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
     assert len(records.record_folders(root)) == 1
     assert capsys.readouterr().err == ""
 
 
 def test_a_record_that_was_damaged_is_set_aside_with_a_reason_and_not_tried_again(root, capsys):
-    records.save_record(found(0.02), root)
-    records.save_record(found(0.04), root)
-    folder = found(0.02).record.folder(root)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.04), root)
+    folder = collected(0.02).record.folder(root)
     (folder / "files" / "models" / "model.json").write_text("{}")
     assert deliver_all(root) == 0
     (aside,) = (root / "records" / ".damaged").iterdir()
@@ -223,7 +228,7 @@ def test_a_record_that_was_damaged_is_set_aside_with_a_reason_and_not_tried_agai
 
 def test_more_params_than_mlflow_takes_at_once_and_longer_ones_are_delivered(root):
     params = {f"p{i}": i for i in range(250)} | {"train.C": 0.02, "long": "x" * 10_000}
-    records.save_record(found(0.02, params=params), root)
+    records.save_record(collected(0.02, params=params), root)
     assert deliver_all(root) == 0
     (run,) = runs(root)
     assert len(run["params"]) == 252
@@ -236,7 +241,7 @@ def test_more_params_than_mlflow_takes_at_once_and_longer_ones_are_delivered(roo
 def test_a_relative_sqlite_file_is_one_in_the_main_repository(root, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     assert Store.of(root).lock == root / "mlflow.db.lock"
-    records.save_record(found(0.02), root)
+    records.save_record(collected(0.02), root)
     deliver_all(root)
     assert names(Path()) == []
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -252,7 +257,9 @@ def test_a_relative_sqlite_file_is_one_in_the_main_repository(root, monkeypatch)
         ("sqlite:////srv/runs.db?timeout=5", "file:///srv/mlartifacts", "/srv/runs.db.lock"),
     ],
 )
-def test_a_store_that_is_no_server_is_told_where_artifacts_go(tmp_path, monkeypatch, uri, artifacts, lock):
+def test_a_store_that_is_no_server_has_its_artifacts_beside_the_records_or_the_file(
+    tmp_path, monkeypatch, uri, artifacts, lock
+):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     store = Store.of(tmp_path)
     assert store.uri == uri
@@ -261,7 +268,7 @@ def test_a_store_that_is_no_server_is_told_where_artifacts_go(tmp_path, monkeypa
 
 
 def test_the_environment_is_after_a_delivery_as_it_was(root):
-    records.save_record(found(0.02), root)
+    records.save_record(collected(0.02), root)
     before = dict(os.environ)
     deliver_all(root)
     assert dict(os.environ) == before

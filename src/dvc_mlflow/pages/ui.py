@@ -1,4 +1,4 @@
-"""MLflow's pages on the project's own store, for one user on this machine."""
+"""MLflow's server on the project's own store, for one user on this machine."""
 
 import contextlib
 import http.client
@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import IO
 from urllib.request import Request, urlopen
 
-from dvc_mlflow import shared_views
+from dvc_mlflow.pages import shared_views
 from dvc_mlflow.store import Store, redact_credentials
 
 HOST = "127.0.0.1"
-PATIENCE = 300.0  # seconds until the first answer, which takes 5 of them on an idle machine
+PATIENCE = 300.0  # seconds until the first answer; it takes 5 s on an idle machine
 
 # MLflow's job runner is for evaluating language models; without it there is no queue to leave behind.
-# DO_NOT_TRACK=1 would not be understood.
+# MLflow does not understand DO_NOT_TRACK=1.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -42,7 +42,7 @@ def free_port(wanted: int) -> int:
 
 
 def answers(port: int) -> bool:
-    """Tell whether an MLflow server says on the port that it is well."""
+    """Return whether an MLflow server answers on the port."""
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
         connection.request("GET", "/health")
@@ -54,9 +54,9 @@ def answers(port: int) -> bool:
 
 
 def running_at(experiment_id: str, tag: str, port: int = 5000) -> tuple[int, bool]:
-    """Return the port of the MLflow server here whose experiment has the tag, and that it runs.
+    """Return the port of the local MLflow server whose experiment has the tag, and True.
 
-    If none does: the port that `serve` would take now, and that nothing runs there.
+    Without one, return the port that `serve` would use now, and False.
     """
     for taken in range(port, free := free_port(port)):
         where = f"http://{HOST}:{taken}/api/2.0/mlflow/experiments/get?experiment_id={experiment_id}"
@@ -67,7 +67,7 @@ def running_at(experiment_id: str, tag: str, port: int = 5000) -> tuple[int, boo
 
 
 def pages(server: str) -> list[str]:
-    """Return the addresses of the pages that were arranged, newest last."""
+    """Return a line with name and address for each shared view, newest last."""
     request = Request(  # noqa: S310 - our own server's address
         f"{server}/api/2.0/mlflow/experiments/search",
         json.dumps({"max_results": 1000}).encode(),
@@ -75,25 +75,25 @@ def pages(server: str) -> list[str]:
     )
     with urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - likewise
         experiments = json.load(answer).get("experiments", [])
-    found = []
+    lines = []
     for experiment in experiments:
         for tag in experiment.get("tags", []):
             if tag["key"].startswith(shared_views.PREFIX):
                 view = json.loads(tag["value"])
                 name = tag["key"].removeprefix(shared_views.PREFIX)
                 place = shared_views.address(server, experiment["experiment_id"], name)
-                found.append((view["createdAt"], f"{experiment['name']}, {view['name']}: {place}"))
-    return [line for _, line in sorted(found)]
+                lines.append((view["createdAt"], f"{experiment['name']}, {view['name']}: {place}"))
+    return [line for _, line in sorted(lines)]
 
 
 def end(server: subprocess.Popen[bytes]) -> None:
-    """End the server and everything that it started: its whole process group, by force if need be."""
+    """End the server's process group: with SIGTERM and, after five seconds, with SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + 5
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, number)
             while time.monotonic() < deadline:
-                server.poll()  # takes note of its end, without which it stays in the group
+                server.poll()  # reaps it; a zombie stays in the group
                 os.killpg(server.pid, 0)
                 time.sleep(0.02)
             continue
@@ -102,9 +102,12 @@ def end(server: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def running(store: Store, port: int, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server while the block runs, in a process group of its own, so that ctrl-C leaves it to us."""
+    """Run the server during the block, in a process group of its own, which ctrl-C does not reach."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
-    command += ["--workers", "1"]  # the default four answer after 14 s, one after 5 s, and in half the memory
+    command += [
+        "--workers",
+        "1",
+    ]  # four, the default, answer after 14 s, one after 5 s and in half the memory
     if store.artifacts:
         command += ["--default-artifact-root", store.artifacts, "--artifacts-destination", store.artifacts]
     backend = {"MLFLOW_BACKEND_STORE_URI": store.uri}  # not an argument: `ps` would show a password
@@ -125,36 +128,36 @@ def running(store: Store, port: int, log: IO[bytes]) -> Iterator[subprocess.Pope
 def serve(root: Path, port: int = 5000) -> int:
     """Serve MLflow on the store of the project in `root` until ctrl-C or SIGTERM.
 
-    port : the port to try first.  Returns an exit status: 1 if the server did not start or ended by itself.
+    port : the first port to try.  Returns an exit status: 1 if the server did not start or ended by itself.
     """
     store = Store.of(root)
-    if store.uri.startswith(("http://", "https://", "databricks")):
-        server = redact_credentials(store.uri)
-        print(f"MLFLOW_TRACKING_URI names a server, which has these pages itself: {server}")
+    if store.is_remote:
+        uri = redact_credentials(store.uri)
+        print(f"MLFLOW_TRACKING_URI names a server, which has its own pages: {uri}")
         return 0
-    print("Waiting for MLflow; it takes some seconds, and longer where the store is new.", flush=True)
+    print("MLflow is starting, which takes some seconds, and longer if the store is new.", flush=True)
     if store.file and not store.file.exists():
-        from dvc_mlflow import deliver  # noqa: PLC0415 - seconds that only a new store takes
+        from dvc_mlflow.delivery.mlflow_session import initialize_store
 
-        deliver.initialize_store(root)
+        initialize_store(root)
     chosen = free_port(port)
-    asked: list[object] = []  # to end; an exception from a signal could lose a server that just began
+    signals: list[object] = []  # an exception in a handler could leave a server that has just started
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *signal_and_frame: asked.append(signal_and_frame))
+        signal.signal(number, lambda *signal_and_frame: signals.append(signal_and_frame))
     if chosen != port:
-        print(f"Port {port} is taken; MLflow gets {chosen}.", flush=True)
+        print(f"Port {port} is in use; MLflow uses {chosen}.", flush=True)
     with tempfile.TemporaryFile() as log, running(store, chosen, log) as server:
-        deadline, said = time.monotonic() + PATIENCE, False
-        while server.poll() is None and not asked and (said or time.monotonic() < deadline):
-            if not said and answers(chosen):
+        deadline, announced = time.monotonic() + PATIENCE, False
+        while server.poll() is None and not signals and (announced or time.monotonic() < deadline):
+            if not announced and answers(chosen):
                 print(f"MLflow is at http://{HOST}:{chosen} until ctrl-C.", flush=True)
                 for line in pages(f"http://{HOST}:{chosen}"):
                     print(line, flush=True)
-                said = True
+                announced = True
             time.sleep(0.1)
-        if asked:
+        if signals:
             return 0
         log.seek(0)
         last = log.read().decode(errors="replace").splitlines()[-20:]
-    print("MLflow's server ended or never answered; its last lines:", *last, sep="\n  ", file=sys.stderr)
+    print("The MLflow server ended or did not answer. Its last lines:", *last, sep="\n  ", file=sys.stderr)
     return 1
