@@ -29,7 +29,7 @@ def cache_folder() -> Path | None:
     """Return where compiled kernels are kept, or None if no such folder can be written to."""
     try:
         root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = Path(root).absolute() / "sparse-digits"
+        folder = Path(root).absolute() / "l1path"
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except (OSError, RuntimeError):  # read-only, no space, or no home at all

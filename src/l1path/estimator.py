@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from l1path.objective import log_softmax, scores
-from l1path.solver import Path, multinomial_l1_path, unsortable
+from l1path.solver import RegularizationPath, multinomial_l1_path, unsortable
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     Cs_ : (points,), coef_path_ : (points, K, p), intercept_path_ : (points, K)
         The path, in the order of `Cs`.
     duality_gap_, objective_, n_iter_, converged_ : (points,)
-        As `sparse_digits.solver.Path` has them.
+        As `l1path.RegularizationPath` has them.
     loss_path_ : (folds, points)
         Log-loss of the held-out rows in nats, if `cv` is given.
     n_features_in_ : int
@@ -92,7 +92,7 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.coef_, self.intercept_ = path.coef[chosen].copy(), path.intercept[chosen].copy()
         return self
 
-    def _path(self, X: Floats, y: npt.NDArray[np.intp], weight: Floats) -> Path:
+    def _path(self, X: Floats, y: npt.NDArray[np.intp], weight: Floats) -> RegularizationPath:
         """Return the path on the rows of positive weight."""
         X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
         return multinomial_l1_path(X, y, self.Cs_, sample_weight=weight, tol=self.tol, max_iter=self.max_iter)

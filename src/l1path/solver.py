@@ -68,7 +68,7 @@ HUGE = 1e100  # larger numbers are refused, columns that are not as wide as the 
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class RegularizationPath:
     """Points of the path in the order of the Cs asked for; read-only arrays.
 
     coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.
@@ -99,7 +99,7 @@ def multinomial_l1_path(
     max_iter: int = 1000,
     threads: int | None = None,
     progress: Callable[[], None] | None = None,
-) -> Path:
+) -> RegularizationPath:
     """Minimise ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` for each C, b free.
 
     X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
@@ -143,7 +143,7 @@ def multinomial_l1_path(
         at = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
         message = f"relative duality gap above tol = {tol:g} after {max_iter} sweeps: {at}"
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
-    return Path(
+    return RegularizationPath(
         coef=np.array([certificate.coef for certificate, _ in asked]),
         intercept=np.array([certificate.intercept for certificate, _ in asked]),
         duality_gap=gap,
