@@ -87,7 +87,7 @@ def _path(
     threads: int | None,
     progress: Callable[[], None] | None,
 ) -> list[Fitted]:
-    from l1path.solver import multinomial_l1_path  # noqa: PLC0415 - saga does without numba
+    from l1path import multinomial_l1_path  # noqa: PLC0415 - saga does without numba
 
     path = multinomial_l1_path(
         X, y, Cs, tol=how.tol, max_iter=how.max_iter, threads=threads, progress=progress
