@@ -17,10 +17,11 @@ The modules in reading order:
 5. `state`: an iterate, with the working set of each class and its Gram matrix.
 6. `warm_start`: extrapolation, interpolation and the strong rule.
 7. `solve`: one point, from its warm start to its certificate.
-8. `block_descent`: a pass of block coordinate descent over the classes, by a quadratic model and a line
-search. 9. `subspace_newton`: a Newton step in the span of the last iterates. 10. `screening`: the gradient,
-of which only the entries that may matter are computed. 11. `certificate`: optimal intercepts, the dual point
-and the duality gap. 12. `estimator`: the path as a scikit-learn classifier, and the one-standard-error rule.
+8. `block_descent`: a pass over the classes, each by a quadratic model, coordinate descent and a line search.
+9. `subspace_newton`: a Newton step in the span of the last iterates.
+10. `screening`: the gradient, of which only the entries that may matter are computed.
+11. `certificate`: optimal intercepts, the dual point and the duality gap.
+12. `estimator`: the path as a scikit-learn classifier, and the one-standard-error rule.
 
 The compiled loops of all of them are in `kernels`. Public names are imported when they are first used, so
 `l1path.objective` needs neither numba nor scikit-learn.

@@ -24,7 +24,7 @@ MIN_STEP_LENGTH = 1e-6  # of the full step: the line search gives up below it
 
 @kernel
 def sums_of_later_classes(e, out):
-    """out[k] = e[k + 1 :].sum(axis=0): summed afresh, since a difference would cancel."""
+    """out[k] = e[k + 1 :].sum(axis=0): a running sum, since a difference would cancel."""
     out[-1] = 0.0
     for k in range(e.shape[0] - 2, -1, -1):
         for i in range(e.shape[1]):
