@@ -11,6 +11,7 @@ import pytest
 
 from commands import run
 from projects import ROOT, clone, commit, export
+from shared_folders import shared_folder
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a shared machine has slow moments
 hypothesis.settings.load_profile("patient")
@@ -74,24 +75,29 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
     """An empty MLflow store: a file to copy, since making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
     code = (
         "import sys, pathlib; from dvc_mlflow import deliver; "
         "deliver.initialize_store(pathlib.Path(sys.argv[1]))"
     )
-    (folder / "records").mkdir()
-    run(sys.executable, "-c", code, folder, PYTHONPATH=str(ROOT / "src"))
-    return folder / "mlflow.db"
+
+    def compute(folder):
+        (folder / "records").mkdir()
+        run(sys.executable, "-c", code, folder, PYTHONPATH=str(ROOT / "src"))
+
+    return shared_folder(tmp_path_factory, "store", compute) / "mlflow.db"
 
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory, dvc, store):
     """A clone in which `dvc repro` ran on digits; lock and results are committed. Not to be changed."""
-    folder = clone(tmp_path_factory.mktemp("digits") / "a project")
-    shutil.copy(store, folder)
-    dvc("repro", cwd=folder)
-    commit(folder, "What dvc repro computed")
-    return folder
+
+    def compute(folder):
+        project = clone(folder / "a project")
+        shutil.copy(store, project)
+        dvc("repro", cwd=project)
+        commit(project, "What dvc repro computed")
+
+    return shared_folder(tmp_path_factory, "digits", compute) / "a project"
 
 
 @pytest.fixture
@@ -106,12 +112,15 @@ def computed(digits, store, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def mnist(tmp_path_factory, dvc, store):
-    """An export in which `dvc repro` ran on MNIST with the params.yaml that the repository has."""
+    """An export in which `dvc repro` ran on MNIST with the repository's params.yaml. Not to be changed."""
     if not os.environ.get("SPARSE_DIGITS_MIRROR"):
         pytest.skip("SPARSE_DIGITS_MIRROR names no folder with MNIST")
-    folder = export(tmp_path_factory.mktemp("mnist") / "a project")
-    run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)
-    commit(folder, "The project")
-    shutil.copy(store, folder)
-    dvc("repro", cwd=folder)
-    return folder
+
+    def compute(folder):
+        project = export(folder / "a project")
+        run("git", "init", "--quiet", "--initial-branch=main", cwd=project)
+        commit(project, "The project")
+        shutil.copy(store, project)
+        dvc("repro", cwd=project)
+
+    return shared_folder(tmp_path_factory, "mnist", compute) / "a project"
