@@ -23,8 +23,8 @@ sweep: setup  ## compute every C of params.yaml, certified, with figures and a s
 demo: setup  ## run the same pipeline on scikit-learn's digits, in a temporary copy, without a network
 	@$(CLI) demo
 
-# The longest tests come first (tests/conftest.py), so that no worker is left with one at the end.
-PYTEST := $(PYTHON) -m pytest -n auto --dist worksteal --max-worker-restart 0
+# The longest tests come first (tests/conftest.py), so that the workers finish at about the same time.
+PYTEST := $(PYTHON) -m pytest -n auto --dist loadgroup --no-loadscope-reorder --max-worker-restart 0
 
 test: setup  ## run all tests on every processor; ARGS='-k gap' goes to pytest
 	@$(PYTEST) $(ARGS)

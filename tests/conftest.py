@@ -17,6 +17,34 @@ hypothesis.settings.register_profile("patient", deadline=None)  # a shared machi
 hypothesis.settings.load_profile("patient")
 
 
+COMPUTED = {"dvc", "sparse_digits", "store", "computed_small", "built"}  # fixtures that take seconds
+SECONDS = 10  # of a slow test that has no other number in its mark
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests that compute a project as slow, and order all for pytest-xdist: the longest first.
+
+    A worker takes one group at a time (`--dist loadgroup --no-loadscope-reorder`). The tests of a module are
+    a group, since they share its fixtures; a slow test that needs none of its module's is a group of its own.
+    """
+    groups, seconds = {}, {}
+    for item in items:
+        if COMPUTED & set(item.fixturenames):
+            item.add_marker("slow")
+        slow = item.get_closest_marker("slow")
+        definitions = item._fixtureinfo.name2fixturedefs.values()
+        if slow and not any(fixtures[-1].scope == "module" for fixtures in definitions):
+            group = item.nodeid
+        else:
+            group = f"{item.path.parent.name}/{item.path.stem}"
+            item.add_marker(pytest.mark.xdist_group(group))
+        groups[item] = group
+        cost = (slow.args or (SECONDS,))[0] if slow else 0
+        seconds[group] = seconds.get(group, 0) + cost
+    items.sort(key=lambda item: -seconds[groups[item]])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def shell(tmp_path_factory):
     """Make the environment that of a user's shell with .venv active, whose caches are the tests' own."""

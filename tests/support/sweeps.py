@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 DIGITS = params.read(ROOT / "params.digits.yaml")
 MADE_WITH = {"fetch.dataset": "digits"}
 SAGA = {"solver": "saga", "tol": 0.1, "max_iter": 100}  # needs no compilation
+SWEPT_CS = [0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3, 0.5, 1.0]  # one more than MLflow shows images
 
 
 def wanting(**asked):
