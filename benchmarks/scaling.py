@@ -2,11 +2,11 @@
 
     python benchmarks/scaling.py
 
-Runs the stage `sweep` on MNIST from the folder that SPARSE_DIGITS_MIRROR names, each time in a process of its
-own. Seconds are those that the stage prints: wall time, without the start of Python. Memory is the largest sum
-of the resident memory of all its processes; shared pages are counted for each process. Extrapolated lines were
-not run: they continue the straight line through the last two measurements, or divide the processor time of the
-last one among the workers.
+Runs the stage `sweep` on MNIST from the folder that SPARSE_DIGITS_MIRROR names, each time in a process of
+its own. Seconds are those that the stage prints: wall time, without the start of Python. Memory is the
+largest sum of the resident memory of all its processes; shared pages are counted for each process.
+Extrapolated lines were not run: they continue the straight line through the last two measurements, or divide
+the processor time of the last one among the workers.
 """
 
 import os

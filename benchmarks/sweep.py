@@ -3,12 +3,12 @@
     python benchmarks/sweep.py [QUEUED]
 
 In a fresh clone of HEAD, with MNIST from the folder that SPARSE_DIGITS_MIRROR names, after the first
-`dvc repro`. First the computing alone: one fit of the example and the 25 points in one warm process, the best of three.
-Then as commands, including the start of their processes: (1) `dvc repro sweep/dvc.yaml:sweep` and the tracking
-of its 25 points, (2) 25 fits of scikit-learn's SAGA at the example's tolerance with joblib on all processors,
-none of them certified, (3) QUEUED experiments of DVC, by default all 25, with the certified solver, one after
-the other. Seconds are wall time and processor time: on a busy machine only the latter can be compared; that of
-the queue's process is not counted.
+`dvc repro`. First the computing alone: one fit of the example and the 25 points in one warm process, the
+best of three. Then as commands, including the start of their processes: (1) `dvc repro sweep/dvc.yaml:sweep`
+and the tracking of its 25 points, (2) 25 fits of scikit-learn's SAGA at the example's tolerance with joblib
+on all processors, none of them certified, (3) QUEUED experiments of DVC, by default all 25, with the
+certified solver, one after the other. Seconds are wall time and processor time: on a busy machine only the
+latter can be compared; that of the queue's process is not counted.
 """
 
 import csv
@@ -75,7 +75,7 @@ print(json.dumps({
     "one fit of the example": seconds(train.train, X, y, [0.01], asked.train),
     "25 certified points, trained": seconds(train.train, X, y, asked.sweep.C, how),
     "the same by one thread": seconds(train.train, X, y, asked.sweep.C, how, 1),
-    "rows drawn, trained and evaluated": seconds(sweep.path, replicate, raw["images"], raw["labels"], **whole),
+    "split, trained and evaluated": seconds(sweep.path, replicate, raw["images"], raw["labels"], **whole),
 }))
 """
 
