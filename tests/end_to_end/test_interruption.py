@@ -62,7 +62,7 @@ def test_ctrl_C_ends_a_sweep_in_the_middle_of_a_fit(folder, seeds, number):
 
 
 def test_the_message_after_ctrl_C_has_the_number_of_finished_paths(folder):
-    with start(folder, first="time.sleep(3600 if draw.split_seed > 3 else 0)") as program:
+    with start(folder, first="time.sleep(3600 if replicate.split_seed > 3 else 0)") as program:
         while len(finished(folder)) < 4:
             time.sleep(0.02)
         time.sleep(0.3)
@@ -84,14 +84,14 @@ def test_a_sweep_whose_standard_error_is_closed_ends_after_a_signal_too(folder):
 
 FAILURES = {
     "out of memory": (
-        "np_ = __import__('numpy').ones(10**14) if draw.split_seed == 3 else 0",
+        "np_ = __import__('numpy').ones(10**14) if replicate.split_seed == 3 else 0",
         "allocate",
     ),
     "worker killed": (
-        "os.kill(os.getpid(), signal.SIGKILL) if draw.split_seed == 3 else time.sleep(0.1)",
+        "os.kill(os.getpid(), signal.SIGKILL) if replicate.split_seed == 3 else time.sleep(0.1)",
         "its worker process was ended, for want of memory perhaps",
     ),
-    "error in the program": ("assert draw.split_seed != 3, 'a fault'", "AssertionError: a fault"),
+    "error in the program": ("assert replicate.split_seed != 3, 'a fault'", "AssertionError: a fault"),
 }
 
 
