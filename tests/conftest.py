@@ -23,15 +23,15 @@ SECONDS = 10  # of a slow test that has no other number in its mark
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark the tests that compute a project as slow, and order all for pytest-xdist: the longest first.
+    """Mark whole programs and computed projects as slow; order all for pytest-xdist, the longest first.
 
     A worker takes one group at a time (`--dist loadgroup --no-loadscope-reorder`). The tests of a module are
     a group, since they share its fixtures; a slow test that needs none of its module's is a group of its own.
     """
     groups, seconds = {}, {}
     for item in items:
-        if COMPUTED & set(item.fixturenames):
-            item.add_marker("slow")
+        if item.path.parent.name == "end_to_end" or COMPUTED & set(item.fixturenames):
+            item.add_marker("slow")  # after a slow(seconds) of the test itself, which counts
         slow = item.get_closest_marker("slow")
         definitions = item._fixtureinfo.name2fixturedefs.values()
         if slow and not any(fixtures[-1].scope == "module" for fixtures in definitions):

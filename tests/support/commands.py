@@ -12,7 +12,7 @@ LONG = 600  # seconds; the longest command takes a fifth of that
 
 
 def run(*command, cwd=None, status=0, **environment):
-    """Run a command and return the finished process. Fails with its output if its status is another one."""
+    """Run a command and return the finished process. Fails with its output at another status."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -28,13 +28,13 @@ def run(*command, cwd=None, status=0, **environment):
 
 
 def run_and_leave_queue(*command, cwd):
-    """Run a command that starts DVC's queue, with its output in a file: the workers keep `run`'s pipes open."""
+    """Run a command that starts DVC's queue, with its output in a file: the workers would keep pipes open."""
     with tempfile.NamedTemporaryFile() as output:
         run("sh", "-c", '"$@" > "$0" 2>&1 || { cat "$0"; exit 1; }', output.name, *command, cwd=cwd)
 
 
 def end_queue(folder):
-    """Kill the workers of the project's queue: one whose monitor reads a half-written message waits forever."""
+    """Kill the workers of the project's queue: one that reads a half-written message waits forever."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             in_project = Path(process.cwd()).is_relative_to(folder)

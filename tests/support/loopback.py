@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class Mirror(ThreadingHTTPServer):
-    """Serves `bodies` by name under /<how>/, where <how> is a key of HOW; `asked` lists the requested paths."""
+    """Serves `bodies` by name under /<how>/, where <how> is a key of HOW; `asked` has the requested paths."""
 
     daemon_threads = True
 
