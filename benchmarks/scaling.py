@@ -22,8 +22,8 @@ from typing import Any
 import psutil
 from ruamel.yaml import YAML
 
-from sparse_digits.datasets import sources
-from sparse_digits.runtime import files
+from sparse_digits.datasets.load import load_dataset, mirror_folder
+from sparse_digits.runtime import npz
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 5000  # training rows of the example
@@ -88,8 +88,8 @@ def main() -> None:
     here = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images, labels = sources.load("mnist_784", mirror=sources.mirror_from(os.environ))
-        files.write_npz(folder / "raw.npz", {"fetch.dataset": "mnist_784"}, images=images, labels=labels)
+        images, labels = load_dataset("mnist_784", mirror=mirror_folder(os.environ))
+        npz.write_npz(folder / "raw.npz", {"fetch.dataset": "mnist_784"}, images=images, labels=labels)
         run(folder, sweep_section(1), here)  # compiles the kernels, once on a machine
         points = [run(folder, sweep_section(count), here) for count in POINTS]
         sizes = [run(folder, sweep_section(10, rows, last=0.1), here) for rows in SIZES]

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
+import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
 
 from dvc_mlflow.errors import UserError, exit_on_user_error
 from sparse_digits import params
 from sparse_digits.metrics import format_summary
+from sparse_digits.runtime import yaml_core
 from sparse_digits.runtime.lock_drift import drifted_output, mismatched_params
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ def sweep(arguments: argparse.Namespace) -> None:
     params.read().check_sweep()  # before DVC clears anything
     scheduler = {"SPARSE_DIGITS_SCHEDULER": arguments.scheduler} if arguments.scheduler else {}
     _dvc_repro(root, scheduler | {"RECORDS_ONLY": "yes"}, SWEEP)  # what follows delivers, with the one import
-    from sparse_digits.sweep.selection import format_selection as choice
+    from sparse_digits.sweep.selection import read_selection
+    from sparse_digits.sweep.selection_display import format_selection
 
     print()
     stages = _stages(root / SWEEP)
-    print(choice(json.loads((root / next(iter(stages["sweep"]["metrics"][0]))).read_bytes())))
+    print(format_selection(read_selection((root / next(iter(stages["sweep"]["metrics"][0]))).read_bytes())))
     print(f"Pictures: {root / next(iter(stages['report']['outs'][0]))}")
     store = _main_root()
     from dvc_mlflow import page_url
@@ -157,14 +159,15 @@ def verify(arguments: argparse.Namespace) -> None:
     """Compute a recorded result again in a temporary clone and compare it byte for byte."""
     root = _main_root()
     from dvc_mlflow.verify import Parts, verify
-    from sparse_digits.mlflow_content import charts, run_content, sweep_content
+    from sparse_digits.mlflow_content import charts, sweep_content
+    from sparse_digits.mlflow_content.content import CONTENT
 
     def point(record: "Record", folder: Path, run: "Run") -> "Record":
         model = _models(_stages(project() / "dvc.yaml"))[0]
-        return sweep_content.point(record, folder, run, RESULT, model)
+        return sweep_content.record_of_point(record, folder, run, RESULT, model)
 
     points = Parts(charts.SWEEP, sweep_content.MODEL_MD5, point)
-    raise SystemExit(0 if verify(arguments.run_id, root, run_content.VIEW, points) else 1)
+    raise SystemExit(0 if verify(arguments.run_id, root, CONTENT, points) else 1)
 
 
 def status(arguments: argparse.Namespace) -> None:
@@ -203,11 +206,11 @@ def _deliver(failure: int) -> int:
         return 0
     gc.disable()  # a fifth of what these imports take goes into looking for garbage that is not there
     from dvc_mlflow import deliver
-    from sparse_digits.mlflow_content import run_content
+    from sparse_digits.mlflow_content.content import CONTENT
 
     gc.freeze()
     gc.enable()
-    return failure if deliver.deliver(root, run_content.VIEW, status=failure) else 0
+    return failure if deliver.deliver(root, CONTENT, status=failure) else 0
 
 
 def _main_root() -> Path:
@@ -274,7 +277,7 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
         key: value
         for section in stages
         if hasattr(asked, section)
-        for key, value in asked.flat(section).items()
+        for key, value in getattr(asked, section).flat().items()
     }
     return [
         line
@@ -285,7 +288,7 @@ def _made_otherwise(root: Path, asked: params.Params) -> list[str]:
 
 def _stages(path: Path) -> dict[str, Any]:
     """Return the stages that a dvc.yaml declares."""
-    stages: dict[str, Any] = YAML(typ="safe", pure=True).load(path)["stages"]
+    stages: dict[str, Any] = yaml_core.load(path.read_text(encoding="utf-8"))["stages"]
     return stages
 
 

@@ -1,64 +1,78 @@
-"""Stage evaluate: what the model scores, how sparse it is, and how far it is from the optimum."""
+"""Stage evaluate: how well the model predicts, how sparse it is, and how far it is from the optimum."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from dvc_mlflow.files import write_atomically
 from l1path.objective import Floats
-from sparse_digits import figures, metrics, model
-from sparse_digits.runtime.files import Arrays, read_npz, write, write_json
-from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+from sparse_digits import metrics
+from sparse_digits.model import Model
+from sparse_digits.model import read as read_model
+from sparse_digits.runtime.npz import Arrays, read_npz
+from sparse_digits.runtime.rounding import rounded_json
 
 HeldOut = dict[str, tuple[Floats, npt.NDArray[Any]]]
 
 
-def evaluate(model: model.Model, rows: Arrays, X_train: Floats, y_train: npt.NDArray[Any]) -> dict[str, Any]:
+def evaluate(model: Model, rows: Arrays, scaled: Arrays) -> dict[str, Any]:
     """Return the metrics of a model by name.
 
-    rows : raw images and labels of the validation and test rows, as split.npz has them.
-    X_train, y_train : what the model was fitted on: the certificate is about that problem.
+    rows : the arrays of split.npz.  scaled : those of scaled.npz that the model was fitted on, which the
+    duality gap refers to.
     """
-    return measure(model, held_out(model, rows), X_train, y_train)
+    return measure(model, standardize_held_out(model, rows), scaled)
 
 
-def held_out(model: model.Model, rows: Arrays) -> HeldOut:
-    """Return the validation and test rows of split.npz, standardised by the model's scaler."""
+def standardize_held_out(model: Model, rows: Arrays) -> HeldOut:
+    """Return X and y of the validation and the test rows of split.npz, standardized by the model's scaler."""
     return {
-        name: (model.standardise(rows[f"{name}_images"]), rows[f"{name}_labels"])
-        for name in ("validation", "test")
+        part: (model.standardize(rows[f"{part}_images"]), rows[f"{part}_labels"])
+        for part in ("validation", "test")
     }
 
 
-def measure(
-    model: model.Model, held_out: HeldOut, X_train: Floats, y_train: npt.NDArray[Any]
-) -> dict[str, Any]:
-    """Return the metrics by name; of several models with one scaler the rows need standardizing only once."""
+def measure(model: Model, held_out: HeldOut, scaled: Arrays) -> dict[str, Any]:
+    """Return the metrics by name; models with one scaler can share the standardized rows."""
     return metrics.measure(
-        metrics.Evaluation(model, X_train, y_train, *held_out["test"], *held_out["validation"])
+        metrics.Evaluation(
+            model, scaled["X_train"], scaled["y_train"], *held_out["test"], *held_out["validation"]
+        )
     )
 
 
+def confusion_csv(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> bytes:
+    """Return the label and the predicted class of each test row, as `dvc plots` reads them."""
+    pairs = zip(labels, predictions, strict=True)
+    return "\n".join(["actual,predicted", *(f"{a},{p}" for a, p in pairs), ""]).encode()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Evaluate the model; write its metrics, its picture and its predictions."""
+    """Evaluate the model; write its metrics, its coefficients as a figure, and its predictions."""
+    from sparse_digits import figures  # noqa: PLC0415 - the sweep evaluates too and draws nothing
+
     names = ("split.npz", "scaled.npz", "model.npz", "metrics.json", "coefficients.png", "confusion.csv")
-    split, scaled, fitted, *targets = parse_paths(argv, *names)
-    # One thread: how many BLAS uses would show in the last bits of the scores.
-    inputs = (split, scaled, fitted)
-    with stage_harness("evaluate", *targets, inputs=inputs), threadpool_limits(1, user_api="blas"):
-        _, rows = read_npz(split)
-        _, training = read_npz(scaled)
-        fit = model.read(fitted)
-        measured = evaluate(fit, rows, training["X_train"], training["y_train"])
+    *inputs, metrics_json, png, csv = parse_paths(argv, *names)
+    # BLAS with one thread: the number of its threads changes the last bits of the scores.
+    with (
+        stage_harness("evaluate", metrics_json, png, csv, inputs=inputs),
+        threadpool_limits(1, user_api="blas"),
+    ):
+        _, rows = read_npz(inputs[0])
+        _, scaled = read_npz(inputs[1])
+        model = read_model(inputs[2])
+        measured = evaluate(model, rows, scaled)
         title = (
-            f"C = {fit.params['train.C']:g}: {measured['sparsity']:.2f} % of the weights are zero (white), "
+            f"C = {model.params['train.C']:g}: {measured['sparsity']:.2f} % of the weights are zero (white), "
             f"test accuracy {measured['accuracy']:.4f}, duality gap {measured['duality_gap']:.2g}"
         )
-        predicted = zip(rows["test_labels"], fit.predict(rows["test_images"]), strict=True)
-        write_json(targets[0], measured)
-        write(targets[1], figures.png(figures.coefficients(fit.coef, fit.classes, title)))
-        write(targets[2], "\n".join(["actual,predicted", *(f"{a},{p}" for a, p in predicted), ""]).encode())
+        write_atomically(metrics_json, rounded_json(measured))
+        write_atomically(png, figures.png(figures.coefficients(model.coef, model.classes, title)))
+        write_atomically(csv, confusion_csv(rows["test_labels"], model.predict(rows["test_images"])))
         print(metrics.format_summary(measured))
 
 

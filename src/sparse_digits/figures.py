@@ -1,4 +1,4 @@
-"""Arrays to pictures, without a window or global state."""
+"""Figures of coefficients, without a window or global state. The color map and its limits stand here."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from io import BytesIO
 import numpy as np
 import numpy.typing as npt
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -14,70 +15,104 @@ from matplotlib.figure import Figure
 from l1path.objective import Floats
 
 DPI = 150
+COLOR_MAP = "RdBu"  # of weights: negative red, zero white, positive blue
+WEIGHT_LABEL = "weight: blue speaks for the digit, red against it"
+PATH_QUANTILE = 0.99  # of the non-zero weights of a path lie within its color limits
 
 
-def images_of(coef: Floats) -> Floats:
+def largest_weight(coef: Floats) -> float:
+    """Return the color limit of one model: the largest |weight|, 1 if all are zero."""
+    return float(np.abs(coef).max()) or 1.0
+
+
+def path_limit(coef: Floats) -> float:
+    """Return the color limit of all models of a sweep: the quantile PATH_QUANTILE of their non-zero |weight|.
+
+    A few large weights at the largest C would leave all others white.  coef : (points, K, p).
+    """
+    return float(np.quantile(np.abs(coef[coef != 0]), PATH_QUANTILE)) if coef.any() else 1.0
+
+
+def weight_colors(limit: float) -> ScalarMappable:
+    """Return the symmetric color scale of weights, from -limit to limit."""
+    return ScalarMappable(Normalize(-limit, limit), COLOR_MAP)
+
+
+def square_images(coef: Floats) -> Floats:
     """Return weights (K, p) of square images as (K, side, side)."""
     side = math.isqrt(coef.shape[1])
     return coef.reshape(-1, side, side)
 
 
-def limit_of(coef: Floats) -> float:
-    """Return the one symmetric colour limit of all classes: the largest |weight|, 1 if there is none."""
-    return float(np.abs(coef).max()) or 1.0
+def draw_image(ax: Axes, image: Floats, colors: ScalarMappable) -> None:
+    """Draw one image without ticks; every value is one square."""
+    low, high = colors.get_clim()
+    ax.imshow(image, interpolation="nearest", cmap=colors.cmap, vmin=low, vmax=high)
+    ax.set(xticks=(), yticks=())
 
 
-def coefficients(coef: Floats, classes: npt.NDArray[np.integer], title: str) -> Figure:
-    """Draw the seed's picture: each class's weights as an image, all at one symmetric colour scale.
+def class_grid(
+    values: Floats, classes: npt.NDArray[np.integer], colors: ScalarMappable, bar_label: str, title: str
+) -> Figure:
+    """Draw an image for each class, in two rows, with one color bar.
 
-    coef : (K, p) with p a square number.
+    values : (K, p) with p a square number.  classes : (K,).
     """
-    columns = math.ceil(len(coef) / 2)
+    columns = math.ceil(len(values) / 2)
     figure = Figure(figsize=(2 * columns + 0.8, 4.7), dpi=DPI, layout="constrained")
     axes = figure.subplots(2, columns, squeeze=False)
-    limit = limit_of(coef)
-    colours = ScalarMappable(Normalize(-limit, limit), "RdBu")
     for ax in axes.flat:
         ax.set_axis_off()
-    for ax, image, label in zip(axes.flat, images_of(coef), classes, strict=False):
-        ax.imshow(image, interpolation="nearest", cmap=colours.cmap, norm=colours.norm)
+    for ax, image, label in zip(axes.flat, square_images(values), classes, strict=False):
+        draw_image(ax, image, colors)
         ax.set_axis_on()
-        ax.set(xticks=(), yticks=(), xlabel=f"Class {label}")
-    bar = figure.colorbar(colours, ax=axes, shrink=0.8, pad=0.02)
-    bar.set_label("weight: blue speaks for the digit, red against it")
+        ax.set_xlabel(f"Class {label}")
+    bar = figure.colorbar(colors, ax=axes, shrink=0.8, pad=0.02)
+    bar.set_label(bar_label)
     figure.suptitle(title)
     return figure
 
 
+def coefficients(coef: Floats, classes: npt.NDArray[np.integer], title: str) -> Figure:
+    """Draw the example's figure: each class's weights as an image, all on one symmetric color scale.
+
+    coef : (K, p) with p a square number.  classes : (K,).
+    """
+    return class_grid(coef, classes, weight_colors(largest_weight(coef)), WEIGHT_LABEL, title)
+
+
 def png(figure: Figure) -> bytes:
-    """Return the figure as PNG: the same bytes each time."""
+    """Return a figure as PNG; the same figure gives the same bytes."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
 def class_images(coef: Floats, pixels: int = 224, limit: float | None = None) -> npt.NDArray[np.uint8]:
-    """Return each class's weights as an RGB image, all at one colour scale.
+    """Return each class's weights as an RGB image, all on one color scale.
 
-    coef : (K, p).  limit : of the colour scale, by default these weights' own.
-    Returns (K, side, side, 3): a weight is a square, as large as `pixels` a side allow.
+    coef : (K, p).  limit : of the color scale, by default the largest |weight|.
+    Returns (K, side, side, 3): each weight is a square, as large as fits into `pixels` per side.
     """
-    limit = limit or limit_of(coef)
-    images = images_of(coef)
-    times = max(pixels // images.shape[1], 1)
-    magnified = images.repeat(times, axis=1).repeat(times, axis=2)
-    return np.asarray(colormaps["RdBu"](Normalize(-limit, limit)(magnified), bytes=True)[..., :3], np.uint8)
+    images = square_images(coef)
+    scale = max(pixels // images.shape[1], 1)
+    magnified = images.repeat(scale, axis=1).repeat(scale, axis=2)
+    limit = limit or largest_weight(coef)
+    return np.asarray(
+        colormaps[COLOR_MAP](Normalize(-limit, limit)(magnified), bytes=True)[..., :3], np.uint8
+    )
 
 
 def tile(
     coef: Floats, lines: Sequence[str], pixels: int = 512, limit: float | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Return all classes' weights in one square RGB image, with a few words large enough for a thumbnail.
+    """Return all classes' weights in one square RGB image, with text that is legible in a thumbnail.
 
-    coef : (K, p).  lines : from top to bottom.  limit : of the colour scale, by default these weights' own.
-    Returns (pixels, pixels, 3).
+    coef : (K, p).  lines : the text, from top to bottom.  limit : of the color scale, by default the largest
+    |weight|.  Returns (pixels, pixels, 3).
     """
-    columns = next(n for n in range(2, len(coef) + 3) if n * (n - 1) >= len(coef) + 1)  # a row is for words
+    # the fewest columns whose square grid has room for every class and a row of text
+    columns = next(n for n in range(2, len(coef) + 3) if n * (n - 1) >= len(coef) + 1)
     cell = pixels // columns
     image = np.full((pixels, pixels, 3), 255, np.uint8)
     for i, weights in enumerate(class_images(coef, cell, limit)):
@@ -89,6 +124,6 @@ def tile(
         figure.text(0.5, y_text, line, ha="center", va="center", fontsize=size)
     buffer = BytesIO()
     figure.savefig(buffer, format="rgba")
-    words = np.frombuffer(buffer.getvalue(), np.uint8).reshape(-1, pixels, 4)[..., :3]
-    image[-len(words) :] = words
+    text_rows = np.frombuffer(buffer.getvalue(), np.uint8).reshape(-1, pixels, 4)[..., :3]
+    image[-len(text_rows) :] = text_rows
     return image

@@ -10,18 +10,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dvc_mlflow.errors import UserError
 from l1path.objective import Floats, scores
-from sparse_digits.runtime.files import Params, read_npz, save_npz, write_npz
+from sparse_digits.runtime.errors import InvalidModelError
+from sparse_digits.runtime.npz import Arrays, Params, read_npz, save_npz, write_npz
+
+
+def standardize(images: npt.NDArray[Any], mean: Floats, scale: Floats) -> Floats:
+    """Return raw images (n, p) as X, by the operations of scikit-learn's StandardScaler in their order."""
+    return np.asarray((images.astype(np.float64) - mean) / scale)
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """All that prediction from raw pixels needs, and what the fit says of itself.
+    """All that prediction from raw pixels needs, and how the fit ended.
 
     coef : (K, p).  intercept : (K,).  classes : (K,).  mean, scale : (p,), the scaler.
-    n_iter : epochs.  converged : whether the solver stopped by its own tolerance.
-    params : those it and everything upstream was made with, by full name.
+    n_iter : epochs of SAGA, passes of the path.  converged : whether the solver stopped by its own tolerance.
+    params : those that the model and everything upstream were made with, by full name.
     """
 
     coef: Floats
@@ -35,14 +40,14 @@ class Model:
 
     def decision_function(self, images: npt.NDArray[Any]) -> Floats:
         """Return the scores (n, K) of raw images (n, p): the one definition of prediction."""
-        return self.scores(self.standardise(images))
+        return self.scores(self.standardize(images))
 
-    def standardise(self, images: npt.NDArray[Any]) -> Floats:
-        """Return raw images (n, p) as X; the arithmetic, in its order, is that of StandardScaler."""
-        return np.asarray((images.astype(np.float64) - self.mean) / self.scale)
+    def standardize(self, images: npt.NDArray[Any]) -> Floats:
+        """Return raw images (n, p) as standardized X."""
+        return standardize(images, self.mean, self.scale)
 
     def scores(self, X: Floats) -> Floats:
-        """Return the scores (n, K) of standardised X (n, p); the arithmetic is that of LogisticRegression."""
+        """Return the scores (n, K) of standardized X (n, p), by the operations of LogisticRegression."""
         return scores(X, self.coef, self.intercept)
 
     def predict(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -51,20 +56,21 @@ class Model:
 
     def write(self, path: Path) -> None:
         """Write the model, whole or not at all."""
-        write_npz(path, self.params, **self._arrays())
+        write_npz(path, self.params, **self.arrays())
 
     def md5(self) -> str:
         """Return the MD5 of the file that `write` writes, which is its digest in dvc.lock."""
         file = BytesIO()
-        save_npz(file, self.params, **self._arrays())
+        save_npz(file, self.params, **self.arrays())
         return hashlib.md5(file.getvalue(), usedforsecurity=False).hexdigest()
 
-    def _arrays(self) -> dict[str, Any]:
+    def arrays(self) -> Arrays:
+        """Return the arrays of model.npz."""
         return {name: value for name, value in vars(self).items() if name != "params"}
 
 
 def read(path: Path) -> Model:
-    """Read a model. Raises `Fault` if the file is not one."""
+    """Read a model. Raises InvalidModelError, or what `read_npz` raises."""
     made_with, arrays = read_npz(path)
     try:
         scalars: dict[str, Any] = {
@@ -73,9 +79,9 @@ def read(path: Path) -> Model:
         }
         return Model(**{**arrays, **scalars}, params=made_with)
     except (KeyError, TypeError):
-        raise UserError(f"{path}: expected a model, found arrays named {', '.join(arrays)}") from None
+        raise InvalidModelError(path, list(arrays)) from None
 
 
 def params_embedded_in(path: str, content: bytes) -> Mapping[str, Any] | None:
-    """Return the params that an output says it was made with; None if it is no .npz file."""
+    """Return the params that an output file was made with; None if it is not an .npz file."""
     return read_npz(BytesIO(content))[0] if path.endswith(".npz") else None

@@ -1,20 +1,21 @@
-"""params.yaml as frozen, typed values; every fault in it is told at once, with its line."""
+"""params.yaml as frozen, typed values; all faults in it are reported at once, with their lines.
+
+No stage depends on this module in dvc.yaml: it validates, and DVC compares the values themselves.
+"""
 
 import difflib
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML, MappingNode, Node
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+from yaml import MarkedYAMLError, YAMLError
 
 from dvc_mlflow.errors import UserError
+from sparse_digits.datasets.catalogue import DATASETS
+from sparse_digits.runtime.yaml_core import Lines, load_with_lines
 
 FILE = Path("params.yaml")  # DVC's own name for it, in the folder of dvc.yaml
-
-ROWS = {"mnist_784": 70_000, "digits": 1_797}
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")]
 Size = Annotated[int, Field(ge=1, description="a whole number > 0")]
@@ -28,15 +29,19 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    def flat(self) -> dict[str, Any]:
+        """Return the values by full name: ``{"train.C": 0.01, ...}``."""
+        return {f"{type(self).__name__.lower()}.{key}": value for key, value in self.model_dump().items()}
+
 
 class Fetch(Section):
     """Which data set."""
 
-    dataset: Annotated[Literal["mnist_784", "digits"], Field(description="mnist_784 or digits")]
+    dataset: Annotated[Literal[*DATASETS], Field(description=" or ".join(DATASETS))]  # type: ignore[valid-type]
 
 
 class Split(Section):
-    """Which rows train, choose and test."""
+    """Which rows the model is trained, validated and tested on."""
 
     permutation_seed: Seed
     seed: Seed
@@ -57,43 +62,41 @@ class Train(Section):
 
 
 class Spaced(Section):
-    """C's spaced evenly in log, each rounded to three digits so that ``-S train.C=`` can name it."""
+    """Values of C evenly spaced in log; `sweep.grid` computes them."""
 
     first: Annotated[Positive, Field(alias="from")]
     last: Annotated[Positive, Field(alias="to")]
     points: Annotated[int, Field(ge=1, le=1000, description="a whole number from 1 to 1000")]
 
-    def spelled_out(self) -> list[float]:
-        """Return the C's, in order; where rounding makes two of them one, there are fewer."""
-        ratio = self.last / self.first
-        shares = (i / max(self.points - 1, 1) for i in range(self.points))
-        return sorted({float(f"{self.first * ratio**share:.3g}") for share in shares})
+
+NonEmpty = Field(strict=False, min_length=1)  # not strict: YAML has lists, a frozen section has tuples
+
+LIST_OF_C: TypeAdapter[tuple[float, ...]] = TypeAdapter(
+    Annotated[tuple[Positive, ...], NonEmpty], config=ConfigDict(strict=True)
+)
 
 
-def _spelled_out(value: Any) -> Any:
-    return Spaced.model_validate(value).spelled_out() if isinstance(value, dict) else value
-
-
-Several = Field(strict=False, min_length=1)  # not strict: YAML has lists, a frozen section has tuples
+def _list_or_spaced(value: Any) -> Any:
+    """Validate a list of C's or a mapping, so that a fault is reported of the one that was written."""
+    return Spaced.model_validate(value) if isinstance(value, dict) else LIST_OF_C.validate_python(value)
 
 
 class Sweep(Section):
-    """Which models the second pipeline trains: each C for each split seed and train size."""
+    """Which models the sweep trains: each C for each split seed and train size."""
 
     C: Annotated[
-        tuple[Positive, ...],
-        BeforeValidator(_spelled_out),
-        Several,
+        tuple[float, ...] | Spaced,
+        PlainValidator(_list_or_spaced),
         Field(description="a list of numbers > 0, or from, to and points"),
     ]
     solver: Annotated[Literal["saga", "path"], Field(description="saga or path")]
     tol: Positive
     max_iter: Size
     split_seeds: Annotated[
-        tuple[Seed, ...], Several, Field(description="a list of whole numbers from 0 to 4294967295")
+        tuple[Seed, ...], NonEmpty, Field(description="a list of whole numbers from 0 to 4294967295")
     ]
     vary_random_state: Annotated[bool, Field(description="true or false")]
-    train_sizes: Annotated[tuple[Size, ...], Several, Field(description="a list of whole numbers > 0")]
+    train_sizes: Annotated[tuple[Size, ...], NonEmpty, Field(description="a list of whole numbers > 0")]
 
 
 class Params(Section):
@@ -104,20 +107,10 @@ class Params(Section):
     train: Train
     sweep: Sweep
 
-    def at(self, C: float, split_seed: int, train_size: int) -> "Params":
-        """Return the params with which `dvc repro` finds the sweep's point at this C, seed and size."""
-        how = {"C": C} | {key: getattr(self.sweep, key) for key in ("solver", "tol", "max_iter")}
-        if self.sweep.vary_random_state:
-            how["random_state"] = split_seed
-        rows = {"seed": split_seed, "train_size": train_size}
-        return self.model_copy(
-            update={"split": self.split.model_copy(update=rows), "train": self.train.model_copy(update=how)}
-        )
-
     def check_sweep(self) -> None:
-        """Raise `Fault` with all that keeps the sweep, but not the five stages, from running."""
+        """Raise UserError with all that keeps the sweep, but not the five stages, from running."""
         largest = max(self.sweep.train_sizes)
-        faults = [*_too_many_rows(self.at(1, 0, largest), f"sweep.train_sizes: {largest} is too large")]
+        faults = [*_too_many_rows(self, largest, f"sweep.train_sizes: {largest} is too large")]
         if not self.split.validation_size:
             faults.append("split.validation_size: expected rows on which the sweep can choose C, got 0")
         if self.sweep.solver == "path" and self.train.l1_ratio != 1:
@@ -125,89 +118,77 @@ class Params(Section):
                 f"train.l1_ratio: expected 1, which sweep.solver: path is for, got {self.train.l1_ratio:g}"
             )
         if faults:
-            raise UserError(_listed(FILE, faults))
-
-    def flat(self, section: str) -> dict[str, Any]:
-        """Return a section's values by full name: ``{"train.C": 0.01, ...}``."""
-        return {f"{section}.{key}": value for key, value in getattr(self, section).model_dump().items()}
+            raise UserError(_format_faults(FILE, faults))
 
 
 def read(path: Path = FILE) -> Params:
-    """Read and check the whole file. Raises `Fault` with all that is wrong in it."""
+    """Read and validate the whole file. Raises UserError with all faults in it."""
     try:
-        text = path.read_text(encoding="utf-8")
-        values = YAML(typ="safe", pure=True).load(text)  # as DVC reads it: YAML 1.2
-        lines = dict(_lines(YAML().compose(StringIO(text))))
+        values, lines = load_with_lines(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file in {Path.cwd()}") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}"
-        raise UserError(f"{path}: expected YAML, found a fault in {place}: {error.problem}") from None
+        raise UserError(f"{path}: expected YAML, got a fault in {place}: {error.problem}") from None
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from None
     if values is None:
-        raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}, found nothing")
+        raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}, got an empty file")
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
         faults = [
-            _told(fault["loc"], fault["type"], fault["input"], lines)
+            _format_fault(fault["loc"], fault["type"], fault["input"], lines)
             for fault in error.errors()
-            if not (fault["type"] == "too_short" and fault["input"])  # a list whose faulty items are told
+            if not (fault["type"] == "too_short" and fault["input"])  # its faulty items are reported
         ]
     else:
-        faults = [*_too_many_rows(params), *_not_l1(params)]
+        faults = [
+            *_too_many_rows(params, params.split.train_size, "split"),
+            *_solver_is_not_for_l1_ratio(params),
+        ]
         if not faults:
             return params
-    raise UserError(_listed(path, faults))
+    raise UserError(_format_faults(path, faults))
 
 
-def _listed(path: Path, faults: list[str]) -> str:
+def _format_faults(path: Path, faults: list[str]) -> str:
     count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
     return "\n  ".join([f"{path}: {count}", *faults])
 
 
-def _too_many_rows(params: Params, what: str = "split") -> Iterator[str]:
-    asked = params.split.train_size + params.split.validation_size + params.split.test_size
-    there = ROWS[params.fetch.dataset]
-    if asked > there:
+def _too_many_rows(params: Params, train_size: int, what: str) -> Iterator[str]:
+    n_rows = train_size + params.split.validation_size + params.split.test_size
+    available = DATASETS[params.fetch.dataset].n_rows
+    if n_rows > available:
         yield (
-            f"{what}: expected train_size + validation_size + test_size <= {there}, "
-            f"the rows of {params.fetch.dataset}, got {asked}"
+            f"{what}: expected train_size + validation_size + test_size <= {available}, "
+            f"the rows of {params.fetch.dataset}, got {n_rows}"
         )
 
 
-def _not_l1(params: Params) -> Iterator[str]:
+def _solver_is_not_for_l1_ratio(params: Params) -> Iterator[str]:
     if params.train.solver == "path" and params.train.l1_ratio != 1:
         yield f"train.l1_ratio: expected 1, which solver: path is for, got {params.train.l1_ratio:g}"
 
 
-def _told(place: tuple[int | str, ...], kind: str, found: object, lines: dict[tuple[str, ...], int]) -> str:
-    """Say one fault in our own words: where, what was expected, what was found, on which line."""
-    keys = tuple(key for key in place if isinstance(key, str))  # where in a list is told by what was found
+def _format_fault(location: tuple[int | str, ...], kind: str, value: object, lines: Lines) -> str:
+    """Return pydantic's fault in our words: where, what was expected, what the file has, on which line."""
+    keys = tuple(key for key in location if isinstance(key, str))  # an item of a list is named by its value
     name = ".".join(keys) or "the file"
     line = f" (line {lines[keys]})" if keys in lines else ""
-    model: Any = Params
+    section: Any = Params
     for key in keys[:-1]:
-        model = Spaced if model is Sweep else model.model_fields[key].annotation
-    fields = {field.alias or key: field for key, field in model.model_fields.items()}
+        section = Spaced if section is Sweep else section.model_fields[key].annotation
+    fields = {field.alias or key: field for key, field in section.model_fields.items()}
     if kind == "extra_forbidden":
         names = {key.casefold(): key for key in fields}
-        near = difflib.get_close_matches(keys[-1].casefold(), names, n=1)
-        hint = f"did you mean {names[near[0]]!r}?" if near else f"there are {', '.join(fields)}"
+        similar = difflib.get_close_matches(keys[-1].casefold(), names, n=1)
+        hint = f"did you mean {names[similar[0]]!r}?" if similar else f"there are {', '.join(fields)}"
         return f"{name}: no such key; {hint}{line}"
     field = fields.get(keys[-1]) if keys else None
     expected = (field and field.description) or "a section with its keys"
     if kind == "missing":
         return f"{name}: missing; expected {expected}"
-    return f"{name}: expected {expected}, got {found!r}{line}"
-
-
-def _lines(node: Node | None, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield the line of every key, counted from 1."""
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            place = (*above, str(key.value))
-            yield place, key.start_mark.line + 1
-            yield from _lines(value, place)
+    return f"{name}: expected {expected}, got {value!r}{line}"

@@ -1,37 +1,35 @@
-"""Stage scale: every pixel standardised by the mean and deviation of the training rows."""
+"""Stage scale: every pixel standardized by the mean and standard deviation of the training rows."""
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-from sklearn.preprocessing import StandardScaler
-
-from sparse_digits.runtime.files import read_npz, write_npz
 from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
+from sklearn.preprocessing import StandardScaler
 
-def fit(images: npt.NDArray[np.uint8]) -> StandardScaler:
-    """Fit scikit-learn's scaler, as the seed does: a pixel that never changes keeps the scale 1.
+from sparse_digits.runtime.npz import Arrays, read_npz, write_npz
 
-    images : (n, p) of the training rows.
+
+def scale(rows: Arrays) -> Arrays:
+    """Return the arrays of scaled.npz: the standardized training rows, and the scaler.
+
+    rows : the arrays of split.npz.  The scaler is scikit-learn's, as in the example; the scale of a constant
+    pixel is 1. Validation and test rows are standardized with `mean` and `scale` (`model.standardize`).
     """
-    return StandardScaler().fit(images)
+    scaler = StandardScaler().fit(rows["train_images"])
+    return {
+        "X_train": scaler.transform(rows["train_images"]),
+        "y_train": rows["train_labels"],
+        "mean": scaler.mean_,
+        "scale": scaler.scale_,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Standardise the training images; keep the scaler, which every other image goes through later."""
+    """Standardize the training images; write them and the scaler."""
     source, target = parse_paths(argv, "split.npz", "scaled.npz")
     with stage_harness("scale", target):
         made_with, rows = read_npz(source)
-        scaler = fit(rows["train_images"])
-        write_npz(
-            target,
-            made_with,
-            X_train=scaler.transform(rows["train_images"]),
-            y_train=rows["train_labels"],
-            mean=scaler.mean_,
-            scale=scaler.scale_,
-        )
+        write_npz(target, made_with, **scale(rows))
 
 
 if __name__ == "__main__":

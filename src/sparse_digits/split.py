@@ -1,46 +1,51 @@
-"""Stage split: the rows that train, those that choose and those that test."""
+"""Stage split: the rows that the model is trained on, validated on and tested on."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+
 import numpy as np
 import numpy.typing as npt
 
-from sparse_digits.runtime.files import Arrays, read_npz, write_npz
-from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+from sparse_digits.params import Split
+from sparse_digits.runtime.npz import Arrays, read_npz, write_npz
 
 Rows = npt.NDArray[np.intp]
 
 
-class Split(NamedTuple):
-    """Row numbers of the raw data, each row in one of them at most."""
+class RowNumbers(NamedTuple):
+    """Row numbers of the raw data, each in at most one of the three."""
 
     train: Rows
     validation: Rows
     test: Rows
 
 
-def split(n: int, *, permutation_seed: int, seed: int, train: int, validation: int, test: int) -> Split:
-    """Draw the rows that the seed's script draws, and the validation rows from those that it leaves unused.
+def split(raw: Arrays, how: Split) -> Arrays:
+    """Return the arrays of split.npz: `train_images`, `validation_images`, ..., `test_labels`.
 
-    It permutes all `n` rows and calls scikit-learn's `train_test_split`, which permutes them again, takes the
-    test rows from the front and the training rows after them. These are those permutations: importing
-    scikit-learn for two lines would take ten times as long as the stage; a test holds them to the original.
+    raw : the arrays of raw.npz, `images` (n, p) and `labels` (n,).
     """
-    rows = np.random.RandomState(permutation_seed).permutation(n)
-    rows = rows[np.random.RandomState(seed).permutation(n)]
-    return Split(
-        train=rows[test : test + train],
-        validation=rows[test + train : test + train + validation],
-        test=rows[:test],
+    parts = draw_rows(len(raw["labels"]), how)._asdict()
+    return {f"{part}_{name}": array[rows] for name, array in raw.items() for part, rows in parts.items()}
+
+
+def draw_rows(n: int, how: Split) -> RowNumbers:
+    """Draw the rows that the example's script draws, and the validation rows from those that it does not use.
+
+    The script permutes all `n` rows and calls scikit-learn's `train_test_split`, which permutes them again
+    and takes the test rows first, then the training rows. The two permutations are repeated here because
+    importing scikit-learn takes ten times as long as the stage; a test compares with scikit-learn.
+    """
+    rows = np.random.RandomState(how.permutation_seed).permutation(n)
+    rows = rows[np.random.RandomState(how.seed).permutation(n)]
+    end_of_train = how.test_size + how.train_size
+    return RowNumbers(
+        train=rows[how.test_size : end_of_train],
+        validation=rows[end_of_train : end_of_train + how.validation_size],
+        test=rows[: how.test_size],
     )
-
-
-def take_rows(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], parts: Split) -> Arrays:
-    """Return the images and labels of each part as split.npz has them: `train_images`, `train_labels`, ..."""
-    return {f"{name}_images": images[rows] for name, rows in parts._asdict().items()} | {
-        f"{name}_labels": labels[rows] for name, rows in parts._asdict().items()
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,16 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     source, target = parse_paths(argv, "raw.npz", "split.npz")
     with stage_harness("split", target) as params:
         made_with, raw = read_npz(source)
-        parts = split(
-            len(raw["labels"]),
-            permutation_seed=params.split.permutation_seed,
-            seed=params.split.seed,
-            train=params.split.train_size,
-            validation=params.split.validation_size,
-            test=params.split.test_size,
-        )
-        arrays = take_rows(raw["images"], raw["labels"], parts)
-        write_npz(target, made_with | params.flat("split"), **arrays)
+        write_npz(target, made_with | params.split.flat(), **split(raw, params.split))
 
 
 if __name__ == "__main__":

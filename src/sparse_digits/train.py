@@ -4,97 +4,100 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
-from dvc_mlflow.errors import UserError
-from l1path.objective import Floats, Ints
+from sparse_digits.estimator import logistic_regression
 from sparse_digits.model import Model
 from sparse_digits.params import Train
-from sparse_digits.runtime.files import read_npz
-from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+from sparse_digits.runtime.errors import TooFewClassesError
+from sparse_digits.runtime.npz import Arrays, Params, read_npz
 
-FEWEST = 3  # classes
+MIN_CLASSES = 3  # of two, scikit-learn fits another model: one vector of weights instead of one per class
+
+Floats = npt.NDArray[np.float64]
 
 
-class Fitted(NamedTuple):
-    """What a solver found: coef (K, p), intercept (K,), classes (K,), and how it stopped."""
+class Fit(NamedTuple):
+    """What a solver returns: coef (K, p), intercept (K,), and how it stopped."""
 
     coef: Floats
     intercept: Floats
-    classes: npt.NDArray[Any]
     n_iter: int
     converged: bool
 
 
 def train(
-    X: Floats,
-    y: Ints,
+    scaled: Arrays,
+    made_with: Params,
     Cs: Sequence[float],
     how: Train,
+    *,
     threads: int | None = None,
     progress: Callable[[], None] | None = None,
-) -> list[Fitted]:
-    """Fit on standardised X (n, p) and labels y (n,) at each C, none of which changes the fit at another.
+) -> list[Model]:
+    """Fit a model at each C. The other C's do not change it, nor does `how.C`.
 
-    threads : how many the path solver uses, one for each processor if None; they change no bit.
-    progress : called once for each C that is fitted.
-    Raises `Fault` if y has fewer than three classes: of two, scikit-learn fits another model, one vector of
-    weights instead of one for each class.
+    scaled : the arrays of scaled.npz.  made_with : the params that they were made with.
+    threads : of the path solver, by default one for each processor; they do not change a bit.
+    progress : called after each fit.
+    Raises TooFewClassesError.
     """
-    if len(classes := np.unique(y)) < FEWEST:
-        found = " and ".join(map(str, classes))
-        raise UserError(
-            f"split.train_size: expected training rows of three classes or more, got only {found}"
-        )
+    X, y = scaled["X_train"], scaled["y_train"]
+    classes = np.unique(y)
+    if len(classes) < MIN_CLASSES:
+        raise TooFewClassesError(MIN_CLASSES, classes.tolist())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the metrics say it: `converged`
+        warnings.simplefilter("ignore", ConvergenceWarning)  # reported as the metric `converged`
         if how.solver == "path":
-            return _path(X, y, Cs, how, threads, progress)
-        fits = []
-        for C in Cs:
-            fits.append(_saga(X, y, how.model_copy(update={"C": C})))
-            if progress:
-                progress()
-        return fits
+            fits = fit_path(X, y, Cs, how, threads, progress)
+        else:
+            fits = fit_saga(X, y, Cs, how, progress)
+    return [
+        Model(
+            classes=classes,
+            mean=scaled["mean"],
+            scale=scaled["scale"],
+            params=made_with | how.model_copy(update={"C": C}).flat(),
+            **fit._asdict(),
+        )
+        for C, fit in zip(Cs, fits, strict=True)
+    ]
 
 
-def estimator(how: Train) -> LogisticRegression:
-    """Build scikit-learn's estimator: the one place where its arguments stand."""
-    return LogisticRegression(
-        C=how.C,
-        l1_ratio=how.l1_ratio,
-        solver="saga",
-        tol=how.tol,
-        max_iter=how.max_iter,
-        random_state=how.random_state,
-    )
+def fit_saga(
+    X: Floats, y: npt.NDArray[Any], Cs: Sequence[float], how: Train, progress: Callable[[], None] | None
+) -> list[Fit]:
+    """Fit at each C by scikit-learn's SAGA, each from zero: a warm start would change the bits."""
+    fits = []
+    for C in Cs:
+        fitted = logistic_regression(**how.model_dump() | {"C": C, "solver": "saga"}).fit(X, y)
+        n_iter = int(fitted.n_iter_[0])
+        fits.append(Fit(fitted.coef_, fitted.intercept_, n_iter, n_iter < how.max_iter))
+        if progress:
+            progress()
+    return fits
 
 
-def _saga(X: Floats, y: Ints, how: Train) -> Fitted:
-    fitted = estimator(how).fit(X, y)
-    n_iter = int(fitted.n_iter_[0])
-    return Fitted(fitted.coef_, fitted.intercept_, fitted.classes_, n_iter, n_iter < how.max_iter)
-
-
-def _path(
+def fit_path(
     X: Floats,
-    y: Ints,
+    y: npt.NDArray[Any],
     Cs: Sequence[float],
     how: Train,
     threads: int | None,
     progress: Callable[[], None] | None,
-) -> list[Fitted]:
-    from l1path.solver import multinomial_l1_path  # noqa: PLC0415 - saga does without numba
+) -> list[Fit]:
+    """Fit at each C by the certified regularization path, whose points share their warm starts."""
+    from l1path.solver import multinomial_l1_path  # noqa: PLC0415 - SAGA does not need numba
 
     path = multinomial_l1_path(
         X, y, Cs, tol=how.tol, max_iter=how.max_iter, threads=threads, progress=progress
     )
-    classes = np.unique(y)
     return [
-        Fitted(coef, intercept, classes, int(n_iter), bool(converged))
+        Fit(coef, intercept, int(n_iter), bool(converged))
         for coef, intercept, n_iter, converged in zip(
             path.coef, path.intercept, path.n_iter, path.converged, strict=True
         )
@@ -102,17 +105,12 @@ def _path(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train on the standardised rows; what is written predicts from raw pixels."""
+    """Train on the standardized rows; write a model that predicts from raw pixels."""
     source, target = parse_paths(argv, "scaled.npz", "model.npz")
     with stage_harness("train", target) as params:
         made_with, scaled = read_npz(source)
-        (fitted,) = train(scaled["X_train"], scaled["y_train"], [params.train.C], params.train)
-        Model(
-            **fitted._asdict(),
-            mean=scaled["mean"],
-            scale=scaled["scale"],
-            params=made_with | params.flat("train"),
-        ).write(target)
+        (model,) = train(scaled, made_with, [params.train.C], params.train)
+        model.write(target)
 
 
 if __name__ == "__main__":

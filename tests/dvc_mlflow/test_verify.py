@@ -13,6 +13,7 @@ from dvc_mlflow.verify import verify
 from small import computed_small, small
 from sparse_digits import model
 from sparse_digits.mlflow_content import run_content
+from sparse_digits.mlflow_content.content import CONTENT
 from tracking import VIEW, client_of, dvc, found, git
 
 __all__ = ["computed_small", "small"]  # fixtures
@@ -67,7 +68,7 @@ def test_a_model_or_an_image_that_was_replaced_in_the_store_is_told(computed, sp
     (folder,) = records.record_folders(computed)
     client = client_of(computed)
     (run,) = deliver.record_runs(client, client.get_experiment_by_name("sparse-digits").experiment_id)
-    expected = run_snapshot.expected_snapshot(folder, run_content.VIEW)
+    expected = run_snapshot.expected_snapshot(folder, CONTENT)
     assert run_snapshot.snapshot(client, run) == expected
     assert len([key for key in expected if key.startswith("images/")]) == 2 * 11
     assert "model C-0_05: model.skops" in expected

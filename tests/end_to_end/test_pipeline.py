@@ -16,7 +16,7 @@ import pytest
 from mlflow import MlflowClient
 
 from sparse_digits import model
-from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.npz import read_npz
 
 RESULTS = ("results/metrics.json", "results/coefficients.png", "results/confusion.csv", "results/model.npz")
 DATA = ("data/raw.npz", "data/split.npz", "data/scaled.npz")

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from dvc_mlflow import deliver, page_url, records, run_snapshot
-from sparse_digits.mlflow_content import charts, run_content
+from sparse_digits.mlflow_content.content import CONTENT
 from sparse_digits.sweep import csv_table, selection
 from sweeps import SWEPT_CS
 
@@ -97,7 +97,7 @@ def test_a_metric_of_a_child_run_that_was_edited_in_the_store_differs_from_the_s
     (folder,) = (
         path for path in records.record_folders(swept) if records.read_record(path).stage != "evaluate"
     )
-    expected, parent = run_snapshot.expected_snapshot(folder, run_content.VIEW), parent_of(client)
+    expected, parent = run_snapshot.expected_snapshot(folder, CONTENT), parent_of(client)
     assert run_snapshot.snapshot(client, parent) == expected
     (child,) = (run for run in runs(client, "params.`train.C` = '0.3'") if "C=0.3" in run.info.run_name)
     client.log_metric(child.info.run_id, "accuracy", 1)
@@ -124,10 +124,10 @@ def test_a_delivery_that_was_interrupted_among_the_child_runs_is_repeated_whole(
 
     monkeypatch.setattr(MlflowClient, "set_terminated", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        deliver.deliver(folder, run_content.VIEW)
+        deliver.deliver(folder, CONTENT)
     monkeypatch.undo()
-    assert deliver.deliver(folder, run_content.VIEW) == 0
-    assert deliver.deliver(folder, run_content.VIEW) == 0
+    assert deliver.deliver(folder, CONTENT) == 0
+    assert deliver.deliver(folder, CONTENT) == 0
     parent = parent_of(client)
     children = runs(client, "tags.`mlflow.parentRunId` != ''")
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}

@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss
 from sklearn.svm import l1_min_c
 
 from l1path import objective as o
-from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.npz import read_npz
 
 SHARES = st.sampled_from([1.0, 0.5, 0.0])
 

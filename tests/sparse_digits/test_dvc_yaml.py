@@ -1,66 +1,71 @@
-"""dvc.yaml is complete: DVC sees only what it is told, so what it is told is derived from the code."""
+"""Both dvc.yaml are complete: the deps of each stage are the code and data that determine its bytes."""
 
 import ast
-from pathlib import Path
+import json
+import subprocess
+import sys
 
 import pytest
-from ruamel.yaml import YAML
 
+import imports
+from projects import ROOT
 from sparse_digits.params import Params
+from sparse_digits.runtime import yaml_core
 
-ROOT = Path(__file__).parents[2]
-SRC = ROOT / "src/sparse_digits"
-STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 
-# Modules that no result depends on, so that a change in them makes no stage stale.
-RECORDING = {
-    "stage": "hands over the checked params as they are, and tells faults",
-    "note": "writes what varies between runs, beside the outputs and out of DVC's sight",
-    "faults": "ends a run that has no result",
+def stages_of(path):
+    return yaml_core.load((ROOT / path).read_text())["stages"]
+
+
+FIVE = stages_of("dvc.yaml")
+SWEEP = stages_of("sweep/dvc.yaml")
+MODULES = {f"sparse_digits.{name}": stage for name, stage in FIVE.items()} | {
+    f"sparse_digits.sweep.{name}": stage for name, stage in SWEEP.items()
 }
 
+# Modules that determine no bytes of an output, so that a change in them makes no stage stale. What they import
+# is not followed: it reaches an output only through a stage's own imports.
+LEFT_OUT = {
+    "dvc_mlflow.errors": "ends a program that has no result",
+    "dvc_mlflow.files": "writes the bytes that it is given, or none",
+    "dvc_mlflow.provenance": "writes what varies between runs, to a file that DVC does not track",
+    "sparse_digits.datasets.load": "returns data with the digest that the catalogue pins, or refuses",
+    "sparse_digits.params": "validates params.yaml, whose values DVC compares itself",
+    "sparse_digits.runtime.entry": "ends a program before it begins",
+    "sparse_digits.runtime.errors": "holds messages of programs that have no result",
+    "sparse_digits.runtime.progress": "reports",
+    "sparse_digits.runtime.signals": "ends a program that has no result",
+    "sparse_digits.runtime.stage_harness": "passes the validated params on, and reports",
+    "sparse_digits.sweep.checkpoints": "returns what the same code computed from the same inputs, or nothing",
+    "sparse_digits.sweep.parallel": "decides which process computes a path, which does not change its bits",
+}
+# Modules that one stage imports but that determine none of its bytes.
+LEFT_OUT_OF_STAGE = {
+    "sparse_digits.sweep.sweep": {
+        "sparse_digits.figures": "is imported by evaluate.main alone, which draws",
+        "sparse_digits.sweep.selection_display": "formats what the stage prints",
+    },
+    "sparse_digits.sweep.baselines": {
+        "sparse_digits.evaluate": "is imported by pipeline.fit_and_measure alone, which the stage does not call",
+        "sparse_digits.train": "likewise",
+    },
+}
+# Modules that determine bytes and are not imported along a path that is followed.
+ADDED = {"sparse_digits.fetch": {"sparse_digits.datasets.catalogue"}}  # its digests hold what load returns
 
-def tree(module):
-    return ast.parse((SRC / f"{module}.py").read_text())
 
-
-def imports(module):
-    """Return the first-party modules that a module imports, wherever in it."""
-    found = set()
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.ImportFrom) and node.module == "sparse_digits":
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("sparse_digits."):
-            found.add(node.module.removeprefix("sparse_digits."))
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.startswith("sparse_digits.")]
-            found |= {name.removeprefix("sparse_digits.") for name in names}
-        assert not (isinstance(node, ast.ImportFrom) and node.level), "a relative import is not looked into"
-    return found
-
-
-def closure(module):
-    """Return a module and all first-party modules that it imports, directly or not."""
+def followed(module):
+    """Return a module and the modules that it imports, directly or not, without those that are left out."""
+    left_out = {*LEFT_OUT, *LEFT_OUT_OF_STAGE.get(module, ())}
     found, new = set(), {module}
     while new:
         found |= new
-        new = set().union(*map(imports, new)) - found
-    return found
-
-
-def sections_read(module):
-    """Return the sections of params.yaml that a module reads: `params.train`, `params.flat("train")`."""
-    found = set()
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "params":
-            found.add(node.attr)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "params.flat":
-            found.add(ast.literal_eval(node.args[0]))
-    return found & set(Params.model_fields)
+        new = set().union(*map(imports.first_party_imports, new)) - found - left_out
+    return found | ADDED.get(module, set())
 
 
 def words(stage):
-    """Return the words of the command that computes; `evaluate` has others after it, which record."""
+    """Return the words of the command that computes; some stages have another one after it, which records."""
     command = stage["cmd"]
     return (command if isinstance(command, str) else command[0]).split()
 
@@ -74,76 +79,169 @@ def outputs(stage):
     return [path for key in ("outs", "metrics", "plots") for path in listed(stage.get(key, []))]
 
 
-def test_the_stages_are_the_five():
-    assert list(STAGES) == ["fetch", "split", "scale", "train", "evaluate"]
+def code(stage):
+    return [path for path in stage["deps"] if path.startswith("src/")]
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_runs_its_module_from_the_code_beside_dvc_yaml(name):
-    assert words(STAGES[name])[:4] == ["PYTHONPATH=src", "python", "-m", f"sparse_digits.{name}"]
+def data(stage):
+    return [path for path in stage["deps"] if not path.startswith("src/")]
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stages_code_deps_are_the_modules_that_it_imports(name):
-    code = [path for path in STAGES[name]["deps"] if path.startswith("src/")]
-    imported = closure(name) - set(RECORDING)
-    assert sorted(code) == sorted(f"src/sparse_digits/{module}.py" for module in imported)
+def test_the_stages_are_the_five_and_the_three_of_the_sweep():
+    assert list(FIVE) == ["fetch", "split", "scale", "train", "evaluate"]
+    assert list(SWEEP) == ["sweep", "baselines", "report"]
 
 
-def test_every_module_that_is_left_out_of_the_deps_is_imported_by_a_stage():
-    assert set(RECORDING) <= set().union(*map(closure, STAGES))
+@pytest.mark.parametrize("module", MODULES)
+def test_a_stage_runs_its_module_from_the_code_beside_dvc_yaml(module):
+    assert words(MODULES[module])[:4] == ["PYTHONPATH=src", "python", "-m", module]
 
 
-@pytest.mark.parametrize("module", RECORDING)
-def test_a_module_that_only_records_defines_nothing_that_computes(module):
-    """Of the arrays, the libraries of mathematics and the domain it imports nothing."""
-    imported = {
-        (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
-        for node in ast.walk(tree(module))
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for alias in node.names
-    }
-    assert not {name.partition(".")[0] for name in imported} & {"numpy", "sklearn", "scipy", "matplotlib"}
-    assert imports(module) <= {*RECORDING, "params", "files"}
+@pytest.mark.parametrize("module", MODULES)
+def test_the_code_deps_of_a_stage_are_the_modules_that_determine_its_bytes(module):
+    declared = code(MODULES[module])
+    folders = [path for path in declared if not path.endswith(".py")]
+    needed = {str(imports.path_of(name).relative_to(ROOT)) for name in followed(module)}
+    for folder in folders:  # a folder is declared where most of it is needed
+        assert any(path.startswith(f"{folder}/") for path in needed)
+        needed = {path for path in needed if not path.startswith(f"{folder}/")} | {folder}
+    assert sorted(declared) == sorted(needed)
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stages_data_are_the_paths_that_its_command_is_given(name):
-    stage = STAGES[name]
-    data = [path for path in stage["deps"] if not path.startswith("src/")]
-    assert words(stage)[4:] == data + outputs(stage)
+def test_every_module_that_is_left_out_is_imported_by_a_stage():
+    assert set(LEFT_OUT) <= set().union(*map(imports.closure, MODULES))
+    for module, left_out in LEFT_OUT_OF_STAGE.items():
+        assert set(left_out) <= imports.closure(module)
+
+
+@pytest.mark.parametrize("module", LEFT_OUT)
+def test_a_module_that_is_left_out_imports_no_library_that_computes(module):
+    assert not imports.third_party_imports(module) & {"numpy", "sklearn", "scipy", "pandas", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    ("call", "unused"),
+    [
+        ("sweep.path(Replicate(300, 0), *data, made_with={}, params=params)", ["sparse_digits.figures"]),
+        (
+            "baselines.baselines(Replicate(300, 0), *data, params=params)",
+            ["sparse_digits.evaluate", "sparse_digits.train"],
+        ),
+    ],
+)
+def test_what_a_stage_of_the_sweep_does_not_use_is_not_even_imported_when_it_runs(call, unused):
+    module = call.partition(".")[0]
+    program = f"""
+import sys
+from sparse_digits.sweep import {module}
+from sparse_digits.sweep.replicates import Replicate
+from sparse_digits.datasets.load import load_dataset
+from sweeps import SAGA, wanting
+params, data = wanting(C=[0.05], **SAGA), load_dataset("digits", mirror=None)
+{call}
+print(*sys.modules)
+"""
+    assert set(unused) <= set(LEFT_OUT_OF_STAGE[f"sparse_digits.sweep.{module}"])
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests/support'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert f"sparse_digits.sweep.{module}" in loaded
+    assert not set(unused) & set(loaded)
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert text.count(old) == 1, f"{path}: {text.count(old)} times {old!r}"
+    path.write_text(text.replace(old, new))
+
+
+def stale(dvc, *targets):
+    """Return the stages that `dvc status` reports as changed."""
+    return set(json.loads(dvc("status", "--json", *targets).stdout))
+
+
+def test_a_new_key_for_train_and_another_error_message_leave_what_comes_before_train(computed, dvc):
+    assert not stale(dvc)
+    src = computed / "src/sparse_digits"
+    edit(src / "runtime/errors.py", "no such file. ", "there is no such file. ")
+    edit(src / "params.py", "got an empty file", "got nothing")
+    edit(src / "datasets/load.py", '"""Load', '"""Fetch')
+    assert not stale(dvc)
+
+    edit(src / "params.py", "    max_iter: Size\n    random_state", "    max_iter: Size\n    n_jobs: Size\n    random_state")
+    edit(computed / "params.yaml", "  random_state: 0\n", "  random_state: 0\n  n_jobs: 1\n")
+    assert stale(dvc) == {"train"}
+    dvc("repro", "--single-item", "scale")  # the new params.yaml is valid, and scale is up to date
+    assert stale(dvc) == {"train"}
+
+
+def test_what_changes_the_format_of_npz_files_makes_every_stage_stale(computed, dvc):
+    edit(computed / "src/sparse_digits/runtime/npz.py", "sort_keys=True", "sort_keys=False")
+    assert stale(dvc) == set(FIVE)
+
+
+def test_what_python_and_an_editor_leave_in_a_folder_of_code_makes_no_stage_stale(computed, dvc):
+    (computed / "src/l1path/README.md").write_text("Another text.\n")
+    cache = computed / "src/l1path/__pycache__"
+    cache.mkdir(exist_ok=True)
+    (cache / "other.cpython-313.pyc").write_bytes(b"")
+    assert not stale(dvc)
+    (computed / "src/l1path/other.py").write_text("")
+    assert stale(dvc) == {"train"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_data_of_a_stage_are_the_paths_on_its_command_line(module):
+    stage = MODULES[module]
+    cached_by_the_stage = {"sweep/kept"}  # its checkpoints
+    assert [path for path in words(stage)[4:] if path not in cached_by_the_stage] == [
+        *data(stage),
+        *sorted(outputs(stage), key=words(stage).index),
+    ]
 
 
 def test_every_path_that_a_stage_reads_is_written_by_an_earlier_one():
     written = []
-    for stage in STAGES.values():
-        assert set(stage["deps"]) <= {*written, *(f"src/sparse_digits/{path.name}" for path in SRC.iterdir())}
+    for stage in MODULES.values():
+        assert set(data(stage)) <= set(written)
         written += outputs(stage)
     assert len(written) == len(set(written))
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stages_params_are_the_sections_that_its_module_reads(name):
-    assert set(STAGES[name].get("params", [])) == sections_read(name)
+def sections_read(module):
+    """Return the sections of params.yaml that a module reads, as in `params.train`."""
+    return {
+        node.attr
+        for node in ast.walk(imports.tree(module))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "params"
+    } & set(Params.model_fields)
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_no_module_that_a_stage_imports_reads_params_behind_its_back(name):
-    others = closure(name) - {name, "params"}  # params checks them all and hands over none
-    assert not set().union(*map(sections_read, others))
+@pytest.mark.parametrize("name", FIVE)
+def test_the_params_of_a_stage_are_the_sections_that_its_module_reads(name):
+    assert set(FIVE[name].get("params", [])) == sections_read(f"sparse_digits.{name}")
+
+
+@pytest.mark.parametrize("name", FIVE)
+def test_only_the_module_of_a_stage_reads_params(name):
+    module = f"sparse_digits.{name}"
+    assert not set().union(*map(sections_read, followed(module) - {module}))
 
 
 def test_every_section_of_params_yaml_belongs_to_a_stage():
-    second = YAML(typ="safe", pure=True).load(ROOT / "sweep/dvc.yaml")["stages"]["sweep"]["params"]
-    declared = [section for stage in STAGES.values() for section in stage.get("params", [])]
-    declared += [param for param in second if "." not in param]
+    declared = [section for stage in FIVE.values() for section in stage.get("params", [])]
+    declared += [param for param in SWEEP["sweep"]["params"] if "." not in param]
     assert sorted(declared) == sorted(Params.model_fields)
 
 
-def test_metrics_and_picture_are_in_git_and_the_rest_in_dvcs_cache():
+def test_metrics_and_figure_are_in_git_and_the_rest_is_in_dvcs_cache():
     in_git = [
         path
-        for stage in STAGES.values()
+        for stage in FIVE.values()
         for key in ("outs", "metrics", "plots")
         for entry in stage.get(key, [])
         if isinstance(entry, dict)

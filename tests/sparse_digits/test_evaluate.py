@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
 from sparse_digits import evaluate, model
-from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.npz import read_npz
 
 OUTPUTS = ("metrics.json", "coefficients.png", "confusion.csv")
 

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from sparse_digits import fetch
-from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.npz import read_npz
 
 
 def test_digits_are_scikit_learns_own(digits):

@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 from dvc_mlflow.errors import UserError
 from sparse_digits import model
-from sparse_digits.runtime.files import read_npz, write_npz
+from sparse_digits.runtime.npz import read_npz, write_npz
 
 PARAMS = {"train.C": 0.01}
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from sparse_digits import scale
-from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.npz import read_npz
 
 
 def test_the_training_rows_are_scaled_as_by_fit_transform_bit_for_bit(digits):

@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from sparse_digits import split as stage
-from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.npz import read_npz
 from sparse_digits.split import split
 
 seeds = st.integers(0, 2**32 - 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sparse_digits import model, params, train
-from sparse_digits.runtime.files import read_npz, write_npz
+from sparse_digits.runtime.npz import read_npz, write_npz
 
 
 @pytest.fixture

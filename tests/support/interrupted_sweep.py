@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from commands import run
-from sparse_digits.datasets import sources
-from sparse_digits.runtime import files
+from sparse_digits.datasets.load import load_dataset
+from sparse_digits.runtime import npz
 from sweeps import MADE_WITH, ROOT, SAGA, change
 
 SEEDS = list(range(12))
@@ -35,8 +35,8 @@ sweep.main(sys.argv[1:])
 @pytest.fixture
 def folder(tmp_path):
     """A folder with params.yaml and raw.npz of digits, for a sweep over twelve seeds."""
-    images, labels = sources.load("digits", mirror=None)
-    files.write_npz(tmp_path / "raw.npz", MADE_WITH, images=images, labels=labels)
+    images, labels = load_dataset("digits", mirror=None)
+    npz.write_npz(tmp_path / "raw.npz", MADE_WITH, images=images, labels=labels)
     (tmp_path / "params.yaml").write_text((ROOT / "params.digits.yaml").read_text())
     change(tmp_path / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": SEEDS, **SAGA})
     return tmp_path

@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 from commands import LONG
 from dvc_mlflow import collect, deliver, records
 from sparse_digits.cli import RESULT
-from sparse_digits.mlflow_content import run_content
+from sparse_digits.mlflow_content.content import CONTENT
 from sparse_digits.model import params_embedded_in
 from tracking import models_of, names, shown
 
@@ -51,7 +51,7 @@ def record_and_deliver(times):
     begin = time.monotonic()
     collect.record_stage(RESULT, params_embedded_in)
     recorded = time.monotonic() - begin
-    deliver.deliver(Path.cwd(), run_content.VIEW)
+    deliver.deliver(Path.cwd(), CONTENT)
     times.write_text(json.dumps([recorded, time.monotonic() - begin]))
 
 
@@ -59,7 +59,7 @@ def track_again():
     """What `sparse-digits track` does."""
     for _ in collect.record_all(RESULT, params_embedded_in):
         pass
-    return deliver.deliver(Path.cwd(), run_content.VIEW)
+    return deliver.deliver(Path.cwd(), CONTENT)
 
 
 def look(target):

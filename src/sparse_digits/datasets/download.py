@@ -1,10 +1,12 @@
-"""One known file from one address: bounded in time and size, asked for again where that may help."""
+"""Downloads with bounds on time and size: of one pinned file, and for libraries that download themselves."""
 
 import hashlib
+import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException, HTTPResponse
@@ -15,136 +17,147 @@ from urllib.request import Request, build_opener
 
 from tqdm import tqdm
 
-PIECE = 1 << 16  # bytes read at once
-PASSING = {408, 429, 500, 502, 503, 504}  # the HTTP statuses that say "not now" and not "no"
+from sparse_digits.datasets.catalogue import PinnedFile
+
+CHUNK_SIZE = 1 << 16  # bytes read at once
+TRANSIENT_STATUSES = {408, 429, 500, 502, 503, 504}  # HTTP statuses that a retry may cure
+LIBRARY_RETRIES = 1  # of pip and scikit-learn; at a dead host each costs a timeout for each of its addresses
+MAX_LIBRARY_FILE_SIZE = 64_000_000  # bytes, three times the longest file expected
 
 T = TypeVar("T")
 
 
-class UnavailableError(Exception):
-    """Why one source did not give what was asked for: one line."""
+class SourceError(Exception):
+    """The reason why one source did not give its data, on one line."""
 
 
-class PassingError(UnavailableError):
-    """A fault that may pass: the same source is worth asking again."""
+class TransientError(SourceError):
+    """A failure that a retry at the same source may cure."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long and how often a source is asked; seconds unless it says otherwise."""
+class Timeouts:
+    """How long and how often a source is tried; in seconds unless stated otherwise.
 
-    timeout: float
-    """For a connection, and between one piece and the next."""
-    answer: float
-    """From the question to the head of the answer: bounds also what `timeout` does not, which are
-    name look-up, a host's many addresses and redirects."""
-    slowest: float
-    """Bytes per second: a file that comes slower than this is given up."""
+    socket : for a connection, and between one chunk and the next.
+    response : from the request to the end of the response's headers. It also bounds what `socket` does not:
+    name look-up, a host with many addresses, redirects.
+    min_bytes_per_second : a slower download is abandoned.
+    total : for everything that one source does.
+    retry_delays : before the second attempt, the third and so on.
+    """
+
+    socket: float
+    response: float
+    min_bytes_per_second: float
     total: float
-    """For everything that one source does."""
-    pauses: tuple[float, ...]
-    """Before the second attempt, the third and so on."""
+    retry_delays: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class File:
-    """A file that is known before it is fetched: its name, its length in bytes and its SHA-256."""
-
-    name: str
-    size: int
-    sha256: str
-
-    def check(self, body: bytes) -> None:
-        """Raise UnavailableError, with what was expected and found, unless `body` is this very file."""
-        if len(body) != self.size:
-            raise UnavailableError(f"{self.name}: expected {self.size} bytes, found {len(body)}")
-        found = hashlib.sha256(body).hexdigest()
-        if found != self.sha256:
-            raise UnavailableError(f"{self.name}: expected SHA-256 {self.sha256}, found {found}")
+def check_file(content: bytes, file: PinnedFile) -> None:
+    """Raise SourceError unless the content has the pinned length and SHA-256."""
+    if len(content) != file.size:
+        raise SourceError(f"{file.name}: expected {file.size} bytes, got {len(content)}")
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != file.sha256:
+        raise SourceError(f"{file.name}: expected SHA-256 {file.sha256}, got {actual}")
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """Return what `call` returns, or raise TimeoutError after so many seconds.
+def call_with_timeout(seconds: float, function: Callable[[], T]) -> T:
+    """Return what `function` returns, or raise TimeoutError after so many seconds.
 
-    A call that takes longer is left behind in its thread, because nothing ends a name look-up or a library
+    A call that takes longer is abandoned in its thread, because nothing can end a name look-up or a library
     that waits; the thread is a daemon, so the process can still exit.
     """
     future: Future[T] = Future()
 
     def run() -> None:
         try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - handed to the caller, where result() raises it
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - result() raises it in the caller's thread
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()
     return future.result(timeout=seconds)
 
 
+@contextmanager
+def limit_file_size(size: int = MAX_LIBRARY_FILE_SIZE) -> Iterator[None]:
+    """Make this process, and those it starts, fail with OSError when they write a file above `size` bytes.
+
+    This is the one bound that holds for libraries that download without any.
+    """
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    lowest = min(limit for limit in (size, soft, hard) if limit != resource.RLIM_INFINITY)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def reason(error: BaseException) -> str:
-    """Return the first line of what an exception says, or its name if it says nothing."""
-    said = error.reason if isinstance(error, URLError) else error
-    said = getattr(said, "strerror", None) or said  # without the number
-    return next(iter(str(said).splitlines()), "") or type(error).__name__
+    """Return the first line of an exception's text, or its class if it has none."""
+    cause = error.reason if isinstance(error, URLError) else error
+    text = getattr(cause, "strerror", None) or cause  # strerror omits the number
+    return next(iter(str(text).splitlines()), "") or type(error).__name__
 
 
-def download(folder_url: str, file: File, patience: Patience, deadline: float) -> bytes:
-    """Return the bytes of `file`, found under `folder_url`, with its length and SHA-256 checked.
+def download(folder_url: str, file: PinnedFile, timeouts: Timeouts, deadline: float) -> bytes:
+    """Return the content of `file` under `folder_url`, with its length and SHA-256 checked.
 
     deadline : seconds on the clock of `time.monotonic`.
-    Proxies in the environment are honoured. Raises UnavailableError with the reason.
+    Proxies in the environment are used. Raises SourceError with the reason.
     """
-    for pause in patience.pauses:
+    for delay in timeouts.retry_delays:
         try:
-            return _attempt(folder_url, file, patience, deadline)
-        except PassingError:
-            time.sleep(pause)
-    return _attempt(folder_url, file, patience, deadline)
+            return _attempt(folder_url, file, timeouts, deadline)
+        except TransientError:
+            time.sleep(delay)
+    return _attempt(folder_url, file, timeouts, deadline)
 
 
-def _attempt(folder_url: str, file: File, patience: Patience, deadline: float) -> bytes:
-    with _answer(folder_url + file.name, file, patience) as answer:
-        if answer.length not in {None, file.size}:
-            raise UnavailableError(
-                f"{file.name}: expected {file.size} bytes, the server offers {answer.length}"
-            )
+def _attempt(folder_url: str, file: PinnedFile, timeouts: Timeouts, deadline: float) -> bytes:
+    with _open(folder_url + file.name, file, timeouts) as response:
+        if response.length not in {None, file.size}:
+            raise SourceError(f"{file.name}: expected {file.size} bytes, the server offers {response.length}")
         try:
-            body = _body(answer, file, patience, deadline)
+            content = _read(response, file, timeouts, deadline)
         except TimeoutError:
-            raise UnavailableError(f"{file.name}: silent for {patience.timeout:g} s") from None
+            raise SourceError(f"{file.name}: no data for {timeouts.socket:g} s") from None
         except (OSError, HTTPException) as error:
-            raise PassingError(f"{file.name}: {reason(error)}") from error
-    if len(body) < file.size:
-        raise PassingError(f"{file.name}: cut after {len(body)} of {file.size} bytes")
-    file.check(body)
-    return body
+            raise TransientError(f"{file.name}: {reason(error)}") from error
+    if len(content) < file.size:
+        raise TransientError(f"{file.name}: connection closed after {len(content)} of {file.size} bytes")
+    check_file(content, file)
+    return content
 
 
-def _answer(url: str, file: File, patience: Patience) -> HTTPResponse:
-    """Return the server's answer with its body still to be read."""
+def _open(url: str, file: PinnedFile, timeouts: Timeouts) -> HTTPResponse:
+    """Return the server's response with its body not yet read."""
     # `identity`, because a body that was compressed on its way would have another digest.
     request = Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310 - the address is a constant
-    opener = build_opener()  # `urlopen` would keep the proxies that it found when it was first called
+    opener = build_opener()  # `urlopen` would reuse the proxies of its first call
     try:
-        answer: HTTPResponse = within(
-            patience.answer, partial(opener.open, request, timeout=patience.timeout)
+        response: HTTPResponse = call_with_timeout(
+            timeouts.response, partial(opener.open, request, timeout=timeouts.socket)
         )
     except HTTPError as error:
         error.close()
-        kind = PassingError if error.code in PASSING else UnavailableError
+        kind = TransientError if error.code in TRANSIENT_STATUSES else SourceError
         raise kind(f"{file.name}: HTTP {error.code}, {reason(error)}") from error
     except TimeoutError:
-        raise UnavailableError("no answer") from None
-    except ConnectionError as error:  # it hung up; a fault in connecting is a URLError instead
-        raise PassingError(f"{file.name}: {reason(error)}") from error
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: a proxy or a redirect that is no URL
-        raise UnavailableError(reason(error)) from error
-    return answer
+        raise SourceError("no response") from None
+    except ConnectionError as error:  # the server hung up; a failure to connect is a URLError instead
+        raise TransientError(f"{file.name}: {reason(error)}") from error
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a malformed proxy or redirect
+        raise SourceError(reason(error)) from error
+    return response
 
 
-def _body(answer: HTTPResponse, file: File, patience: Patience, deadline: float) -> bytes:
-    """Return the body, or what came of it if it was cut; at most one piece more than the file has."""
-    body = bytearray()
+def _read(response: HTTPResponse, file: PinnedFile, timeouts: Timeouts, deadline: float) -> bytes:
+    """Return the body, or its beginning if the connection closed; at most one chunk more than file.size."""
+    content = bytearray()
     started = time.monotonic()
     with tqdm(
         total=file.size,
@@ -154,12 +167,12 @@ def _body(answer: HTTPResponse, file: File, patience: Patience, deadline: float)
         leave=False,
         disable=not sys.stderr.isatty(),
     ) as bar:
-        while len(body) <= file.size and (piece := answer.read1(PIECE)):
-            body += piece
-            bar.update(len(piece))
+        while len(content) <= file.size and (chunk := response.read1(CHUNK_SIZE)):
+            content += chunk
+            bar.update(len(chunk))
             now = time.monotonic()
-            if now > started + patience.timeout + len(body) / patience.slowest:
-                raise UnavailableError(f"{file.name}: slower than {patience.slowest / 1000:g} kB/s")
+            if now > started + timeouts.socket + len(content) / timeouts.min_bytes_per_second:
+                raise SourceError(f"{file.name}: slower than {timeouts.min_bytes_per_second / 1000:g} kB/s")
             if now > deadline:
-                raise UnavailableError(f"{file.name}: not done within {patience.total:g} s")
-    return bytes(body)
+                raise SourceError(f"{file.name}: not done within {timeouts.total:g} s")
+    return bytes(content)

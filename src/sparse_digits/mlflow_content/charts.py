@@ -1,54 +1,46 @@
-"""The charts that an experiment's page opens with: what C buys and costs, above the coefficient images."""
+"""The shared views of an experiment's page in MLflow: charts of accuracy and sparsity, images of weights."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from dvc_mlflow import shared_views
+from sparse_digits.metrics import Where, in_table_order
 
 NAME = "sparse-digits"
 TAG = shared_views.PREFIX + NAME
-MOST_IMAGES = 10  # that a grid of images shows: of the first runs that have the tag which log_image sets
-SWEEP = "sweep"  # the tag of the runs of a sweep: the digest of its record
-COLUMNS = (
-    "params.`train.C`",
-    "metrics.`sparsity`",
-    "metrics.`accuracy`",
-    "metrics.`duality_gap`",
-    "attributes.`Version`",
-    "attributes.`Models`",
-)
+MAX_IMAGES = 10  # MLflow's grid shows that many images, of the first runs for which log_image set its tag
+SWEEP = "sweep"  # the tag of the child runs of a sweep, with the digest of its record
+COLUMNS = ("params.`train.C`", *(f"metrics.`{metric.name}`" for metric in in_table_order(Where.COLUMNS)))
 
 
-def content() -> str:
-    """Return the view of all runs."""
-    return shared_views.encode("What C does", _state())
+def all_runs_view() -> str:
+    """Return the shared view of all runs of an experiment."""
+    columns = [*COLUMNS, "attributes.`Version`", "attributes.`Models`"]
+    return shared_views.encode("Effect of C", _state(columns))
 
 
 def sweep_name(result: str) -> str:
-    """Return the name of the view of a sweep, given its record's digest."""
+    """Return the name of the shared view of a sweep, given its record's digest."""
     return f"sweep-{result[:8]}"
 
 
-def sweep_content(result: str) -> str:
-    """Return the view of the points of a sweep, given its record's digest, C ascending."""
-    numbers = ["sparsity", "accuracy", "validation_accuracy", "duality_gap"]
-    state = _state() | {
-        "searchFilter": f"tags.{SWEEP} = '{result}'",
-        "selectedColumns": ["params.`train.C`", *(f"metrics.`{name}`" for name in numbers)],
-    }
-    return shared_views.encode("Sweep over C", state)
+def sweep_view(result: str) -> str:
+    """Return the shared view of the points of a sweep, given its record's digest."""
+    return shared_views.encode("Sweep over C", _state(COLUMNS, f"tags.{SWEEP} = '{result}'"))
 
 
-def _state() -> dict[str, Any]:
-    charts, images = "what-C-does", "weights"
+def _state(columns: Sequence[str], search_filter: str = "") -> dict[str, Any]:
+    """Return the state of the page in MLflow's own format."""
+    charts, images = "effect-of-C", "weights"
     return {
-        "searchFilter": "",
+        "searchFilter": search_filter,
         "orderByKey": "metrics.`log10_C`",
-        "orderByAsc": False,  # the images come in the reverse order: ascending in C
+        "orderByAsc": False,  # MLflow draws the images in the reverse order, so with C ascending
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": list(COLUMNS),
+        "selectedColumns": list(columns),
         "columnOrder": [],
         "columnWidths": {},
         "runsHiddenMode": "SHOW_ALL",
@@ -60,14 +52,14 @@ def _state() -> dict[str, Any]:
                 charts,
                 "PARALLEL",
                 selectedParams=[],
-                selectedMetrics=["log10_C", "nonzero_weights", "sparsity", "accuracy"],
+                selectedMetrics=["log10_C", *(metric.name for metric in in_table_order(Where.PARALLEL))],
                 showAllRuns=True,
             ),
             _card(images, "IMAGE", imageKeys=["coef"], step=0, showRunParams=False),
         ],
         "compareRunSections": [
-            _section(charts, "What C buys and costs", columns=2, height=360),
-            _section(images, f"Weights, C ascending, {MOST_IMAGES} at most", columns=1, height=860),
+            _section(charts, "Accuracy and sparsity", columns=2, height=360),
+            _section(images, f"Weights, C ascending, {MAX_IMAGES} at most", columns=1, height=860),
         ],
         "viewMaximized": False,
         "runListHidden": True,
@@ -84,10 +76,10 @@ def _axis(metric: str) -> dict[str, str]:
     return {"key": metric, "type": "METRIC"}
 
 
-def _card(section: str, kind: str, **what: Any) -> dict[str, Any]:
-    uuid = "-".join([section, kind, *(what.get(axis, {}).get("key", "") for axis in ("xaxis", "yaxis"))])
+def _card(section: str, kind: str, **settings: Any) -> dict[str, Any]:
+    uuid = "-".join([section, kind, *(settings.get(axis, {}).get("key", "") for axis in ("xaxis", "yaxis"))])
     common = {"deleted": False, "isGenerated": False, "runsCountToCompare": 20}
-    return {"uuid": uuid, "type": kind, "metricSectionId": section} | common | what
+    return {"uuid": uuid, "type": kind, "metricSectionId": section} | common | settings
 
 
 def _section(uuid: str, name: str, *, columns: int, height: int) -> dict[str, Any]:

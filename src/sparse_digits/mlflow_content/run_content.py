@@ -1,8 +1,10 @@
-"""What this project's runs show in MLflow beyond what dvc.yaml declares: the model, and its images."""
+"""What the run of one model shows in MLflow beyond what dvc.yaml declares: note, images, the model itself."""
 
 import math
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow.sklearn
 import numpy as np
@@ -13,30 +15,55 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from dvc_mlflow.deliver import RunContent
 from dvc_mlflow.records import Record
 from sparse_digits import figures, model
 from sparse_digits.metrics import format_summary
-from sparse_digits.mlflow_content import charts, sweep_content
 
-NEEDED = ("mlflow", "numpy", "scikit-learn", "scipy", "skops")  # to load the model
+MODEL_REQUIREMENTS = ("mlflow", "numpy", "scikit-learn", "scipy", "skops")  # to load the logged model
 
 
 def title(record: Record) -> str:
-    """Return a run's name: the C, and the DVC experiment if it was one."""
-    if sweep_content.is_sweep(record):
-        return sweep_content.title(record)
+    """Return a run's name: its C and solver, and the DVC experiment if the record is one."""
     name = f"C={record.params['train.C']:g} {record.params['train.solver']}"
     return f"{name} ({record.name})" if record.name else name
 
 
-def dataset(record: Record) -> str:
-    """Return the data set's name."""
-    return str(record.params["fetch.dataset"])
+def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
+    """Log the note, log10 of C for sorting, an image of each class, one of all classes, and the model."""
+    run_id = run.info.run_id
+    fitted = model.read(next((folder / "files").rglob("model.npz")))
+    C = record.params["train.C"]
+    client.set_tag(run_id, "mlflow.note.content", note(record))
+    client.log_metric(run_id, "log10_C", log10_C(C))
+    image = figures.tile(fitted.coef, image_text(C, record.metrics))
+    client.log_image(run_id, image, key="coef", step=0)
+    for step, class_image in enumerate(figures.class_images(fitted.coef)):
+        client.log_image(run_id, class_image, key="class", step=step)
+    input_example = fitted.mean.round().astype(np.uint8)[None]
+    Model.log(
+        artifact_path=None,
+        name=f"C-{C:g}".replace(".", "_"),
+        flavor=mlflow.sklearn,
+        run_id=run_id,
+        sk_model=pipeline(fitted),
+        signature=infer_signature(input_example, fitted.predict(input_example)),
+        input_example=input_example,
+        pip_requirements=[f"{name}=={version(name)}" for name in MODEL_REQUIREMENTS],
+    )
+
+
+def log10_C(C: float) -> float:
+    """Return C as a metric by which MLflow can sort and plot runs; it cannot sort by params as numbers."""
+    return round(math.log10(C), 4)
+
+
+def image_text(C: float, metrics: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the lines of text on the image of a model."""
+    return f"C = {C:g}", f"{metrics['sparsity']:.1f} % zero", f"{100 * metrics['accuracy']:.1f} % right"
 
 
 def pipeline(fitted: model.Model) -> Pipeline:
-    """Return the model as scikit-learn's own: from raw pixels to a class."""
+    """Return the model as a scikit-learn pipeline from raw pixels to a class."""
     scaler, classifier = StandardScaler(), LogisticRegression()
     scaler.mean_, scaler.scale_ = fitted.mean, fitted.scale
     scaler.n_features_in_ = classifier.n_features_in_ = len(fitted.mean)
@@ -48,66 +75,28 @@ def pipeline(fitted: model.Model) -> Pipeline:
 
 
 def note(record: Record) -> str:
-    """Return what a person wants to know of a run first, in markdown."""
-    m = record.metrics
-    seconds = sum(told["seconds"] for told in record.stages.values() if told)
+    """Return the run's description in markdown: the main metrics, and where the result comes from."""
     code, environment = record.code, record.environment
+    seconds = sum(provenance["seconds"] for provenance in record.stages.values() if provenance)
     if not code and not environment:
         rows = {"code": "unknown, as is the environment: DVC restored this result, it was not computed here"}
     else:
         changed = " with changes" if code and code["dirty"] else ""
+        versions = ", ".join(f"{name} {value}" for name, value in (environment or {}).items())
         rows = {
             "code": f"`{code['commit'][:12]}`{changed}" if code else "unknown: there was no git",
             "computed": f"in {seconds:.1f} s" if seconds else "elsewhere",
-            "environment": ", ".join(f"{name} {value}" for name, value in (environment or {}).items())
-            or "unknown",
+            "environment": versions or "unknown",
         }
     rows["record"] = f"`{record.result}`; to compute it again: `sparse-digits verify {record.result[:8]}`"
     return "\n".join(
         [
-            *(f"{line}  " for line in format_summary(m).splitlines()),
+            *(
+                f"{line}  " for line in format_summary(record.metrics).splitlines()
+            ),  # two spaces: a line break
             "",
             "| | |",
             "| --- | --- |",
             *(f"| {name} | {value} |" for name, value in rows.items()),
         ]
     )
-
-
-def arrange(client: MlflowClient, experiment_id: str) -> None:
-    """Prepare the experiment's page: columns with C and the numbers, charts of what C does, the images."""
-    client.set_experiment_tag(experiment_id, charts.TAG, charts.content())
-
-
-def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
-    """Log the note, the C as a number that sorts, an image for each class, all of them in one, the model.
-
-    Of a sweep: what `sweep_view` has.
-    """
-    if sweep_content.is_sweep(record):
-        sweep_content.add(client, run, record, folder)
-        return
-    run_id = run.info.run_id
-    fitted = model.read(next((folder / "files").rglob("model.npz")))
-    m = record.metrics
-    C = record.params["train.C"]
-    client.set_tag(run_id, "mlflow.note.content", note(record))
-    client.log_metric(run_id, "log10_C", round(math.log10(C), 4))
-    words = (f"C = {C:g}", f"{m['sparsity']:.1f} % zero", f"{100 * m['accuracy']:.1f} % right")
-    client.log_image(run_id, figures.tile(fitted.coef, words), key="coef", step=0)
-    for step, image in enumerate(figures.class_images(fitted.coef)):
-        client.log_image(run_id, image, key="class", step=step)
-    example = fitted.mean.round().astype(np.uint8)[None]
-    Model.log(
-        artifact_path=None,
-        name=f"C-{record.params['train.C']:g}".replace(".", "_"),
-        flavor=mlflow.sklearn,
-        run_id=run_id,
-        sk_model=pipeline(fitted),
-        signature=infer_signature(example, fitted.predict(example)),
-        input_example=example,
-        pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
-    )
-
-
-VIEW = RunContent(title, dataset, add, arrange)

@@ -1,8 +1,8 @@
-"""What a sweep shows in MLflow: a parent run, a child for each point, and a page with all side by side."""
+"""What a sweep shows in MLflow: a parent run, a child run for each point, and a page that compares them."""
 
-import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,167 +16,178 @@ from dvc_mlflow import shared_views
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.records import Record
 from sparse_digits import figures
+from sparse_digits.metrics import Where, in_table_order
 from sparse_digits.mlflow_content import charts
-from sparse_digits.runtime.files import Arrays, read_npz
-from sparse_digits.sweep.csv_table import rounded
-from sparse_digits.sweep.figures import colour_limit
-from sparse_digits.sweep.selection import TITLES, pick_representative
+from sparse_digits.mlflow_content.run_content import image_text, log10_C
+from sparse_digits.runtime.npz import Arrays, read_npz
+from sparse_digits.runtime.rounding import round_float
+from sparse_digits.sweep.selection import read_selection
+from sparse_digits.sweep.selection_display import TITLES, pick_representative
 
-NUMBERS = (
-    *("sparsity", "accuracy", "validation_accuracy", "log_loss", "duality_gap", "objective"),
-    *("nonzero_weights", "pixels_used", "n_iter", "lambda"),
-)  # of a point
-MODEL_MD5 = "dvc.md5"  # the tag that says which model file a point has
-ALONG = ("accuracy", "validation_accuracy", "sparsity", "nonzero_weights")  # the parent's history, against C
+MODEL_MD5 = "dvc.md5"  # the tag of a child with the MD5 of the model file of its point
+IMAGE_PIXELS = 256  # per side
+MAX_NOTE_ROWS = 60  # a tag holds 8,000 characters; sweep.csv has all points
+MAX_BATCH = 1000  # metrics in one request to MLflow
+
+Point = dict[str, Any]  # the scalars of one point of a sweep, by the name of their column
 
 
 def is_sweep(record: Record) -> bool:
-    """Tell whether a record is that of a sweep."""
+    """Return whether a record is that of a sweep."""
     return "sweep.solver" in record.params
 
 
 def title(record: Record) -> str:
-    """Return the parent's name, with the DVC experiment if it was one."""
+    """Return the parent run's name: the solver, and the DVC experiment if the record is one."""
     name = f"sweep over C, {record.params['sweep.solver']}"
     return f"{name} ({record.name})" if record.name else name
 
 
 def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
-    """Log the children first, then what the parent has: note, history against C, a slider over the images."""
+    """Log the child runs, then the parent's metrics along C, images, note and the sweep's page."""
     files = folder / "files"
-    made_with, points = read_npz(next(files.rglob("models.npz")))
-    chosen = json.loads(next(files.rglob("chosen.json")).read_bytes())
+    params_of_file, columns = read_npz(next(files.rglob("models.npz")))
+    selection = read_selection(next(files.rglob("chosen.json")).read_bytes())
     experiment_id, run_id = run.info.experiment_id, run.info.run_id
-    limit = colour_limit(points["coef"])
-    gridded = _gridded(points, chosen)
+    color_limit = figures.path_limit(columns["coef"])
+    in_grid = _points_in_image_grid(columns, selection)
     history = []
-    for i in range(len(points["C"])):
-        at = _numbers(points, i)
-        words = (f"C = {at['C']:g}", f"{at['sparsity']:.1f} % zero", f"{100 * at['accuracy']:.1f} % right")
-        image = figures.tile(points["coef"][i], words, 256, limit)
-        child = _child(client, experiment_id, run_id, record, made_with, at)
-        if i in gridded:
-            client.log_image(child, image, key="coef", step=0)
+    for i, coef in enumerate(columns["coef"]):
+        point = _point(columns, i)
+        image = figures.tile(coef, image_text(point["C"], point), IMAGE_PIXELS, color_limit)
+        child_id = _start_child(client, run, record, params_of_file, point)
+        if i in in_grid:
+            client.log_image(child_id, image, key="coef", step=0)
         else:
-            client.log_image(child, image, "coef.png")
-        client.set_terminated(child, "FINISHED")
+            client.log_image(child_id, image, "coef.png")
+        client.set_terminated(child_id, "FINISHED")
         client.log_image(run_id, image, key="coef", step=i)
-        now = int(time.time() * 1000)
-        named = {f"path_{name}": at[name] for name in ALONG} | {"path_log10_C": math.log10(at["C"])}
-        history += [Metric(name, float(f"{value:.6g}"), now, i) for name, value in named.items()]
-    for start in range(0, len(history), 1000):  # MLflow's limit
-        client.log_batch(run_id, metrics=history[start : start + 1000])
-    client.set_tag(run_id, "mlflow.note.content", note(record, points, chosen))
+        along_path = _metrics(point, Where.PATH_HISTORY) | {"log10_C": math.log10(point["C"])}
+        history += _mlflow_metrics({f"path_{name}": value for name, value in along_path.items()}, step=i)
+    for start in range(0, len(history), MAX_BATCH):
+        client.log_batch(run_id, metrics=history[start : start + MAX_BATCH])
+    client.set_tag(run_id, "mlflow.note.content", note(record, columns, selection))
     client.set_tag(run_id, "sweep.parent", record.result)
-    name = charts.sweep_name(record.result)
-    client.set_experiment_tag(experiment_id, shared_views.PREFIX + name, charts.sweep_content(record.result))
+    view = shared_views.PREFIX + charts.sweep_name(record.result)
+    client.set_experiment_tag(experiment_id, view, charts.sweep_view(record.result))
 
 
-def _gridded(points: Arrays, chosen: dict[str, Any]) -> set[int]:
-    """Return which points the grid of images has, of the first split seed at the largest train size.
-
-    Left to itself MLflow takes the first ten of all runs with such an image: those at the largest C.
-    """
-    size = points["train_size"].max()
-    seed = points["split_seed"][points["train_size"] == size].min()
-    of_one = np.flatnonzero((points["train_size"] == size) & (points["split_seed"] == seed))
-    places = pick_representative(points["C"][of_one], chosen[f"train_size_{size}"], charts.MOST_IMAGES)
-    return set(of_one[places].tolist())
-
-
-def note(record: Record, points: Arrays, chosen: dict[str, Any]) -> str:
-    """Return the choice and the table of all points, in markdown."""
-    again = f"to compute them again: `sparse-digits verify {record.result[:8]}`"
-    lines = [f"{len(points['C'])} points, record `{record.result}`; {again}", ""]
-    for size, of in chosen.items():
-        lines += [f"**{size.replace('_', ' ')}**, chosen by accuracy on validation rows:", ""]
-        lines += [
-            f"- {text}: **C = {of[name]['C']:g}**, sparsity {of[name]['sparsity']:.2f} %, "
-            f"test accuracy {of[name]['accuracy']:.4f}"
-            for name, text in TITLES.items()
-            if name in of
-        ]
+def note(record: Record, columns: Arrays, selection: Mapping[str, Any]) -> str:
+    """Return the parent run's description in markdown: the selected C's and a table of the points."""
+    metrics = [metric for metric in in_table_order(Where.TABLE) if metric.name in columns]
+    recompute = f"to compute them again: `sparse-digits verify {record.result[:8]}`"
+    lines = [f"{len(columns['C'])} points, record `{record.result}`; {recompute}", ""]
+    for size, of_size in selection.items():
+        lines += [f"**{size.replace('_', ' ')}**, C selected by accuracy on validation rows:", ""]
+        for name, text in TITLES.items():
+            if entry := of_size.get(name):
+                values = [
+                    f"{metric.title} {metric.text(entry[metric.name])}"
+                    for metric in metrics
+                    if metric.name in entry
+                ]
+                lines.append(f"- {text}: **C = {entry['C']:g}**, {', '.join(values)}")
         lines.append("")
-    lines += [
-        "| C | split seed | train size | sparsity | validation | test | duality gap |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for i in range(min(len(points["C"]), 60)):  # a tag holds 8,000 characters; the rest is in sweep.csv
-        at = _numbers(points, i)
-        lines.append(
-            f"| {at['C']:g} | {at['split_seed']} | {at['train_size']} | {at['sparsity']:.2f} % "
-            f"| {at['validation_accuracy']:.4f} | {at['accuracy']:.4f} | {at['duality_gap']:.1e} |"
-        )
+    titles = ["C", "split seed", "train size", *(metric.title for metric in metrics)]
+    lines += [f"| {' | '.join(titles)} |", f"| {' | '.join(['---'] * len(titles))} |"]
+    for i in range(min(len(columns["C"]), MAX_NOTE_ROWS)):
+        point = _point(columns, i)
+        values = [metric.text(point[metric.name]) for metric in metrics]
+        cells = [f"{point['C']:g}", str(point["split_seed"]), str(point["train_size"]), *values]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _numbers(points: Arrays, i: int) -> dict[str, Any]:
-    return {name: column[i].item() for name, column in points.items() if column.ndim == 1}
+def record_of_point(record: Record, folder: Path, run: Run, stage: str, model: str) -> Record:
+    """Return the record that the result of `stage` would have at the point that a child run shows.
 
-
-def point(record: Record, folder: Path, run: Run, stage: str, model: str) -> Record:
-    """Return the record that the result of `stage` would have at the point which a child run shows.
-
-    record, folder : the sweep's.  model : the path of the model that the pipeline of `stage` writes.
-    Raises `Fault` if the run shows no point of this sweep.
+    record, folder : of the sweep.  run : the child.  model : the path of the model that the pipeline of
+    `stage` writes.  Raises UserError if the run shows no point of this sweep.
     """
-    made_with, points = read_npz(next((folder / "files").rglob("models.npz")))
-    for i in range(len(points["C"])):
-        at = _numbers(points, i)
-        params = _params(record, made_with, at)
+    params_of_file, columns = read_npz(next((folder / "files").rglob("models.npz")))
+    for i in range(len(columns["C"])):
+        candidate = _point(columns, i)
+        params = _params(record, params_of_file, candidate)
         if {name: str(value) for name, value in params.items()} == run.data.params:
-            metrics = {name: rounded(at[name]) for name in NUMBERS if name != "lambda"}
-            outputs = {model: at["model_md5"]}
             return replace(
-                record, stage=stage, params=params, metrics=metrics, outputs=outputs, stages={}, digests={}
+                record,
+                stage=stage,
+                params=params,
+                metrics={
+                    name: round_float(value) for name, value in _metrics(candidate, Where.CHILD_RUN).items()
+                },
+                outputs={model: candidate["model_md5"]},
+                stages={},
+                digests={},
             )
     raise UserError(f"{run.info.run_id}: expected the params of a point of the sweep {record.result}")
 
 
-def _params(record: Record, made_with: dict[str, Any], at: dict[str, Any]) -> dict[str, Any]:
-    """Return the params with which `dvc repro` finds a point, by full name."""
+def _point(columns: Arrays, i: int) -> Point:
+    return {name: column[i].item() for name, column in columns.items() if column.ndim == 1}
+
+
+def _metrics(point: Point, where: Where) -> dict[str, float]:
+    """Return the metrics of a point that are shown there; old records lack the newest metrics."""
+    return {metric.name: point[metric.name] for metric in in_table_order(where) if metric.name in point}
+
+
+def _mlflow_metrics(values: Mapping[str, float], step: int) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(name, float(f"{value:.6g}"), now, step) for name, value in values.items()]
+
+
+def _params(record: Record, params_of_file: Mapping[str, Any], point: Point) -> dict[str, Any]:
+    """Return the params with which `dvc repro` computes a point, by full name."""
     params = {
-        **{name: value for name, value in made_with.items() if name.startswith("fetch.")},
+        **{name: value for name, value in params_of_file.items() if name.startswith("fetch.")},
         **{name: value for name, value in record.params.items() if name.startswith(("split.", "train."))},
         **{f"train.{key}": record.params[f"sweep.{key}"] for key in ("solver", "tol", "max_iter")},
-        "train.C": at["C"],
+        "train.C": point["C"],
         "train.l1_ratio": float(record.params["train.l1_ratio"]),
-        "split.seed": at["split_seed"],
-        "split.train_size": at["train_size"],
+        "split.seed": point["split_seed"],
+        "split.train_size": point["train_size"],
     }
     if record.params["sweep.vary_random_state"]:
-        params["train.random_state"] = at["split_seed"]
+        params["train.random_state"] = point["split_seed"]
     return params
 
 
-def _child(
-    client: MlflowClient,
-    experiment_id: str,
-    parent: str,
-    record: Record,
-    made_with: dict[str, Any],
-    at: dict[str, Any],
+def _start_child(
+    client: MlflowClient, parent: Run, record: Record, params_of_file: Mapping[str, Any], point: Point
 ) -> str:
-    """Begin the run of one point, with the digest of the model file that `dvc repro` writes there.
+    """Start the run of one point, tagged with the MD5 of the model file that `dvc repro` writes there.
 
-    Returns its id.
+    Returns the run's id.
     """
-    params = _params(record, made_with, at)
     tags = {
-        MLFLOW_PARENT_RUN_ID: parent,
+        MLFLOW_PARENT_RUN_ID: parent.info.run_id,
         charts.SWEEP: record.result,
-        MODEL_MD5: f"model.npz {at['model_md5']}",
+        MODEL_MD5: f"model.npz {point['model_md5']}",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"dvc repro {record.stage}",
     }
+    name = f"C={point['C']:g}, split seed {point['split_seed']}, {point['train_size']} rows"
     now = int(time.time() * 1000)
-    name = f"C={at['C']:g}, split seed {at['split_seed']}, {at['train_size']} rows"
-    run_id = str(client.create_run(experiment_id, now, tags, name).info.run_id)
-    numbers = {name: at[name] for name in NUMBERS} | {"log10_C": round(math.log10(at["C"]), 4)}
+    run_id = str(client.create_run(parent.info.experiment_id, now, tags, name).info.run_id)
+    of_C = {"lambda": point["lambda"], "log10_C": log10_C(point["C"])}
     client.log_batch(
         run_id,
-        [Metric(name, float(f"{value:.6g}"), now, 0) for name, value in numbers.items()],
-        [Param(name, str(value)) for name, value in sorted(params.items())],
-        [RunTag("sweep.converged", str(at["converged"]))],
+        _mlflow_metrics(_metrics(point, Where.CHILD_RUN) | of_C, step=0),
+        [Param(key, str(value)) for key, value in sorted(_params(record, params_of_file, point).items())],
+        [RunTag("sweep.converged", str(point["converged"]))],
     )
     return run_id
+
+
+def _points_in_image_grid(columns: Arrays, selection: Mapping[str, Any]) -> set[int]:
+    """Return the indices of the points whose images the page shows: of one path, spread over its C's.
+
+    The path is that of the first split seed at the largest train size. MLflow's grid shows the first ten runs
+    that have such an image, which would all have a large C if every child had one.
+    """
+    size = columns["train_size"].max()
+    seed = columns["split_seed"][columns["train_size"] == size].min()
+    path = np.flatnonzero((columns["train_size"] == size) & (columns["split_seed"] == seed))
+    shown = pick_representative(columns["C"][path], selection[f"train_size_{size}"], charts.MAX_IMAGES)
+    return set(path[shown].tolist())

@@ -1,48 +1,47 @@
-"""Whether what lies here is what dvc.lock says: the bits of the committed one, made with these params."""
+"""Whether outputs drifted from dvc.lock: other bits than the committed lock has, or other params."""
 
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from sparse_digits.runtime import yaml_core
 
 
 def drifted_output(lock: Path) -> str | None:
-    """Return the first output that differs from the committed lock's although all it was made from is equal.
+    """Return the first output that differs from the committed lock's with the same deps and params.
 
-    lock : dvc.lock. None if there is none, or without git or a committed lock to compare with.
+    lock : dvc.lock. None if there is no such output, no lock, or no committed lock to compare with.
     """
     show = ["git", "-C", str(lock.parent), "show", f"HEAD:./{lock.name}"]
     try:
-        committed = subprocess.run(show, capture_output=True, text=True, check=True).stdout
+        committed_text = subprocess.run(show, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     if not lock.exists():
         return None
-    yaml = YAML(typ="safe", pure=True)
-    here, there = (_stages(yaml.load(text)) for text in (lock.read_text(encoding="utf-8"), committed))
-    for name, stage in here.items():
-        expected = there.get(name)
+    current, committed = _stages(lock.read_text(encoding="utf-8")), _stages(committed_text)
+    for name, stage in current.items():
+        expected = committed.get(name)
         if expected and all(stage.get(key) == expected.get(key) for key in ("cmd", "deps", "params")):
-            for mine, theirs in zip(stage.get("outs", []), expected.get("outs", []), strict=False):
-                if mine["path"] == theirs["path"] and mine["md5"] != theirs["md5"]:
-                    return str(mine["path"])
+            for out, expected_out in zip(stage.get("outs", []), expected.get("outs", []), strict=False):
+                if out["path"] == expected_out["path"] and out["md5"] != expected_out["md5"]:
+                    return str(out["path"])
     return None
 
 
 def mismatched_params(path: str, made_with: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
-    """Return in words which params an up-to-date output was not made with, though dvc.lock says so.
+    """Return a sentence for each param of dvc.lock that an output was not made with.
 
-    It happens when params.yaml is edited while a stage runs: DVC reads it after the command.
+    It happens when params.yaml is edited while a stage runs: DVC reads the file after the command.
     """
     return [
-        f"{path} was made with {name} = {value}, not {params[name]}, whatever dvc.lock says. "
-        f"To mend it: dvc repro -f -s {name.partition('.')[0]} && dvc repro"
+        f"{path}: expected {name} = {params[name]}, as dvc.lock has it, but it was made with {value}. "
+        f"To repair it: dvc repro -f -s {name.partition('.')[0]} && dvc repro"
         for name, value in made_with.items()
         if name in params and params[name] != value
     ]
 
 
-def _stages(lock: dict[str, Any]) -> dict[str, Any]:
-    return dict(lock.get("stages", {}))
+def _stages(lock: str) -> dict[str, Any]:
+    return dict(yaml_core.load(lock).get("stages", {}))

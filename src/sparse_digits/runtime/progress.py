@@ -1,4 +1,4 @@
-"""How far a long computation is: a bar on a terminal, else a line for each tenth."""
+"""Progress of a long computation: a bar on a terminal, otherwise a line for each tenth."""
 
 import contextlib
 import sys
@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 
 class Progress:
-    """Counts `done` of `total`; `done` is what an earlier run had finished, which counts for no rate."""
+    """Counts `done` of `total`; what an earlier run finished does not count in the rate."""
 
     def __init__(self, title: str, unit: str, total: int, done: int = 0) -> None:
-        self.title, self.unit, self.total, self.done, self.first = title, unit, total, done, done
-        self.began = time.monotonic()
+        self.title, self.unit, self.total, self.done = title, unit, total, done
+        self.done_before, self.start = done, time.monotonic()
         self.lock = threading.Lock()
         self.bar = tqdm(
             desc=title,
@@ -30,18 +30,18 @@ class Progress:
         )
 
     def reach(self, done: int) -> None:
-        """Count up to `done`, unless it is that far already."""
+        """Count up to `done`, if the count is below it."""
         with self.lock:
             if done > self.done:
                 self.add(done - self.done)
 
     def add(self, count: int = 1) -> None:
-        """Count some more."""
+        """Count `count` more."""
         tenths = 10 * self.done // self.total
         self.done += count
         self.bar.update(count)
         if self.bar.disable and 10 * self.done // self.total > tenths:
-            rate = (self.done - self.first) / max(time.monotonic() - self.began, 1e-9)
+            rate = (self.done - self.done_before) / max(time.monotonic() - self.start, 1e-9)
             print(
                 f"{self.title}: {self.done} of {self.total} {self.unit}s, {rate:.2g} a second, "
                 f"{(self.total - self.done) / rate:.0f} s left",
@@ -58,33 +58,33 @@ class Progress:
         self.bar.close()
 
 
-class Tally:
-    """A file to which processes of one machine append a byte for each thing done."""
+class FileCounter:
+    """A counter that several processes of one machine share: a file to which each appends a byte per item."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
 
     def add(self) -> None:
         """Count one."""
-        with contextlib.suppress(OSError), self.file.open("ab") as file:  # a full disk will be told by others
+        with contextlib.suppress(OSError), self.file.open("ab") as file:  # a full disk is reported by others
             file.write(b".")
 
     @contextmanager
-    def watched(self, progress: Progress, most: int) -> Iterator[None]:
-        """Within the block, let `progress` follow what is counted, up to `most`: a task may be done twice."""
+    def followed_by(self, progress: Progress, limit: int) -> Iterator[None]:
+        """Within the block, let `progress` follow the count, up to `limit`: a task may be computed twice."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_bytes(b"")
-        before, over = progress.done, threading.Event()
+        done_before, block_ended = progress.done, threading.Event()
 
         def follow() -> None:
-            while not over.wait(0.1):
+            while not block_ended.wait(0.1):
                 with contextlib.suppress(FileNotFoundError):
-                    progress.reach(before + min(self.file.stat().st_size, most))
+                    progress.reach(done_before + min(self.file.stat().st_size, limit))
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         try:
             yield
         finally:
-            over.set()
+            block_ended.set()
             thread.join()

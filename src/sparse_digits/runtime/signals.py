@@ -12,39 +12,39 @@ import psutil
 
 
 @contextmanager
-def exit_on_interrupt(last_words: Callable[[], str]) -> Iterator[None]:
-    """Within the block, ctrl-C or SIGTERM ends the program and its worker processes, after `last_words`.
+def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
+    """Within the block, ctrl-C or SIGTERM prints `message()` and kills the program and its worker processes.
 
-    Python by itself would look only when the compiled code that runs, a fit of minutes perhaps, comes back.
+    Python by itself handles a signal only when compiled code returns, which can be minutes of a fit later.
     Nothing is cleaned up: what has to survive is on the disk already.
     """
-    # joblib's tracker, which outlives us, would tell all that it removes then.
+    # Otherwise joblib's resource tracker, which outlives the program, warns of all that it removes.
     os.environ["PYTHONWARNINGS"] = ",".join(
         filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning"])
     )
-    heard, said = os.pipe()
-    os.set_blocking(said, False)  # as set_wakeup_fd asks for
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)  # set_wakeup_fd requires it
 
-    def listen() -> None:
-        number = os.read(heard, 1)
-        os.close(heard)
+    def wait_for_signal() -> None:
+        number = os.read(read_end, 1)
+        os.close(read_end)
         if number:
-            with contextlib.suppress(OSError, ValueError):  # nobody may be reading any more
-                print(f"\n{last_words()}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError, ValueError):  # standard error may be closed
+                print(f"\n{message()}", file=sys.stderr, flush=True)
             for child in psutil.Process().children(recursive=True):
-                with contextlib.suppress(psutil.Error):  # it may have ended by itself meanwhile
-                    # joblib's tracker outlives us, removes what we leave in shared memory, and ends by itself
+                with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
+                    # The resource tracker frees the program's shared memory, then ends by itself.
                     if "resource_tracker" not in " ".join(child.cmdline()):
                         child.kill()
             os._exit(128 + number[0])
 
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = signal.set_wakeup_fd(said)
-    threading.Thread(target=listen, daemon=True).start()
+    previous_fd = signal.set_wakeup_fd(write_end)
+    threading.Thread(target=wait_for_signal, daemon=True).start()
     try:
         yield
     finally:
-        signal.set_wakeup_fd(before)
+        signal.set_wakeup_fd(previous_fd)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        os.close(said)
+        os.close(write_end)

@@ -6,64 +6,70 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from dvc_mlflow.errors import UserError
-from sparse_digits import scale
+from sparse_digits import pipeline
+from sparse_digits.estimator import logistic_regression
+from sparse_digits.model import standardize
 from sparse_digits.params import Params
-from sparse_digits.runtime.files import read_npz
+from sparse_digits.runtime.npz import read_npz
 from sparse_digits.runtime.signals import exit_on_interrupt
-from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 from sparse_digits.sweep.csv_table import write_csv
+from sparse_digits.sweep.grid import example_C, params_of_path
 from sparse_digits.sweep.parallel import Failure, parallel_map
-from sparse_digits.sweep.replicates import Images, Replicate, replicate_rows, replicates
-from sparse_digits.sweep.selection import example_C
+from sparse_digits.sweep.replicates import Images, Replicate, replicates
 
 
-def baselines(draw: Replicate, images: Images, labels: Images, *, params: Params) -> list[dict[str, Any]]:
-    """Fit both on the standardised rows of a draw; return a row of the table for each.
+def baselines(
+    replicate: Replicate, images: Images, labels: Images, *, params: Params
+) -> list[dict[str, Any]]:
+    """Fit both models on the standardized rows of a replicate; return a row of the table for each.
 
-    L2: logistic regression at the seed's C, its penalty |W|_2^2 / 2.  MLP: scikit-learn's own defaults, one
-    layer of 100 hidden units. Weights count what multiplies an input or a hidden unit, no intercept.
+    L2: logistic regression at the example's C, its penalty |W|_2^2 / 2.  MLP: scikit-learn's defaults, one
+    layer of 100 hidden units. `weights` counts what multiplies an input or a hidden unit, without intercepts.
     """
-    rows = replicate_rows(images, labels, draw, params)
-    scaler = scale.fit(rows["train_images"])
-    random_state = params.at(1, draw.split_seed, draw.train_size).train.random_state
+    how = params_of_path(params, replicate)
+    rows, scaled = pipeline.prepare({"images": images, "labels": labels}, how.split)
     models = {
-        "L2": LogisticRegression(C=example_C(draw.train_size), l1_ratio=0, max_iter=1000),
-        "MLP": MLPClassifier(random_state=random_state),
+        "L2": logistic_regression(C=example_C(replicate.train_size), l1_ratio=0, max_iter=1000),
+        "MLP": MLPClassifier(random_state=how.train.random_state),
     }
-    found = []
-    # One thread: how many BLAS uses would show in the bits.
+    table = []
+    # BLAS with one thread: the number of its threads changes the bits.
     with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the table says it: n_iter
+        warnings.simplefilter("ignore", ConvergenceWarning)  # reported in the table: n_iter
         for name, model in models.items():
-            model.fit(scaler.transform(rows["train_images"]), rows["train_labels"])
+            model.fit(scaled["X_train"], scaled["y_train"])
+            accuracy = {
+                part: model.score(
+                    standardize(rows[f"{part}_images"], scaled["mean"], scaled["scale"]),
+                    rows[f"{part}_labels"],
+                )
+                for part in ("validation", "test")
+            }
             weights = model.coefs_ if name == "MLP" else [model.coef_]
-            found.append(
+            table.append(
                 {
                     "model": name,
-                    **draw._asdict(),
-                    **{
-                        f"{prefix}accuracy": model.score(
-                            scaler.transform(rows[f"{part}_images"]), rows[f"{part}_labels"]
-                        )
-                        for part, prefix in (("validation", "validation_"), ("test", ""))
-                    },
+                    **replicate._asdict(),
+                    "validation_accuracy": accuracy["validation"],
+                    "accuracy": accuracy["test"],
                     "weights": sum(layer.size for layer in weights),
                     "nonzero_weights": sum(int(np.count_nonzero(layer)) for layer in weights),
                     "n_iter": int(np.max(model.n_iter_)),
                 }
             )
-    return found
+    return table
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fit the baselines on every draw of rows of the sweep; write their table."""
+    """Fit the baselines on every replicate of the sweep; write their table."""
     source, target = parse_paths(argv, "raw.npz", "baselines.csv")
     with stage_harness("baselines", target) as params:
         params.check_sweep()
@@ -71,16 +77,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         fit = partial(baselines, params=params)
         shared = (raw["images"], raw["labels"])
         scheduler = os.environ.get("SPARSE_DIGITS_SCHEDULER")
-        found: list[dict[str, Any]] = []
-        # By itself scikit-learn's network takes ctrl-C for the end of its training, and goes on with that.
-        with exit_on_interrupt(lambda: "baselines: interrupted; to go on: dvc repro sweep/dvc.yaml"):
-            for draw, result in parallel_map(fit, replicates(params), shared, None, scheduler):
+        table: list[dict[str, Any]] = []
+        # Without this, ctrl-C would only end the training of scikit-learn's network, which then returns.
+        with exit_on_interrupt(lambda: "baselines: interrupted. To continue: dvc repro sweep/dvc.yaml"):
+            for replicate, result in parallel_map(fit, replicates(params.sweep), shared, None, scheduler):
                 if isinstance(result, Failure):
-                    raise UserError(f"baselines of {draw.name}: {result.reason}")
-                found += result
-        found.sort(key=lambda row: (row["model"], row["train_size"], row["split_seed"]))
-        write_csv(target, {name: [row[name] for row in found] for name in found[0]})
-        for row in found:
+                    raise UserError(f"baselines of {replicate.name}: {result.reason}")
+                table += result
+        table.sort(key=lambda row: (row["model"], row["train_size"], row["split_seed"]))
+        write_csv(target, {name: [row[name] for row in table] for name in table[0]})
+        for row in table:
             print(
                 f"{row['model']:<4} {row['train_size']} rows, split seed {row['split_seed']}: "
                 f"test accuracy {row['accuracy']:.4f}, {row['nonzero_weights']} non-zero weights"

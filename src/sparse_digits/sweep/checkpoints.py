@@ -1,4 +1,4 @@
-"""Finished parts of a long computation, kept until all is done, under the code and inputs they come from."""
+"""Checkpoints: finished parts of a long computation, valid for the same code and inputs only."""
 
 import hashlib
 import json
@@ -11,14 +11,14 @@ from typing import Any
 
 import l1path
 from dvc_mlflow.errors import UserError
-from sparse_digits.runtime.files import Arrays, read_npz, write_npz
+from sparse_digits.runtime.npz import Arrays, read_npz, write_npz
 
 LIBRARIES = ("llvmlite", "numba", "numpy", "scikit-learn", "scipy")  # another version may give other bits
 
 
 @cache
 def code_digest() -> str:
-    """Return the digest of the source that computes and of the libraries that it uses."""
+    """Return the digest of the source that computes and of the versions of its libraries."""
     digest = hashlib.sha256()
     for package in (Path(l1path.__file__).parent, Path(__file__).parents[1]):
         for source in sorted(package.rglob("*.py")):
@@ -30,29 +30,29 @@ def code_digest() -> str:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """A folder of finished parts. Those of other code or inputs are not found.
+    """A folder of finished parts; parts of other code or inputs are ignored.
 
-    made_from : whatever the parts depend on beside the code and their own names.
+    inputs : what the parts depend on beside the code and their own names.
     """
 
     folder: Path
-    made_from: Any
+    inputs: Any
 
     def get(self, name: str) -> Arrays | None:
-        """Return a part, or None if it is not there whole."""
+        """Return a part, or None if it is missing or damaged."""
         try:
             return read_npz(self._path(name))[1]
         except UserError:
             return None
 
     def put(self, name: str, part: Arrays) -> None:
-        """Keep a part: on the disk, whole, when this returns."""
+        """Save a part: when this returns it is on the disk."""
         write_npz(self._path(name), {}, **part)
 
     def clear(self) -> None:
-        """Remove the folder, what other code or inputs left there too."""
+        """Remove the folder, parts of other code or inputs included."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, name: str) -> Path:
-        what = json.dumps([code_digest(), self.made_from, name], sort_keys=True)
-        return self.folder / f"{name}-{hashlib.sha256(what.encode()).hexdigest()[:32]}.npz"
+        key = json.dumps([code_digest(), self.inputs, name], sort_keys=True)
+        return self.folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"

@@ -1,6 +1,5 @@
 """Tables: columns by name, as CSV with the same bytes each time."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,50 +7,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dvc_mlflow.errors import UserError
-from sparse_digits.runtime.files import SIGNIFICANT_DIGITS, write
+from dvc_mlflow.files import write_atomically
+from sparse_digits.runtime.errors import MissingFileError
+from sparse_digits.runtime.rounding import FLOAT_FORMAT
 
 Table = dict[str, npt.NDArray[Any]]  # columns of one length
 
 
-def rounded(value: float) -> float:
-    """Return a number rounded to the digits that every processor agrees on."""
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-
-
 def write_csv(path: Path, table: Mapping[str, Sequence[Any] | npt.NDArray[Any]]) -> None:
-    """Write a table, floats rounded."""
-    columns = [np.asarray(column) for column in table.values()]
-    texts = [
-        [f"{value:.{SIGNIFICANT_DIGITS}g}" for value in column]
-        if column.dtype.kind == "f"
-        else (column.astype(int) if column.dtype.kind == "b" else column).astype(str)
-        for column in columns
-    ]
-    lines = [",".join(table), *(",".join(row) for row in zip(*texts, strict=True)), ""]
-    write(path, "\n".join(lines).encode())
+    """Write a table, floats rounded, booleans as 0 and 1."""
+    import pandas as pd  # noqa: PLC0415 - half a second that reading does not need
+
+    columns = {name: np.asarray(column) for name, column in table.items()}
+    frame = pd.DataFrame(
+        {name: column.astype(int) if column.dtype.kind == "b" else column for name, column in columns.items()}
+    )
+    text = frame.to_csv(index=False, float_format=f"%{FLOAT_FORMAT}", na_rep="nan", lineterminator="\n")
+    write_atomically(path, text.encode())
 
 
 def read_csv(path: Path) -> Table:
-    """Read a table: a column of whole numbers as int64, of numbers as float64, any other as text."""
+    """Read a table: columns of int64, float64 or text. Raises MissingFileError."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            names, *rows = list(csv.reader(file))
+        rows = np.genfromtxt(path, delimiter=",", names=True, dtype=None, encoding="utf-8", deletechars="")
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file. `dvc repro sweep/dvc.yaml` makes it") from None
-    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    return {name: _numbers(column) for name, column in zip(names, columns, strict=True)}
+        raise MissingFileError(path, "dvc repro sweep/dvc.yaml") from None
+    rows = np.atleast_1d(rows)
+    return {name: rows[name] for name in rows.dtype.names or ()}
 
 
-def filter_rows(table: Table, chosen: npt.NDArray[np.bool_]) -> Table:
-    """Return the rows that are chosen, (rows,) bool."""
-    return {name: column[chosen] for name, column in table.items()}
-
-
-def _numbers(texts: Sequence[str]) -> npt.NDArray[Any]:
-    for kind in (np.int64, np.float64):
-        try:
-            return np.array(texts).astype(kind)
-        except ValueError:
-            continue
-    return np.array(texts)
+def filter_rows(table: Table, mask: npt.NDArray[np.bool_]) -> Table:
+    """Return the rows where `mask`, (rows,), is true."""
+    return {name: column[mask] for name, column in table.items()}

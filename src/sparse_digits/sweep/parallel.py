@@ -1,4 +1,10 @@
-"""Independent tasks over the cores of this machine or the workers of a Dask cluster, through joblib alone."""
+"""Independent tasks over the cores of this machine or the workers of a Dask cluster, through joblib.
+
+Retries are ours: joblib has none, and when a worker process dies it loses every task that has not returned
+(`Parallel` raises), so a library that retries one call, such as tenacity, has nothing to call again. Dask's
+own `retries` are for tasks that raise, not for what is lost with a worker once its `allowed-failures` are
+used up.
+"""
 
 import traceback
 import warnings
@@ -16,20 +22,20 @@ from sparse_digits.sweep.checkpoints import code_digest
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# What joblib and Dask raise when a process that computes, or that holds a result, is gone.
-LOST = ("TerminatedWorkerError", "KilledWorker", "FutureCancelledError")
-BULK = 3  # times that a cluster gets all that is left: losing a worker now and then is its daily life
+# The names of what joblib and Dask raise when a process that computes, or that holds a result, has died.
+WORKER_DIED = ("TerminatedWorkerError", "KilledWorker", "FutureCancelledError")
+CLUSTER_ATTEMPTS = 3  # times that a cluster gets all remaining tasks: losing a worker is normal there
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that has no result, and why."""
+    """The reason why a task has no result."""
 
     reason: str
 
 
 def workers(tasks: int, scheduler: str | None) -> int:
-    """Return how many worker processes to use; 1 is this very process."""
+    """Return the number of worker processes; with 1 the tasks run in this process."""
     return -1 if scheduler else min(tasks, cpu_count())
 
 
@@ -40,61 +46,59 @@ def parallel_map(
     folder: Path | None,
     scheduler: str | None = None,
 ) -> Iterator[tuple[Item, Result | Failure]]:
-    """Yield each item with ``compute(item, *shared)`` as they come; one that fails does not end the others.
+    """Yield each item with ``compute(item, *shared)`` as they complete; failures are yielded too.
 
-    folder : where large arrays lie while processes share them, None: joblib's choice.
-    scheduler : the address of a Dask scheduler, whose workers get `shared` once; None: processes of this
-    machine, or this very one for a single item.
+    folder : for the large arrays that processes share; by default joblib's choice.
+    scheduler : the address of a Dask scheduler, whose workers get `shared` once; by default processes of this
+    machine compute, or this one if there is a single item.
     """
     if not items:
         return
-    # What joblib says of a caller that stops early, who knows.
+    # joblib warns a caller that stops early, which this one does on purpose.
     warnings.filterwarnings("ignore", r"\d+ tasks which were still being processed", UserWarning)
     n_jobs = workers(len(items), scheduler)
-    waiting = list(range(len(items)))
+    remaining = list(range(len(items)))
 
-    def run(numbers: Sequence[int], n_jobs: int) -> Iterator[tuple[Item, Result | Failure]]:
-        tasks = (
-            delayed(_attempt)(number, compute, code_digest(), items[number], *shared) for number in numbers
-        )
-        # batches of one: else joblib hands quick tasks over several at a time
+    def run(indices: Sequence[int], n_jobs: int) -> Iterator[tuple[Item, Result | Failure]]:
+        tasks = (delayed(_attempt)(index, compute, code_digest(), items[index], *shared) for index in indices)
+        # Batches of one: otherwise joblib groups quick tasks.
         parallel = Parallel(n_jobs, return_as="generator_unordered", batch_size=1, temp_folder=folder)
-        for number, result in parallel(tasks):
-            waiting.remove(number)
-            yield items[number], result
+        for index, result in parallel(tasks):
+            remaining.remove(index)
+            yield items[index], result
 
-    with _engine(scheduler, shared):
-        # What is lost with a process is not only its own task: joblib loses all that have not come back.
-        for _ in range(BULK if scheduler else 1):
+    with _backend(scheduler, shared):
+        # When a process dies, joblib loses all tasks that have not returned, not only that of the process.
+        for _ in range(CLUSTER_ATTEMPTS if scheduler else 1):
             try:
-                yield from run(tuple(waiting), n_jobs)
+                yield from run(tuple(remaining), n_jobs)
             except Exception as error:
-                if type(error).__name__ not in LOST:
+                if type(error).__name__ not in WORKER_DIED:
                     raise
-        for number in tuple(waiting):  # now one at a time, to see which one it is
+        for index in tuple(remaining):  # one at a time, to see which one kills its process
             try:
-                yield from run([number], 2)
+                yield from run([index], 2)
             except Exception as error:
-                if type(error).__name__ not in LOST:
+                if type(error).__name__ not in WORKER_DIED:
                     raise
-                yield items[number], Failure("its worker process was ended, for want of memory perhaps")
+                yield items[index], Failure("its worker process was killed, perhaps because memory ran out")
 
 
 def _attempt(
-    number: int, compute: Callable[..., Result], wanted: str, item: Any, *shared: Any
+    index: int, compute: Callable[..., Result], expected_code: str, item: Any, *shared: Any
 ) -> tuple[int, Result | Failure]:
-    """Return a task's number, and its result or why there is none."""
-    if code_digest() != wanted:
-        return number, Failure("this worker has other code or libraries than the program that asks")
+    """Return a task's index, and its result or Failure."""
+    if code_digest() != expected_code:
+        return index, Failure("expected a worker with the code and libraries of this program, got others")
     try:
-        return number, compute(item, *shared)
+        return index, compute(item, *shared)
     except (UserError, MemoryError) as error:
-        return number, Failure(f"{error}" or type(error).__name__)
-    except Exception:  # noqa: BLE001 - reported whole; the other tasks go on
-        return number, Failure(traceback.format_exc())
+        return index, Failure(f"{error}" or type(error).__name__)
+    except Exception:  # noqa: BLE001 - reported with its traceback; the other tasks continue
+        return index, Failure(traceback.format_exc())
 
 
-def _engine(scheduler: str | None, shared: Sequence[Any]) -> AbstractContextManager[object]:
+def _backend(scheduler: str | None, shared: Sequence[Any]) -> AbstractContextManager[object]:
     """Return the context in which joblib uses the scheduler."""
     if not scheduler:
         return nullcontext()
@@ -105,7 +109,7 @@ def _engine(scheduler: str | None, shared: Sequence[Any]) -> AbstractContextMana
         )
     except (ImportError, ValueError):
         raise UserError(
-            "--scheduler: expected the package distributed, found none: pip install distributed"
+            "--scheduler: expected the package distributed, which is not installed. pip install distributed"
         ) from None
     except OSError as error:
         raise UserError(

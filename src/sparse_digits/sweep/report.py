@@ -1,136 +1,160 @@
-"""Stage report: the sweep in pictures and one page of text."""
+"""Stage report: the figures of the sweep, and a page with its numbers and the figures' captions."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from sparse_digits import figures
-from sparse_digits.runtime.files import Arrays, read_npz, write
-from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
-from sparse_digits.sweep import figures as sweep_figures
+from dvc_mlflow.files import write_atomically
+from sparse_digits.figures import png
+from sparse_digits.metrics import Metric, Where, in_table_order
+from sparse_digits.runtime.npz import Arrays, read_npz
+from sparse_digits.sweep import captions, figures
 from sparse_digits.sweep.csv_table import Table, filter_rows, read_csv
-from sparse_digits.sweep.selection import TITLES, pick_representative
+from sparse_digits.sweep.selection_display import TITLES, pick_representative
 
-BASELINES = {"L2": "L2 | the seed's", "MLP": "network of 100 hidden units |"}
-MOST_ROWS = 9  # of images in one figure
+SHORT_TITLES = {"best": "best", "one_standard_error": "one s.e.", "example": "the example's"}
+MAX_IMAGE_ROWS = 9
 
 
-def report(points: Arrays, baselines: Table, chosen: Mapping[str, Any]) -> tuple[dict[str, Figure], str]:
-    """Return the figures by name, and the text.
+class CaptionedFigure(NamedTuple):
+    """A figure and its caption."""
 
-    They show the largest train size; images and weights are those of its first split seed.
-    points : the columns of models.npz.  chosen : the content of chosen.json.
+    figure: Figure
+    caption: str
+
+
+def draw(points: Arrays, baselines: Table, selection: Mapping[str, Any]) -> dict[str, CaptionedFigure]:
+    """Return the figures of the largest train size by name; images and weights are of its first split seed.
+
+    points : the columns of models.npz.  baselines : baselines.csv.  selection : chosen.json.
     """
-    text = _text(points, baselines, chosen)
     size = int(points["train_size"].max())
-    points, of = filter_rows(points, points["train_size"] == size), chosen[f"train_size_{size}"]
-    baselines = filter_rows(baselines, baselines["train_size"] == size)
-    seeds = np.unique(points["split_seed"])
-    first = filter_rows(points, points["split_seed"] == seeds[0])
-    classes = first["classes"][0]
-    where = f"{size:,} training rows, split seed {seeds[0]}"
-    places = pick_representative(first["C"], of, MOST_ROWS)
-    kept_C = of["one_standard_error"]["C"]
-    at_C = filter_rows(points, points["C"] == kept_C)
-    drawn = {
-        "accuracy_against_sparsity": sweep_figures.accuracy_against_sparsity(points, of),
-        "along_C": sweep_figures.along_C(points, of),
-        "weights_along_C": sweep_figures.weights_along_C(
-            first["C"],
-            first["coef"],
-            classes,
-            of,
-            f"The regularisation path: every weight against C, {where}",
+    of_size = selection[f"train_size_{size}"]
+    points, baselines = (filter_rows(table, table["train_size"] == size) for table in (points, baselines))
+    split_seeds = np.unique(points["split_seed"])
+    path = filter_rows(points, points["split_seed"] == split_seeds[0])
+    Cs, coef, classes = path["C"], path["coef"], path["classes"][0]
+    rows = f"{size:,} training rows, split seed {split_seeds[0]}"
+    image_rows = pick_representative(Cs, of_size, MAX_IMAGE_ROWS)
+    sparse_C = of_size["one_standard_error"]["C"]
+    coef_at_sparse_C = points["coef"][points["C"] == sparse_C]
+    return {
+        "accuracy_against_sparsity": CaptionedFigure(
+            figures.accuracy_against_sparsity(points, of_size), captions.accuracy_against_sparsity(of_size)
         ),
-        "images_along_C": sweep_figures.images_along_C(
-            first["coef"][places],
-            classes,
-            [_label(first, i, of) for i in places],
-            f"Weights at one colour scale over the sweep, {where}",
+        "along_C": CaptionedFigure(figures.along_C(points, of_size), captions.along_C(points, of_size)),
+        "weights_along_C": CaptionedFigure(
+            figures.weights_along_C(Cs, coef, classes, of_size, f"The regularization path: {rows}"),
+            captions.weights_along_C(Cs, coef, of_size),
         ),
-        "three_models": sweep_figures.three_models(points, baselines, of),
-        "selection": sweep_figures.selection(
-            at_C["coef"],
-            classes,
-            f"How often each pixel is selected at C = {kept_C:g}, {size:,} training rows"
-            if len(seeds) > 1
-            else f"Which pixels are selected at C = {kept_C:g}, {where}",
+        "images_along_C": CaptionedFigure(
+            figures.images_along_C(
+                coef[image_rows],
+                classes,
+                [_row_label(path, i, of_size) for i in image_rows],
+                f"The weights at rising C: {rows}",
+            ),
+            captions.images_along_C(Cs[image_rows], coef[image_rows]),
+        ),
+        "three_models": CaptionedFigure(
+            figures.three_models(points, baselines, of_size), captions.three_models(baselines, of_size)
+        ),
+        "selection": CaptionedFigure(
+            figures.selection_frequency(
+                coef_at_sparse_C,
+                classes,
+                f"How often each pixel is selected at C = {sparse_C:g}: {size:,} training rows"
+                if len(split_seeds) > 1
+                else f"Which pixels are selected at C = {sparse_C:g}: {rows}",
+            ),
+            captions.selection_frequency(coef_at_sparse_C, sparse_C),
         ),
     }
-    return drawn, text
 
 
-def _label(first: Table, i: int, of: Mapping[str, Any]) -> str:
-    C = float(first["C"][i])
-    names = [
-        {"best": "best", "one_standard_error": "one s.e.", "seed": "the seed's"}[name]
-        for name in TITLES
-        if name in of and of[name]["C"] == C
-    ]
-    lines = [f"C = {C:g}", *names, f"{first['sparsity'][i]:.1f} % zero", f"acc. {first['accuracy'][i]:.3f}"]
+def _row_label(path: Table, i: int, selection: Mapping[str, Any]) -> str:
+    """Return the text beside a row of images: its C, how it was selected, its sparsity and accuracy."""
+    C = float(path["C"][i])
+    names = [SHORT_TITLES[name] for name in TITLES if name in selection and selection[name]["C"] == C]
+    lines = [f"C = {C:g}", *names, f"{path['sparsity'][i]:.1f} % zero", f"acc. {path['accuracy'][i]:.3f}"]
     return "\n".join(lines)
 
 
-def _seeds(seeds: Sequence[int] | npt.NDArray[Any]) -> str:
-    return f"mean of {len(seeds)} split seeds" if len(seeds) > 1 else f"split seed {seeds[0]}"
-
-
-def _cells(at: Table) -> str:
-    """Return cells of the page's table: the mean, and over several split seeds the deviation."""
-
-    def cell(column: str, digits: str, unit: str = "") -> str:
-        spread = f" ± {at[column].std():{digits}}" if len(at[column]) > 1 else ""
-        return f"{at[column].mean():{digits}}{spread}{unit}"
-
-    cells = [cell("sparsity", ".2f", " %"), cell("nonzero_weights", ",.0f")]
-    return " | ".join([*cells, cell("validation_accuracy", ".4f"), cell("accuracy", ".4f")])
-
-
-def _text(points: Table, baselines: Table, chosen: Mapping[str, Any]) -> str:
-    """Return the page: the choice, the three models side by side, the figures."""
-    lines = ["# The sweep over C", ""]
-    for name_of_size, of in chosen.items():
-        size = int(name_of_size.rpartition("_")[2])
+def tables(points: Arrays, baselines: Table, selection: Mapping[str, Any]) -> str:
+    """Return a table for each train size in markdown: the selected C's and the baselines side by side."""
+    columns = [metric for metric in in_table_order(Where.TABLE) if metric.name in points]
+    titles = ["model", "C", *(metric.title for metric in columns)]
+    lines = []
+    for key, of_size in selection.items():
+        size = int(key.rpartition("_")[2])
         L1, others = (filter_rows(table, table["train_size"] == size) for table in (points, baselines))
-        seeds = np.unique(L1["split_seed"])
+        seeds, error = _describe_seeds(np.unique(L1["split_seed"])), of_size["standard_error"]
         lines += [
             f"## {size:,} training rows",
             "",
-            f"Chosen on validation rows, {_seeds(seeds)}; one standard error: {of['standard_error']:.4f}.",
+            f"C is selected by accuracy on validation rows, {seeds}; one standard error is {error:.4f}.",
             "",
-            "| model | C | sparsity | non-zero weights | validation accuracy | test accuracy | duality gap |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
+            _row(*titles),
+            _row(*["---"] * len(titles)),
         ]
         for name, title in TITLES.items():
-            if name in of:
-                at = filter_rows(L1, L1["C"] == of[name]["C"])
-                lines.append(
-                    f"| L1, {title} | {of[name]['C']:g} | {_cells(at)} | {at['duality_gap'].max():.1e} |"
-                )
-        for name in np.unique(others["model"]):
-            at = filter_rows(others, others["model"] == name)
-            at["sparsity"] = 100 * (1 - at["nonzero_weights"] / at["weights"])
-            lines.append(f"| {BASELINES[str(name)]} | {_cells(at)} | |")
+            if name in of_size:
+                C = of_size[name]["C"]
+                at_C = filter_rows(L1, L1["C"] == C)
+                lines.append(_row(f"L1, {title}", f"{C:g}", *(_cell(at_C, metric) for metric in columns)))
+        for name, title in figures.BASELINE_TITLES.items():
+            of_model = filter_rows(others, others["model"] == name)
+            of_model["sparsity"] = 100 * (1 - of_model["nonzero_weights"] / of_model["weights"])
+            C_text = f"{of_size['example']['C']:g}" if name == "L2" and "example" in of_size else ""
+            lines.append(_row(title, C_text, *(_cell(of_model, metric) for metric in columns)))
         lines.append("")
     return "\n".join(lines)
 
 
+def _describe_seeds(seeds: npt.NDArray[Any]) -> str:
+    return f"mean of {len(seeds)} split seeds" if len(seeds) > 1 else f"split seed {seeds[0]}"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(table: Table, metric: Metric) -> str:
+    """Return a metric over the split seeds, mean ± standard deviation or the largest; "" if it is missing."""
+    if metric.name not in table:
+        return ""
+    values = table[metric.name]
+    if metric.spread_as_max or len(values) == 1:
+        return metric.text(values.max())
+    return f"{values.mean():{metric.format}} ± {metric.text(values.std())}"
+
+
+def page(tables_text: str, drawn: Mapping[str, CaptionedFigure], folder: str) -> str:
+    """Return the whole page in markdown; `folder` is that of the figures, beside the page."""
+    lines = ["# The sweep over C", "", tables_text, "## Figures", ""]
+    for name, (_, caption) in drawn.items():
+        lines += [f"![{name.replace('_', ' ')}]({folder}/{name}.png)", "", caption, ""]
+    return "\n".join(lines)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw the figures, write the page."""
+    """Draw the figures and write the page."""
     names = ("models.npz", "baselines.csv", "chosen.json", "report.md", "figures")
-    models, table, choice, page, folder = parse_paths(argv, *names)
-    with stage_harness("report", page):
+    models, table, chosen, target, folder = parse_paths(argv, *names)
+    with stage_harness("report", target):
         _, points = read_npz(models)
-        drawn, text = report(points, read_csv(table), json.loads(Path(choice).read_bytes()))
-        for name, figure in drawn.items():
-            write(folder / f"{name}.png", figures.png(figure))
-        shown = [f"![{name}]({folder.name}/{name}.png)\n" for name in drawn]
-        write(page, "\n".join([text, *shown]).encode())
+        baselines, selection = read_csv(table), json.loads(Path(chosen).read_bytes())
+        drawn = draw(points, baselines, selection)
+        for name, (figure, _) in drawn.items():
+            write_atomically(folder / f"{name}.png", png(figure))
+        write_atomically(target, page(tables(points, baselines, selection), drawn, folder.name).encode())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from sparse_digits import figures
-from sparse_digits.datasets import sources
+from sparse_digits.datasets.load import load_dataset
 from sparse_digits.sweep import baselines, csv_table, replicates, report, selection, sweep
 from sparse_digits.sweep import figures as sweep_figures
 from sparse_digits.sweep.checkpoints import Checkpoints
@@ -22,7 +22,7 @@ ONLY_TELL = {"faults", "interrupt", "note", "progress", "stage"}
 
 @pytest.fixture(scope="module")
 def raw():
-    return sources.load("digits", mirror=None)
+    return load_dataset("digits", mirror=None)
 
 
 @pytest.fixture(scope="module")

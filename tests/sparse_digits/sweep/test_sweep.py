@@ -18,8 +18,8 @@ from ruamel.yaml import YAML
 
 from dvc_mlflow.errors import UserError
 from sparse_digits import evaluate, params, split
-from sparse_digits.datasets import sources
-from sparse_digits.runtime import files
+from sparse_digits.datasets.load import load_dataset, mirror_folder
+from sparse_digits.runtime import npz
 from sparse_digits.runtime.progress import Progress
 from sparse_digits.sweep import csv_table, selection, sweep
 from sparse_digits.sweep.checkpoints import Checkpoints
@@ -28,7 +28,7 @@ from sweeps import DIGITS, MADE_WITH, ROOT, SAGA, change, wanting
 
 @pytest.fixture(scope="module")
 def raw():
-    images, labels = sources.load("digits", mirror=None)
+    images, labels = load_dataset("digits", mirror=None)
     return {"images": images, "labels": labels}
 
 
@@ -158,7 +158,7 @@ def test_a_point_is_what_dvc_repro_finds_bit_for_bit(compute, computed, dvc, sol
         assert hashlib.md5(content, usedforsecurity=False).hexdigest() == points["model_md5"][i]
         locked = YAML(typ="safe").load(computed / "dvc.lock")["stages"]["train"]["outs"][0]
         assert locked["md5"] == points["model_md5"][i]
-        _, found = files.read_npz(computed / "results/model.npz")
+        _, found = npz.read_npz(computed / "results/model.npz")
         assert all(np.array_equal(found[name], points[name][i]) for name in ("coef", "intercept", "scale"))
 
         names = ("metrics.json", "coefficients.png", "confusion.csv")
@@ -226,7 +226,7 @@ def test_several_paths_count_the_points_that_their_workers_train_before_a_path_i
 
 
 def test_on_a_terminal_a_bar_moves_with_each_point_of_a_path(raw, tmp_path):
-    files.write_npz(tmp_path / "raw.npz", MADE_WITH, **raw)
+    npz.write_npz(tmp_path / "raw.npz", MADE_WITH, **raw)
     (tmp_path / "params.yaml").write_text((ROOT / "params.digits.yaml").read_text())
     change(tmp_path / "params.yaml", sweep={"C": [0.02, 0.05, 0.1, 0.3], **SAGA})
     ours, theirs = os.openpty()
@@ -349,7 +349,7 @@ def test_sweep_dvc_yaml_writes_a_table_that_is_the_same_bytes_again_and_keeps_no
     "SPARSE_DIGITS_MIRROR" not in os.environ, reason="SPARSE_DIGITS_MIRROR names no folder with MNIST"
 )
 def test_over_twelve_split_seeds_the_seeds_two_numbers_spread_as_its_script_does(tmp_path):
-    images, labels = sources.load("mnist_784", mirror=sources.mirror_from(os.environ))
+    images, labels = load_dataset("mnist_784", mirror=mirror_folder(os.environ))
     asked = params.read(ROOT / "params.yaml")
     how = {"C": (0.01,), "split_seeds": tuple(range(12)), "vary_random_state": True, **SAGA}
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update=how)})

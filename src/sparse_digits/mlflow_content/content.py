@@ -1,0 +1,34 @@
+"""The object that dvc-mlflow asks for this project's content: single runs and sweeps."""
+
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from dvc_mlflow.deliver import RunContent
+from dvc_mlflow.records import Record
+from sparse_digits.mlflow_content import charts, run_content, sweep_content
+
+
+def title(record: Record) -> str:
+    """Return a run's name."""
+    return sweep_content.title(record) if sweep_content.is_sweep(record) else run_content.title(record)
+
+
+def dataset(record: Record) -> str:
+    """Return the data set's name."""
+    return str(record.params["fetch.dataset"])
+
+
+def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
+    """Log what a record shows beyond what dvc.yaml declares.  folder : of the record."""
+    content = sweep_content if sweep_content.is_sweep(record) else run_content
+    content.add(client, run, record, folder)
+
+
+def arrange(client: MlflowClient, experiment_id: str) -> None:
+    """Give the experiment the page of all runs: columns with C and the metrics, charts, images."""
+    client.set_experiment_tag(experiment_id, charts.TAG, charts.all_runs_view())
+
+
+CONTENT = RunContent(title, dataset, add, arrange)
