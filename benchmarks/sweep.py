@@ -39,12 +39,12 @@ Parallel(n_jobs=-1)(delayed(fit.fit)(X, y) for fit in fits)
 DELIVER = """
 from pathlib import Path
 from dvc_mlflow import deliver
-from sparse_digits.mlflow_content import run_content
+from sparse_digits.mlflow_content.content import CONTENT
 import time
 root = Path.cwd()
 deliver.initialize_store(root)
 began = time.perf_counter()
-pending = deliver.deliver(root, run_content.VIEW)
+pending = deliver.deliver(root, CONTENT)
 print(f"{time.perf_counter() - began:.2f} s to deliver all records, {pending} pending")
 """
 
@@ -53,11 +53,11 @@ import json, time
 from pathlib import Path
 import numpy as np
 from sparse_digits import params, train
-from sparse_digits.runtime import files
+from sparse_digits.runtime import npz
 from sparse_digits.sweep import sweep
 from sparse_digits.sweep.replicates import replicates
 asked = params.read()
-_, raw = files.read_npz(Path("data/raw.npz"))
+_, raw = npz.read_npz(Path("data/raw.npz"))
 with np.load("data/scaled.npz") as scaled:
     X, y = scaled["X_train"], scaled["y_train"]
 (replicate,) = replicates(asked)

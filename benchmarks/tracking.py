@@ -24,7 +24,7 @@ RECORD = ("-m", "sparse_digits.cli", "record")
 IMPORTS = {
     "import mlflow": "import mlflow",
     "the imports of a delivery": (
-        "from dvc_mlflow import deliver; from sparse_digits.mlflow_content import run_content"
+        "from dvc_mlflow import deliver; from sparse_digits.mlflow_content import content"
     ),
     "the imports of recording": "from sparse_digits import cli, model; from dvc_mlflow import collect",
 }

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from dvc_mlflow import deliver, page_url, records, run_snapshot
+from sparse_digits.mlflow_content import charts
 from sparse_digits.mlflow_content.content import CONTENT
 from sparse_digits.sweep import csv_table, selection
 from sweeps import SWEPT_CS
