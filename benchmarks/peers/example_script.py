@@ -1,10 +1,10 @@
-"""What the pipeline is measured against: scikit-learn's example, one process from imports to figure.
+"""scikit-learn's example, in one process from imports to figure: the peer of the pipeline.
 
-Two changes to the example: the split and the solver are seeded by 0, so that both sides can be held to the
-same numbers, and the L1 penalty is written as scikit-learn has it since 1.8. It reads OpenML 554 through
-`fetch_openml`, from the data home SCIKIT_LEARN_DATA if it lies there.
+Two changes to the example: the split and the solver have the random seed 0, so that both sides must give the
+same numbers, and the L1 penalty is spelled as in scikit-learn 1.8 and newer. It reads OpenML 554 through
+`fetch_openml`, from the data home SCIKIT_LEARN_DATA if it is there.
 
-    python benchmarks/peers/seed_script.py FIGURE.png
+    python benchmarks/peers/example_script.py FIGURE.png
 """
 
 import sys
