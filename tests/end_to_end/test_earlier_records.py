@@ -26,7 +26,7 @@ URIS = {"runs": "artifact_uri", "experiments": "artifact_location", "logged_mode
 
 
 def unpack(folder):
-    """Unpack records, mlflow.db and mlartifacts, and let the store's URIs name the folder that they are in."""
+    """Unpack records, mlflow.db and mlartifacts, and let the store's URIs name the folder they are in."""
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
     database = sqlite3.connect(folder / "mlflow.db")

@@ -152,14 +152,16 @@ def test_a_record_of_a_sweep_holds_its_table_models_and_figures(swept):
 def page_of(swept):
     """Return the sentence about the page of the sweep's record."""
     project = Project.read(swept)
-    record = records.find_matching_record(swept, swept, "sweep/dvc.yaml:report")
+    record = records.find_matching_record(swept, swept, REPORT)
     return page_url.describe_page(project, record, project.content().page(record))
 
 
 def test_the_end_of_a_sweep_names_its_page_and_what_makes_it_answer(swept):
     printed = (swept.parent / "printed").read_text()
     page = r"http://127\.0\.0\.1:\d+/#/experiments/1/runs\?\S+&viewStateShareKey=sweep-\w{8}&\S+"
-    assert re.search(rf"^sweep/dvc.yaml:report in MLflow: sparse-digits ui, then {page}$", printed, re.MULTILINE)
+    assert re.search(
+        rf"^sweep/dvc.yaml:report in MLflow: sparse-digits ui, then {page}$", printed, re.MULTILINE
+    )
 
 
 def test_where_a_server_runs_the_address_is_its_own(swept, address, sparse_digits, monkeypatch):

@@ -23,7 +23,7 @@ MODULES = {f"sparse_digits.{name}": stage for name, stage in FIVE.items()} | {
     f"sparse_digits.sweep.{name}": stage for name, stage in SWEEP.items()
 }
 
-# Modules that determine no bytes of an output, so that a change in them makes no stage stale. What they import
+# Modules that determine no bytes of an output: a change in them makes no stage stale. What they import
 # is not followed: it reaches an output only through a stage's own imports.
 LEFT_OUT = {
     "dvc_mlflow.errors": "ends a program that has no result",

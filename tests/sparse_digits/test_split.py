@@ -8,8 +8,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from sparse_digits import split
-from sparse_digits.runtime.npz import read_npz
 from sparse_digits.params import Split
+from sparse_digits.runtime.npz import read_npz
 
 seeds = st.integers(0, 2**32 - 1)
 
