@@ -1,8 +1,8 @@
 """The result of a stage and of all stages upstream of it, collected from what DVC declares and keeps.
 
-A result has params, metrics, plots and models, the digests of everything that it was computed from, and the
-provenance of the stages. All of it comes from dvc.yaml and dvc.lock. A model is an output with DVC's
-annotation `type: model`.
+A result has params, metrics, plots, models and reports, the digests of everything that it was computed from,
+and the provenance of the stages. All of it comes from dvc.yaml and dvc.lock. A model is an output with DVC's
+annotation `type: model`, a report one with `type: report`.
 """
 
 import contextlib
@@ -172,10 +172,10 @@ def _read_digests(repo: Repo, stages: list["Stage"], unlocked: "Stage | None") -
 
 
 def _read_files(lineage: Lineage) -> tuple[dict[str, bytes], dict[str, float]]:
-    """Return the bytes of all metrics, plots and models by path, and the metrics' numbers."""
+    """Return the bytes of all metrics, plots, models and reports by path, and the metrics' numbers."""
     files, missing, metrics = dict[str, bytes](), list[str](), dict[str, float]()
     for out in [out for stage in lineage.stages for out in stage.outs]:
-        if not (out.metric or out.plot or out.annot.type == "model"):
+        if not (out.metric or out.plot or out.annot.type in {"model", "report"}):
             continue
         output_path = relative_path(lineage.repo, out)
         md5s = file_md5s(lineage.repo, out, lineage.written[output_path])

@@ -1,5 +1,6 @@
-"""Stage report: the figures of the sweep, and a page with its numbers and the figures' captions."""
+"""Stage report: the figures of the sweep, its numbers and the figures' captions, and the page report.html."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,24 @@ from matplotlib.figure import Figure
 from dvc_mlflow.files import write_atomically
 from sparse_digits.figures import png
 from sparse_digits.metrics import Metric, Where, in_table_order
+from sparse_digits.params import Params
 from sparse_digits.runtime.npz import Arrays, read_npz
 from sparse_digits.sweep import captions, figures
 from sparse_digits.sweep.csv_table import Table, filter_rows, read_csv
+from sparse_digits.sweep.page import explanation
+from sparse_digits.sweep.page.content import content
+from sparse_digits.sweep.page.document import document
 from sparse_digits.sweep.selection_display import TITLES, pick_representative
 
 SHORT_TITLES = {"best": "best", "one_standard_error": "one s.e.", "example": "the example's"}
 MAX_IMAGE_ROWS = 9
+OWN_PARAMS = (
+    "split.permutation_seed",
+    "split.validation_size",
+    "split.test_size",
+    "train.l1_ratio",
+    "train.random_state",
+)
 
 
 class CaptionedFigure(NamedTuple):
@@ -136,25 +148,64 @@ def _cell(table: Table, metric: Metric) -> str:
     return f"{values.mean():{metric.format}} ± {metric.text(values.std())}"
 
 
-def page(tables_text: str, drawn: Mapping[str, CaptionedFigure], folder: str) -> str:
-    """Return the whole page in markdown; `folder` is that of the figures, beside the page."""
-    lines = ["# The sweep over C", "", tables_text, "## Figures", ""]
+def page(tables_text: str, drawn: Mapping[str, CaptionedFigure], folder: str, html: str) -> str:
+    """Return the report in markdown; beside it are the `folder` of the figures and the page `html`."""
+    lines = [
+        "# The sweep over C",
+        "",
+        f"The page [{html}]({html}) shows all of this behind a slider over C, and scores digits that you",
+        "draw. It needs no server and no network: download it and open it in a browser.",
+        "",
+        explanation.WHAT_C_DOES,
+        "",
+        explanation.WHAT_THE_GAP_SAYS,
+        "",
+        tables_text,
+        "## Figures",
+        "",
+    ]
     for name, (_, caption) in drawn.items():
         lines += [f"![{name.replace('_', ' ')}]({folder}/{name}.png)", "", caption, ""]
     return "\n".join(lines)
 
 
+def html_page(
+    points: Arrays,
+    baselines: Table,
+    selection: Mapping[str, Any],
+    raw: Arrays,
+    params: Params,
+    made_with: Mapping[str, Any],
+) -> str:
+    """Return the page report.html; the arguments are those of `page.content`."""
+    shown = content(points, baselines, selection, raw, params, made_with)
+    first = f"train_size_{points['train_size'].min()}"
+    texts = {
+        "what_C_does": explanation.WHAT_C_DOES,
+        "what_the_images_show": explanation.WHAT_THE_IMAGES_SHOW,
+        "what_the_gap_says": explanation.WHAT_THE_GAP_SAYS,
+        "gap_at_example": explanation.gap_at_example(selection[first], shown["early"][0]["metrics"]),
+    }
+    return document(shown, texts)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw the figures and write the page."""
-    names = ("models.npz", "baselines.csv", "chosen.json", "report.md", "figures")
-    models, table, chosen, target, folder = parse_paths(argv, *names)
-    with stage_harness("report", target):
-        _, points = read_npz(models)
+    """Draw the figures; write the report in markdown and as one HTML file."""
+    names = ("raw.npz", "baselines.csv", "chosen.json", "models.npz", "report.md", "report.html", "figures")
+    source, table, chosen, models, target, html, folder = parse_paths(argv, *names)
+    with stage_harness("report", target, html) as params:
+        (of_data, raw), (of_sweep, points) = read_npz(source), read_npz(models)
         baselines, selection = read_csv(table), json.loads(Path(chosen).read_bytes())
         drawn = draw(points, baselines, selection)
         for name, (figure, _) in drawn.items():
             write_atomically(folder / f"{name}.png", png(figure))
-        write_atomically(target, page(tables(points, baselines, selection), drawn, folder.name).encode())
+        md5 = hashlib.md5(source.read_bytes(), usedforsecurity=False).hexdigest()
+        flat = params.split.flat() | params.train.flat()
+        used = {name: flat[name] for name in OWN_PARAMS}
+        made_with = of_data | used | of_sweep | {f"MD5 of {source}": md5}
+        write_atomically(html, html_page(points, baselines, selection, raw, params, made_with).encode())
+        report = page(tables(points, baselines, selection), drawn, folder.name, html.name)
+        write_atomically(target, report.encode())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,139 @@
+"""A headless Chromium, driven over the pipe of its DevTools protocol: no library is needed for it."""
+
+import base64
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SECONDS = 60  # for an answer; a loaded machine takes a few
+
+
+class Page:
+    """One page of the browser. `events` has what happened since it was opened: requests, errors, messages."""
+
+    def __init__(self, write_to: int, read_from: int) -> None:
+        self._write_to, self._read_from = write_to, read_from
+        self._received, self._last, self._session = b"", 0, None
+        self.events: list[dict[str, Any]] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Call a method of the protocol and return its result."""
+        self._last += 1
+        message = {"id": self._last, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._write_to, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._next_message()
+            if answer.get("id") == self._last:
+                assert "error" not in answer, f"{method}: {answer['error']}"
+                return answer["result"]
+            self.events.append(answer)
+
+    def _next_message(self) -> dict[str, Any]:
+        deadline = time.monotonic() + SECONDS
+        while b"\0" not in self._received:
+            left = deadline - time.monotonic()
+            ready, _, _ = select.select([self._read_from], [], [], max(left, 0))
+            assert ready, f"chromium: no answer in {SECONDS} s"
+            part = os.read(self._read_from, 1 << 20)
+            assert part, "chromium ended"
+            self._received += part
+        message, _, self._received = self._received.partition(b"\0")
+        return json.loads(message)
+
+    def open(self, address: str) -> None:
+        """Open an address and wait until it is loaded."""
+        self.events.clear()
+        self.call("Page.navigate", url=address)
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._next_message())
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of an expression, of a promise the value that it is fulfilled with."""
+        done = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in done, done["exceptionDetails"]
+        return done["result"].get("value")
+
+    def press(self, key: str, code: int) -> None:
+        """Press a key, such as ArrowRight, whose Windows virtual key code is 39."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+
+    def drag(self, *positions: tuple[float, float]) -> None:
+        """Press the mouse at the first position, move it along the others and release it at the last."""
+        kinds = ["mousePressed", *["mouseMoved"] * (len(positions) - 1)]
+        for kind, (x, y) in zip(kinds, positions, strict=True):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+        x, y = positions[-1]
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, button="left", clickCount=1)
+
+    def resize(self, width: int, height: int) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+
+    def prefer(self, scheme: str) -> None:
+        """Emulate a user's preference for `light` or `dark`."""
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def screenshot(self, path: Path) -> None:
+        done = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(done["data"]))
+
+    def addresses(self) -> list[str]:
+        """Return the addresses that were requested since the page was opened, its own included."""
+        sent = (event for event in self.events if event.get("method") == "Network.requestWillBeSent")
+        return [event["params"]["request"]["url"] for event in sent]
+
+    def complaints(self) -> list[Any]:
+        """Return what the browser reported as an error: exceptions, refused requests, console.error."""
+        found = []
+        for event in self.events:
+            params = event.get("params", {})
+            if event.get("method") == "Runtime.exceptionThrown":
+                found.append(params["exceptionDetails"])
+            if event.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
+                found.append(params["entry"])
+        return found
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[Page]:
+    """Start Chromium with a profile of its own; yield a page."""
+    its_in, our_out = os.pipe()
+    our_in, its_out = os.pipe()
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
+    # the protocol is spoken on the descriptors 3 and 4
+    shell = ["sh", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "sh"]
+    with subprocess.Popen(
+        [*shell, *command, f"--user-data-dir={profile}", "about:blank"],
+        pass_fds=(its_in, its_out),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        os.close(its_in)
+        os.close(its_out)
+        page = Page(our_out, our_in)
+        try:
+            yield page
+        finally:
+            page._session = None
+            page.call("Browser.close")
+            process.wait(SECONDS)
+            os.close(our_out)
+            os.close(our_in)
