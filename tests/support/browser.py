@@ -1,6 +1,7 @@
 """A headless Chromium, driven over the pipe of its DevTools protocol: no library is needed for it."""
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -56,14 +57,24 @@ class Page:
         """Open an address and wait until it is loaded."""
         self.events.clear()
         self.call("Page.navigate", url=address)
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next_message())
 
-    def evaluate(self, expression: str) -> Any:
-        """Return the value of an expression, of a promise the value that it is fulfilled with."""
-        done = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+    def evaluate(self, expression: str, **where: Any) -> Any:
+        """Return the value of an expression, of a promise the value that it is fulfilled with.
+
+        where : {"contextId": ...} for a frame of the page.
+        """
+        done = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, **where
+        )
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
+
+    def wait(self, seconds: float) -> None:
+        """Collect events for so long."""
+        time.sleep(seconds)
+        self.evaluate("0")
 
     def press(self, key: str, code: int) -> None:
         """Press a key, such as ArrowRight, whose Windows virtual key code is 39."""
@@ -97,29 +108,44 @@ class Page:
 
     def addresses(self) -> list[str]:
         """Return the addresses that were requested since the page was opened, its own included."""
-        sent = (event for event in self.events if event.get("method") == "Network.requestWillBeSent")
+        sent = (event for event in self.events if event["method"] == "Network.requestWillBeSent")
         return [event["params"]["request"]["url"] for event in sent]
+
+    def frames(self) -> list[int]:
+        """Return the context of each script of the page and its frames, the page's own first."""
+        created = (event for event in self.events if event["method"] == "Runtime.executionContextCreated")
+        return [event["params"]["context"]["id"] for event in created]
 
     def complaints(self) -> list[Any]:
         """Return what the browser reported as an error: exceptions, refused requests, console.error."""
         found = []
         for event in self.events:
             params = event.get("params", {})
-            if event.get("method") == "Runtime.exceptionThrown":
+            if event["method"] == "Runtime.exceptionThrown":
                 found.append(params["exceptionDetails"])
-            if event.get("method") == "Log.entryAdded" and params["entry"]["level"] == "error":
+            if event["method"] == "Log.entryAdded" and params["entry"]["level"] == "error":
                 found.append(params["entry"])
         return found
+
+
+def _pipe() -> tuple[int, int]:
+    """Return a pipe whose descriptors are none of those that the protocol is spoken on."""
+    pair = os.pipe()
+    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in pair]
+    for end in pair:
+        os.close(end)
+    return moved[0], moved[1]
 
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Page]:
     """Start Chromium with a profile of its own; yield a page."""
-    its_in, our_out = os.pipe()
-    our_in, its_out = os.pipe()
+    its_in, our_out = _pipe()
+    our_in, its_out = _pipe()
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
+    command += ["--disable-features=IsolateSandboxedIframes"]  # so that frames are of the page's session
     # the protocol is spoken on the descriptors 3 and 4
-    shell = ["sh", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "sh"]
+    shell = ["bash", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "bash"]
     with subprocess.Popen(
         [*shell, *command, f"--user-data-dir={profile}", "about:blank"],
         pass_fds=(its_in, its_out),

@@ -76,8 +76,8 @@ def test_a_metric_that_the_points_lack_has_no_column(sweep):
 
 def test_each_figure_of_the_page_has_its_caption(sweep):
     drawn = report.draw(*sweep)
-    page = report.page(report.tables(*sweep), drawn, "figures")
-    assert re.findall(r"\]\((.*?)\)", page) == [f"figures/{name}.png" for name in drawn]
+    page = report.page(report.tables(*sweep), drawn, "figures", "report.html")
+    assert re.findall(r"!\[.*?\]\((.*?)\)", page) == [f"figures/{name}.png" for name in drawn]
     for name, (_, caption) in drawn.items():
         assert f"](figures/{name}.png)\n\n{caption}\n" in page
     assert len({caption for _, caption in drawn.values()}) == len(drawn) == 6
@@ -105,10 +105,15 @@ def test_dvc_draws_the_whole_sweep_and_offers_its_table_to_dvc_plots(computed, d
     change(computed / "params.yaml", sweep={"C": [0.02, 0.05], **SAGA})
     dvc("repro", "sweep/dvc.yaml")
     page = (computed / "sweep/report.md").read_text()
-    images = re.findall(r"\]\((.*?)\)", page)
+    assert "[report.html](report.html)" in page
+    images = re.findall(r"!\[.*?\]\((.*?)\)", page)
     assert len(images) == 6
     assert all((computed / "sweep" / name).read_bytes().startswith(b"\x89PNG") for name in images)
-    before = {path: path.read_bytes() for path in (computed / "sweep").rglob("*.png")}
+    before = {
+        path: path.read_bytes()
+        for path in (computed / "sweep").rglob("*.*")
+        if path.suffix in {".png", ".html"}
+    }
     dvc("repro", "--force", "--single-item", "sweep/dvc.yaml:report")
     assert before == {path: path.read_bytes() for path in before}
     (plot,) = json.loads(dvc("plots", "show", "--json", "sweep/sweep.csv").stdout)["data"]["sweep/sweep.csv"]

@@ -74,7 +74,7 @@ def content(
             {
                 "train_size": train_size,
                 "split_seed": split_seed,
-                **encode_scaler(path["mean"][0], path["scale"][0]),
+                **encode_scaler(path["mean"][0], path["scale"][0], train_size),
                 "points": [_point(path, i, names, labels, answers) for i in range(len(path["C"]))],
             }
         )

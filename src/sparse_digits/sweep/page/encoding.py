@@ -14,7 +14,6 @@ import numpy.typing as npt
 from l1path.objective import Floats
 
 DECIMALS = 9  # of metrics and probabilities
-SCALER_DECIMALS = 12  # a pixel that few rows use has a scale of some 0.04
 VALUE_BITS = 31  # of a weight: the error of a score stays below 1e-6
 
 
@@ -30,11 +29,14 @@ def base64_of(array: npt.NDArray[Any], dtype: str) -> str:
     return base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode("ascii")
 
 
-def encode_scaler(mean: Floats, scale: Floats) -> dict[str, str]:
-    """Return mean and scale, (p,) each, as float64."""
+def encode_scaler(mean: Floats, scale: Floats, n: int) -> dict[str, str]:
+    """Return mean and scale, (p,) each, of n images of integers, as the integers that they are made from.
+
+    The sum of a pixel is n mean, and (n scale)^2 is n times its sum of squares less the square of its sum.
+    """
     return {
-        "mean": base64_of(mean.round(SCALER_DECIMALS), "<f8"),
-        "scale": base64_of(scale.round(SCALER_DECIMALS), "<f8"),
+        "sums": base64_of(np.rint(mean * n), "<f8"),
+        "squares": base64_of(np.rint((scale * n) ** 2), "<f8"),
     }
 
 

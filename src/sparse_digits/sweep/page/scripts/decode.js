@@ -4,8 +4,9 @@ export function decodeContent(text) {
   const content = JSON.parse(text);
   const { side } = content.preparation;
   for (const path of content.paths) {
-    path.mean = new Float64Array(bytesOf(path.mean));
-    path.scale = new Float64Array(bytesOf(path.scale));
+    const n = path.train_size;
+    path.mean = new Float64Array(bytesOf(path.sums)).map((sum) => sum / n);
+    path.scale = new Float64Array(bytesOf(path.squares)).map((square) => Math.sqrt(square) / n);
     path.points = path.points.map((point) => ({ ...point, coef: decodeCoef(point.coef) }));
   }
   content.early = content.early.map((model) => ({ ...model, coef: decodeCoef(model.coef) }));

@@ -1,0 +1,232 @@
+"""The page of a sweep, report.html, as a user sees it in Chromium: from a file, with the network cut off."""
+
+import base64
+import csv
+import io
+import json
+import re
+import shutil
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from scipy.special import softmax
+
+from browser import chromium
+from commands import run
+from l1path.objective import scores
+from sparse_digits.model import standardize
+from sparse_digits.runtime.npz import read_npz
+from sparse_digits.sweep.csv_table import read_csv
+from sweeps import SWEPT_CS
+
+pytestmark = pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+
+RIGHT, END = ("ArrowRight", 39), ("End", 35)
+READY = "Boolean(globalThis.sparseDigits)"
+AXE = "axe-core@4.11.1"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser, swept):
+    """The page of `swept`, opened without a network."""
+    browser.call(
+        "Network.emulateNetworkConditions",
+        offline=True,
+        latency=0,
+        downloadThroughput=-1,
+        uploadThroughput=-1,
+    )
+    browser.prefer("light")
+    browser.resize(1280, 900)
+    browser.open((swept / "sweep/report.html").as_uri())
+    yield browser
+    assert browser.complaints() == []
+    browser.call(
+        "Network.emulateNetworkConditions",
+        offline=False,
+        latency=0,
+        downloadThroughput=-1,
+        uploadThroughput=-1,
+    )
+
+
+@pytest.fixture(scope="module")
+def points(swept):
+    return read_npz(swept / "sweep/models.npz")[1]
+
+
+def test_the_page_requests_nothing_but_itself(page, swept):
+    page.press(*RIGHT)
+    assert page.addresses() == [(swept / "sweep/report.html").as_uri()]
+
+
+def test_the_scores_of_the_page_are_those_of_python_for_the_same_pixels(page, swept, points):
+    rng = np.random.default_rng(0)
+    _, raw = read_npz(swept / "data/raw.npz")
+    images = np.concatenate([raw["images"][:40], rng.integers(0, 17, size=(10, 64))])
+    X = standardize(images, points["mean"][0], points["scale"][0])
+    for i in range(len(SWEPT_CS)):
+        expected = scores(X, points["coef"][i], points["intercept"][i])
+        calls = f"{json.dumps(images.tolist())}.map((pixels) => sparseDigits.%s(pixels, 0, {i}))"
+        assert np.abs(np.array(page.evaluate(calls % "scores")) - expected).max() < 1e-6
+        np.testing.assert_allclose(
+            page.evaluate(calls % "probabilities"), softmax(expected, axis=1), atol=1e-6
+        )
+
+
+def shown(page):
+    """Return what the page shows of the chosen point."""
+    return page.evaluate(
+        """({
+            C: Number(document.querySelector('#chosen').textContent),
+            accuracy: document.querySelector('[data-metric=accuracy] td').textContent,
+            spoken: document.querySelector('#slider').getAttribute('aria-valuetext'),
+            images: document.querySelectorAll('#weights canvas').length,
+            row: document.querySelector('[aria-current=true] th').textContent,
+        })"""
+    )
+
+
+def test_the_arrow_keys_move_the_slider_and_all_that_is_shown_with_it(page, points, swept):
+    chosen = json.loads((swept / "sweep/chosen.json").read_text())["train_size_1000"]["one_standard_error"][
+        "C"
+    ]
+    assert shown(page)["C"] == chosen
+    page.evaluate("document.querySelector('#slider').focus()")
+    page.press(*RIGHT)
+    i = SWEPT_CS.index(chosen) + 1
+    assert shown(page)["C"] == SWEPT_CS[i]
+    page.press(*END)
+    now = shown(page)
+    assert now["C"] == SWEPT_CS[-1] == float(now["row"])
+    assert now["accuracy"] == f"{points['accuracy'][-1]:.4f}"
+    assert now["spoken"].startswith(f"C = {SWEPT_CS[-1]:g}, ")
+    assert now["images"] == 10
+
+
+def test_at_the_examples_C_the_example_is_shown_beside_the_optimum(page):
+    page.evaluate("document.querySelector('[data-mark=example]').click()")
+    assert shown(page)["images"] == 20
+    titles = page.evaluate("[...document.querySelectorAll('#weights h3')].map((title) => title.textContent)")
+    assert titles[1].startswith("At the same C, the example's solver, stopped after ")
+
+
+def test_a_drawing_is_prepared_scored_and_followed_along_C(page):
+    page.evaluate("document.querySelector('#clear').click()")
+    assert page.evaluate("document.querySelector('#answer').textContent") == "Nothing is drawn yet."
+    page.evaluate("document.querySelector('#pad').scrollIntoView({block: 'center'})")
+    frame = page.evaluate(
+        "(({x, y, width}) => [x, y, width])(document.querySelector('#pad').getBoundingClientRect())"
+    )
+    x, y, width = frame
+    page.drag(*[(x + width * 0.5, y + width * share) for share in (0.15, 0.4, 0.6, 0.85)])
+    answer = page.evaluate("document.querySelector('#answer').textContent")
+    assert answer.startswith("1 with a probability of ")  # a vertical stroke
+    assert page.evaluate("document.querySelectorAll('#votes canvas').length") == 3  # two classes and the bar
+    assert page.evaluate("document.querySelectorAll('.along-digit').length") == len(SWEPT_CS)
+
+
+def test_a_drawing_fills_the_box_keeps_its_proportions_and_has_its_mass_in_the_middle(page):
+    width = 40
+    ink = np.zeros((width, width))
+    ink[3:35, 20:28] = 1  # four times as tall as it is wide
+    pixels = page.evaluate(f"[...sparseDigits.prepare({ink.ravel().tolist()}, {width})]")
+    image = np.reshape(pixels, (8, 8))
+    assert image.max() == 16
+    np.testing.assert_array_equal(image, np.repeat([[0, 0, 0, 16, 16, 0, 0, 0]], 8, axis=0))
+    assert (
+        page.evaluate(f"[...sparseDigits.prepare(new Array({width * width}).fill(0), {width})]") == [0] * 64
+    )
+
+
+def test_a_test_digit_is_put_on_the_pad_with_its_label(page):
+    page.evaluate("document.querySelector('#samples-wrong button').click()")
+    assert page.evaluate("document.querySelector('#answer').textContent").endswith(", which is wrong.")
+    page.evaluate("document.querySelector('#samples-right button').click()")
+    assert page.evaluate("document.querySelector('#answer').textContent").endswith(
+        " The label is 0, which is right."
+    )
+
+
+def test_a_click_on_a_column_sorts_the_table_and_the_csv_has_all_points(page, swept):
+    rows_of_table = "[...document.querySelectorAll('.points tbody tr')]"
+    column = f"{rows_of_table}.map((row) => Number.parseFloat(row.children[1].textContent))"
+    for _ in range(2):
+        page.evaluate("document.querySelector('[data-column=sparsity]').click()")
+    sparsities = page.evaluate(column)
+    assert sparsities == sorted(sparsities, reverse=True)
+    address = page.evaluate("document.querySelector('#csv').href")
+    assert address.startswith("data:text/csv")
+    rows = list(csv.DictReader(io.StringIO(page.evaluate("sparseDigits.csv()"))))
+    table = read_csv(swept / "sweep/sweep.csv")
+    for name in ("C", "sparsity", "duality_gap", "nonzero_weights"):
+        np.testing.assert_allclose([float(row[name]) for row in rows], table[name], atol=1e-9)
+
+
+@pytest.mark.parametrize("width", [360, 3840])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_into_a_window_of_any_width(page, width, scheme):
+    page.prefer(scheme)
+    page.resize(width, 900)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_page_prints_on_two_sheets(page):
+    done = page.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
+    sheets = re.findall(rb"/Type\s*/Page\b", base64.b64decode(done["data"]))
+    assert 1 <= len(sheets) <= 2
+
+
+def test_the_page_works_in_the_sandboxed_frame_in_which_mlflow_shows_it(browser, swept, tmp_path):
+    shutil.copy(swept / "sweep/report.html", tmp_path)
+    (tmp_path / "mlflow.html").write_text(
+        """<!DOCTYPE html><link rel="icon" href="data:,"><iframe sandbox="allow-scripts"></iframe>
+        <script type="module">
+        const content = new Blob([await (await fetch("report.html")).text()], { type: "text/html" });
+        document.querySelector("iframe").src = URL.createObjectURL(content);
+        </script>"""
+    )
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        browser.open(f"http://127.0.0.1:{server.server_port}/mlflow.html")
+        deadline = time.monotonic() + 60
+        while len(browser.frames()) < 2 or not browser.evaluate(READY, contextId=browser.frames()[-1]):
+            assert time.monotonic() < deadline
+            browser.wait(0.1)
+        server.shutdown()
+    frame = browser.frames()[-1]
+    assert browser.evaluate("document.querySelector('#chosen').textContent", contextId=frame)
+    assert browser.evaluate("origin", contextId=frame) == "null"
+    assert browser.complaints() == []
+
+
+def test_the_page_is_in_the_record_and_among_the_artifacts_of_the_sweeps_run(swept):
+    content = (swept / "sweep/report.html").read_bytes()
+    (recorded,) = (swept / "records").rglob("files/sweep/report.html")
+    assert recorded.read_bytes() == content
+    client = MlflowClient(f"sqlite:///{swept}/mlflow.db")
+    (experiment,) = (e for e in client.search_experiments() if e.name == "sparse-digits")
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.`sweep.parent` != ''")
+    assert "sweep/report.html" in [file.path for file in client.list_artifacts(parent.info.run_id, "sweep")]
+
+
+@pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
+def test_axe_finds_no_violation_in_either_color_scheme(page, tmp_path):
+    run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", AXE, cwd=tmp_path)
+    page.evaluate((tmp_path / "node_modules/axe-core/axe.min.js").read_text())
+    for scheme in ("light", "dark"):
+        page.prefer(scheme)
+        violations = page.evaluate("axe.run().then(({ violations }) => violations)")
+        assert [(found["id"], [node["html"] for node in found["nodes"]]) for found in violations] == []
