@@ -30,5 +30,5 @@ def gap_at_example(selection: Mapping[str, Any], early: Mapping[str, Any]) -> st
     return (
         f"At C = {entry['C']:g} the example's solver stops after {early['n_iter']} epochs, at a gap of "
         f"{early['duality_gap']:.2g} and a sparsity of {early['sparsity']:.2f} %; the optimum at the same C, "
-        f"with a gap of {entry['duality_gap']:.1e}, has {entry['sparsity']:.2f} %."
+        f"with a gap of {entry['duality_gap']:.2g}, has {entry['sparsity']:.2f} %."
     )

@@ -123,7 +123,7 @@ export function showHistogram(point) {
     svg.append(shape("text", { class: "tick", x, y: box.top + box.height + 24, "text-anchor": "middle" }, `${share} %`));
   }
   svg.append(
-    shape("text", { class: "axis", x: 4, y: 18 }, "test digits: right ones upward, wrong ones downward (square-root scale)"),
+    shape("text", { class: "axis", x: 4, y: 18 }, "right ones upward, wrong ones downward (square-root scale)"),
     shape("text", { class: "axis", x: (box.left + box.right) / 2, y: 408, "text-anchor": "middle" }, "probability of the answer"),
   );
   byId("histogram").replaceChildren(svg);
