@@ -19,7 +19,7 @@ hypothesis.settings.load_profile("patient")
 
 COMPUTED = {"dvc", "sparse_digits", "store", "computed_small", "built"}  # fixtures that take seconds
 SLOW_MODULES = {  # their tests start servers, crowds of processes, compilers or package builds
-    "test_compiled",
+    "test_compiler",
     "test_deliver_concurrently",
     "test_deliver_to_servers",
     "test_ui",
