@@ -21,7 +21,7 @@ from dvc_mlflow.pages import page_url
 from dvc_mlflow.project import Project
 from dvc_mlflow.verification import run_snapshot
 from sparse_digits.mlflow_content.content import CONTENT
-from sparse_digits.sweep import csv_table, selection
+from sparse_digits.sweep import csv_table, selection_display
 from sweeps import SWEPT_CS
 
 CS = SWEPT_CS
@@ -188,7 +188,7 @@ def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_cli
     swept, address, tmp_path, client
 ):
     of = json.loads((swept / "sweep/chosen.json").read_text())["train_size_1000"]
-    chosen = {of[name]["C"] for name in selection.TITLES}
+    chosen = {of[name]["C"] for name in selection_display.TITLES}
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
     browser += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", address]
     deadline = time.monotonic() + 120
