@@ -1,12 +1,12 @@
-"""How time and memory of a sweep grow with points, rows and processors: the table of docs/cluster.md.
+"""Time and memory of a sweep by points, rows and processors: the table of docs/cluster.md.
 
     python benchmarks/scaling.py
 
-Runs the stage `sweep` on MNIST from the folder that SPARSE_DIGITS_MIRROR names, each time as a process of its
-own. Seconds are the stage's own, of wall time, without the start of Python. Memory is the largest sum of what
-all its processes had resident at one time: pages that they share are counted for each. What is marked as
-extrapolated was not run: it lies on a straight line through the two last measurements, or shares the
-processors' time of the last one out.
+Runs the stage `sweep` on MNIST from the folder that SPARSE_DIGITS_MIRROR names, each time in a process of
+its own. Seconds are those that the stage prints: wall time, without the start of Python. Memory is the
+largest sum of the resident memory of all its processes; shared pages are counted for each process.
+Extrapolated lines were not run: they continue the straight line through the last two measurements, or divide
+the processor time of the last one among the workers.
 """
 
 import os
@@ -26,7 +26,7 @@ from sparse_digits.datasets.load import load_dataset, mirror_folder
 from sparse_digits.runtime import npz
 
 ROOT = Path(__file__).resolve().parent.parent
-ROWS = 5000  # of the seed
+ROWS = 5000  # training rows of the example
 FIRST, LAST = 0.001, 1.0  # C at so many rows; at others C times rows, that is lambda, is the same
 POINTS = (5, 25, 100)
 SIZES = (5000, 20_000, 60_000)
@@ -34,13 +34,13 @@ SEEDS = 4
 
 
 def run(folder: Path, sweep: Mapping[str, Any], processors: int) -> tuple[float, float, float]:
-    """Run the stage; return its seconds of wall time and of processors, and its memory in MB."""
+    """Run the stage; return its seconds of wall time and processor time, and its memory in MB."""
     yaml = YAML()
     content = yaml.load(ROOT / "params.yaml")
-    content["split"]["test_size"] = 5000  # so that 60,000 rows are left to train on
+    content["split"]["test_size"] = 5000  # leaves 60,000 training rows
     content["sweep"] |= sweep
     yaml.dump(content, folder / "params.yaml")
-    names = ("raw.npz", "kept", "sweep.csv", "models.npz", "chosen.json")
+    names = ("raw.npz", "checkpoints", "sweep.csv", "models.npz", "chosen.json")
     program = subprocess.Popen(
         [sys.executable, "-m", "sparse_digits.sweep.sweep", *names],
         cwd=folder,
@@ -48,7 +48,7 @@ def run(folder: Path, sweep: Mapping[str, Any], processors: int) -> tuple[float,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, range(processors)),  # noqa: PLW1509 - one thread, ours
+        preexec_fn=lambda: os.sched_setaffinity(0, range(processors)),  # noqa: PLW1509 - this process has one thread
     )
     memory, used = 0, 0.0
     while program.poll() is None:
@@ -58,40 +58,42 @@ def run(folder: Path, sweep: Mapping[str, Any], processors: int) -> tuple[float,
             times = [process.cpu_times() for process in tree]
             used = max(used, sum(each.user + each.system for each in times))
         except psutil.NoSuchProcess:
-            pass  # a worker that ended meanwhile
+            pass  # a worker ended meanwhile
         time.sleep(0.02)
-    said = program.stdout.read() if program.stdout else ""
-    if program.returncode or not (found := re.search(r"points in ([\d.]+) s", said)):
-        raise SystemExit(f"the sweep ended with {program.returncode}\n{said}")
-    return float(found[1]), used, memory / 1e6
+    output = program.stdout.read() if program.stdout else ""
+    if program.returncode or not (match := re.search(r"points in ([\d.]+) s", output)):
+        raise SystemExit(f"the sweep ended with {program.returncode}\n{output}")
+    return float(match[1]), used, memory / 1e6
 
 
-def spaced(points: int, rows: int = ROWS, last: float = LAST) -> dict[str, Any]:
-    """Return the section of the sweep for so many points on so many rows."""
-    of_rows = {"from": FIRST * ROWS / rows, "to": last * ROWS / rows, "points": points}
-    return {"C": of_rows, "train_sizes": [rows]}
+def sweep_section(points: int, rows: int = ROWS, last: float = LAST) -> dict[str, Any]:
+    """Return the section `sweep` of params.yaml for a number of points and of training rows."""
+    spaced = {"from": FIRST * ROWS / rows, "to": last * ROWS / rows, "points": points}
+    return {"C": spaced, "train_sizes": [rows]}
 
 
-def beyond(sizes: Sequence[int], found: Sequence[tuple[float, float, float]], size: int) -> Iterator[float]:
-    """Yield wall time and memory at `size`, in a straight line through the two last measurements."""
+def extrapolate(
+    sizes: Sequence[int], measured: Sequence[tuple[float, float, float]], size: int
+) -> Iterator[float]:
+    """Yield wall time and memory at `size`, on the straight line through the last two measurements."""
     for what in (0, 2):
-        slope = (found[-1][what] - found[-2][what]) / (sizes[-1] - sizes[-2])
-        yield found[-1][what] + slope * (size - sizes[-1])
+        slope = (measured[-1][what] - measured[-2][what]) / (sizes[-1] - sizes[-2])
+        yield measured[-1][what] + slope * (size - sizes[-1])
 
 
 def main() -> None:
     """Measure and print."""
     if "SPARSE_DIGITS_MIRROR" not in os.environ:
-        raise SystemExit("SPARSE_DIGITS_MIRROR not set: this measures computing, not a network")
+        raise SystemExit("SPARSE_DIGITS_MIRROR not set: the benchmark measures computing, not a network")
     here = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         images, labels = load_dataset("mnist_784", mirror=mirror_folder(os.environ))
         npz.write_npz(folder / "raw.npz", {"fetch.dataset": "mnist_784"}, images=images, labels=labels)
-        run(folder, spaced(1), here)  # compiles, once for a machine
-        points = [run(folder, spaced(count), here) for count in POINTS]
-        sizes = [run(folder, spaced(10, rows, last=0.1), here) for rows in SIZES]
-        several = spaced(25) | {"split_seeds": list(range(SEEDS))}
+        run(folder, sweep_section(1), here)  # compiles the kernels, once on a machine
+        points = [run(folder, sweep_section(count), here) for count in POINTS]
+        sizes = [run(folder, sweep_section(10, rows, last=0.1), here) for rows in SIZES]
+        several = sweep_section(25) | {"split_seeds": list(range(SEEDS))}
         shared = {count: run(folder, several, count) for count in sorted({1, here})}
 
     print("| what | wall | processors | memory |\n| --- | --- | --- | --- |")
@@ -99,20 +101,22 @@ def main() -> None:
     def line(what: str, wall: float, used: float, memory: float) -> None:
         print(f"| {what} | {wall:,.1f} s | {used:,.0f} s | {memory:,.0f} MB |")
 
-    def guess(what: str, wall: float, memory: float) -> None:
+    def extrapolated_line(what: str, wall: float, memory: float) -> None:
         print(f"| {what}, *extrapolated* | {wall:,.0f} s | | {memory:,.0f} MB |")
 
-    for count, found in zip(POINTS, points, strict=True):
-        line(f"{count} points, C from {FIRST:g} to {LAST:g}, {ROWS:,} rows, {here} processors", *found)
-    guess("1,000 points", *beyond(POINTS, points, 1000))
-    for rows, found in zip(SIZES, sizes, strict=True):
-        line(f"{rows:,} rows, 10 points, lambda from 0.2 to 0.002, {here} processors", *found)
-    guess("500,000 rows", *beyond(SIZES, sizes, 500_000))
-    for count, found in shared.items():
-        line(f"{SEEDS} split seeds of 25 points, {ROWS:,} rows, {count} of the processors", *found)
+    for count, result in zip(POINTS, points, strict=True):
+        line(f"{count} points, C from {FIRST:g} to {LAST:g}, {ROWS:,} rows, {here} processors", *result)
+    extrapolated_line("1,000 points", *extrapolate(POINTS, points, 1000))
+    for rows, result in zip(SIZES, sizes, strict=True):
+        line(f"{rows:,} rows, 10 points, lambda from 0.2 to 0.002, {here} processors", *result)
+    extrapolated_line("500,000 rows", *extrapolate(SIZES, sizes, 500_000))
+    for count, result in shared.items():
+        line(f"{SEEDS} split seeds of 25 points, {ROWS:,} rows, {count} of the processors", *result)
     _, used, memory = shared[here]
     each = memory / min(here, SEEDS)
-    guess("64 split seeds on 16 workers of one processor, memory of each", used / SEEDS * 64 / 16, each)
+    extrapolated_line(
+        "64 split seeds on 16 workers of one processor, memory of each", used / SEEDS * 64 / 16, each
+    )
 
 
 if __name__ == "__main__":

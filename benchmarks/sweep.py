@@ -2,13 +2,13 @@
 
     python benchmarks/sweep.py [QUEUED]
 
-In a fresh clone of HEAD, with MNIST from the folder that SPARSE_DIGITS_MIRROR names and the first `dvc repro`
-done. First the computing alone: one fit of the seed and the 25 points in one warm process, the best of three.
-Then as commands, each with the start of its processes: (1) `dvc repro sweep/dvc.yaml:sweep` and the tracking
-of its 25 points, (2) 25 fits of scikit-learn's SAGA at the seed's tolerance with joblib on all processors,
-none of them certified, (3) QUEUED experiments of DVC, by default all 25, with the certified solver, one after
-the other. Seconds are of wall time and of processors: on a busy machine only the latter compare; those of the
-queue's process are not counted.
+In a fresh clone of HEAD, with MNIST from the folder that SPARSE_DIGITS_MIRROR names, after the first
+`dvc repro`. First the computing alone: one fit of the example and the 25 points in one warm process, the
+best of three. Then as commands, including the start of their processes: (1) `dvc repro sweep/dvc.yaml:sweep`
+and the tracking of its 25 points, (2) 25 fits of scikit-learn's SAGA at the example's tolerance with joblib
+on all processors, none of them certified, (3) QUEUED experiments of DVC, by default all 25, with the
+certified solver, one after the other. Seconds are wall time and processor time: on a busy machine only the
+latter can be compared; that of the queue's process is not counted.
 """
 
 import csv
@@ -38,27 +38,30 @@ Parallel(n_jobs=-1)(delayed(fit.fit)(X, y) for fit in fits)
 
 DELIVER = """
 from pathlib import Path
-from sparse_digits import track, view
+from dvc_mlflow import deliver
+from sparse_digits.mlflow_content.content import CONTENT
 import time
 root = Path.cwd()
-track.initialise(root)
+deliver.initialize_store(root)
 began = time.perf_counter()
-waiting = track.deliver(root, view.VIEW)
-print(f"{time.perf_counter() - began:.2f} s for the store to take all records, {waiting} wait")
+pending = deliver.deliver(root, CONTENT)
+print(f"{time.perf_counter() - began:.2f} s to deliver all records, {pending} pending")
 """
 
 COMPUTE = """
 import json, time
 from pathlib import Path
 import numpy as np
-from sparse_digits import files, params, sweep, train
-from sparse_digits.draws import draws
+from sparse_digits import params, train
+from sparse_digits.runtime import npz
+from sparse_digits.sweep import sweep
+from sparse_digits.sweep.replicates import replicates
 asked = params.read()
-_, raw = files.read_npz(Path("data/raw.npz"))
+_, raw = npz.read_npz(Path("data/raw.npz"))
 with np.load("data/scaled.npz") as scaled:
     X, y = scaled["X_train"], scaled["y_train"]
-(draw,) = draws(asked)
-how = asked.at(1, draw.split_seed, draw.train_size).train
+(replicate,) = replicates(asked)
+how = asked.at(1, replicate.split_seed, replicate.train_size).train
 def seconds(function, *arguments, **options):
     taken = []
     for _ in range(3):
@@ -66,19 +69,19 @@ def seconds(function, *arguments, **options):
         function(*arguments, **options)
         taken.append((time.perf_counter() - began[0], time.process_time() - began[1]))
     return min(taken)
-train.train(X, y, [0.01], how)  # loads what is compiled
+train.train(X, y, [0.01], how)  # loads the compiled kernels
 whole = {"made_with": {"fetch.dataset": "mnist_784"}, "params": asked}
 print(json.dumps({
-    "one fit of the seed": seconds(train.train, X, y, [0.01], asked.train),
+    "one fit of the example": seconds(train.train, X, y, [0.01], asked.train),
     "25 certified points, trained": seconds(train.train, X, y, asked.sweep.C, how),
     "the same by one thread": seconds(train.train, X, y, asked.sweep.C, how, 1),
-    "rows drawn, trained and evaluated": seconds(sweep.path, draw, raw["images"], raw["labels"], **whole),
+    "split, trained and evaluated": seconds(sweep.path, replicate, raw["images"], raw["labels"], **whole),
 }))
 """
 
 
 def timed(folder: Path, *command: str, **more: str) -> tuple[float, float, str]:
-    """Run a command; return its seconds of wall time and of processors, and what it printed."""
+    """Run a command; return its seconds of wall time and processor time, and its output."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "PYTHONPATH"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
     git = {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -101,7 +104,7 @@ def timed(folder: Path, *command: str, **more: str) -> tuple[float, float, str]:
 def main(queued: int) -> None:
     """Measure and print."""
     if "SPARSE_DIGITS_MIRROR" not in os.environ:
-        raise SystemExit("SPARSE_DIGITS_MIRROR not set: this measures computing, not a network")
+        raise SystemExit("SPARSE_DIGITS_MIRROR not set: the benchmark measures computing, not a network")
     python = sys.executable
     rows: list[tuple[str, float, float]] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -109,7 +112,7 @@ def main(queued: int) -> None:
         timed(Path(temporary), "git", "clone", "--quiet", str(ROOT), str(folder))
         timed(folder, "dvc", "repro")
         warm = ("dvc", "repro", "--force", "--single-item", "sweep/dvc.yaml:sweep")
-        timed(folder, "dvc", "repro", "sweep/dvc.yaml:sweep")  # compiles, once for a machine
+        timed(folder, "dvc", "repro", "sweep/dvc.yaml:sweep")  # compiles the kernels, once on a machine
         wall, used, _ = timed(folder, *warm)
         rows.append(("the sweep: 25 certified points, evaluated", wall, used))
         with (folder / "sweep/sweep.csv").open(encoding="utf-8") as file:
@@ -117,8 +120,8 @@ def main(queued: int) -> None:
         timed(folder, "dvc", "repro", "sweep/dvc.yaml", RECORDS_ONLY="1")
         report = (*warm[:-1], "sweep/dvc.yaml:report")
         timed(folder, *report, RECORDS_ONLY="1")
-        wall, used, said = timed(folder, python, "-c", DELIVER)
-        rows.append(("tracking it, with the start of a process", wall, used))
+        wall, used, delivered = timed(folder, python, "-c", DELIVER)
+        rows.append(("delivering it, with the start of a process", wall, used))
         Cs = [point["C"] for point in points]
         wall, used, _ = timed(folder, python, "-c", SAGA, *Cs)
         rows.append(("25 fits by SAGA at tol 0.1, joblib", wall, used))
@@ -131,15 +134,15 @@ def main(queued: int) -> None:
         rows.append((f"{queued} queued experiments, certified", wall + more_wall, used + more_used))
     gap = max(float(point["duality_gap"]) for point in points)
     print(f"{len(points)} points, the largest duality gap {gap:.1e}; {os.cpu_count()} processors")
-    fit, fit_used = computing["one fit of the seed"]
+    fit, fit_used = computing["one fit of the example"]
     for title, lines in (
         ("computing, in one warm process", [(name, *taken) for name, taken in computing.items()]),
-        ("as commands, each with its start", rows),
+        ("as commands, with their start", rows),
     ):
-        print(f"\n{title:<44}{'wall':>9}{'processors':>12}{'in fits of the seed: wall, processors':>40}")
+        print(f"\n{title:<44}{'wall':>9}{'processors':>12}{'in fits of the example: wall, processors':>40}")
         for name, wall, used in lines:
             print(f"{name:<44}{wall:>7.1f} s{used:>10.1f} s{wall / fit:>26.1f}{used / fit_used:>14.1f}")
-    print(f"\n{said.strip()}")
+    print(f"\n{delivered.strip()}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What recording and delivering a result cost, beside the imports that they cannot do without.
+"""The time to record and to deliver a result, beside that of the necessary imports.
 
-In a clone of HEAD that computed scikit-learn's digits. Seconds are wall time, medians of the rounds, which
-take turns so that a busy machine is busy for all of them. `record` is `sparse-digits record`, a process of
-its own, as dvc.yaml calls it, with RECORDS_ONLY or into a store whose tables are there.
+In a clone of HEAD that computed scikit-learn's digits. Seconds are wall time, medians of alternating
+rounds, so that load on the machine affects all of them. `record` is `sparse-digits record`, in a
+process of its own, as in dvc.yaml, with RECORDS_ONLY or into a store that has its tables.
 
     python benchmarks/tracking.py [ROUNDS]
 """
@@ -23,26 +23,29 @@ RECORD = ("-m", "sparse_digits.cli", "record")
 
 IMPORTS = {
     "import mlflow": "import mlflow",
-    "the imports of a delivery": "from sparse_digits import track, view",
-    "the imports of recording": "from sparse_digits import cli, model, results",
+    "the imports of a delivery": (
+        "from dvc_mlflow import deliver; from sparse_digits.mlflow_content import content"
+    ),
+    "the imports of recording": "from sparse_digits import cli, model; from dvc_mlflow import collect",
 }
-# The same result under many values of C: what differs is what the record is filed under.
+# The same result under many values of C, which differ in the identity of their records.
 COPIES = f"""
 from dataclasses import replace
 from pathlib import Path
-from sparse_digits import record
+from dvc_mlflow import records
 root = Path.cwd()
-(folder,) = record.folders(root)
-one = record.read(folder)
+(folder,) = records.record_folders(root)
+one = records.read_record(folder)
 files = {{path: (folder / "files" / path).read_bytes() for path in one.outputs}}
 for i in range(1, {MANY}):
     other = replace(one, params=one.params | {{"train.C": float(i)}})
-    record.keep(record.Found(replace(other, result=record.digest_of(other)), files, []), root)
+    collected = records.CollectedResult(replace(other, result=records.identity_of(other)), files, [])
+    records.save_record(collected, root)
 """
 
 
 def run(folder: Path, *command: str, **more: str) -> float:
-    """Run Python in the folder, with its code; return the seconds."""
+    """Run Python in the folder, with the code in it; return the seconds."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "RECORDS_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
     settings = {"PATH": path, "PYTHONPATH": "src", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
@@ -57,8 +60,8 @@ def run(folder: Path, *command: str, **more: str) -> float:
     return taken
 
 
-def forget(project: Path, *, store: bool) -> None:
-    """Remove the records, and from the store what was delivered."""
+def reset(project: Path, *, store: bool) -> None:
+    """Remove the records, and replace the store by an empty one."""
     for name in ("records", "mlartifacts"):
         shutil.rmtree(project / name, ignore_errors=True)
     if store:
@@ -74,12 +77,14 @@ def main(rounds: int) -> None:
         shutil.copy(project / "params.digits.yaml", project / "params.yaml")
         run(project, "-m", "dvc", "repro", "--quiet", RECORDS_ONLY="yes")
         shutil.rmtree(project / "records")
-        code = "from pathlib import Path; from sparse_digits import track; track.initialise(Path.cwd())"
+        code = (
+            "from pathlib import Path; from dvc_mlflow import deliver; deliver.initialize_store(Path.cwd())"
+        )
         (project / "records").mkdir()
         seconds["a new store's tables, once"].append(run(project, "-c", code))
         shutil.copy(project / "mlflow.db", project / "empty.db")
         for _ in range(rounds):
-            forget(project, store=True)
+            reset(project, store=True)
             for name, code in IMPORTS.items():
                 seconds[name].append(run(project, "-c", code))
             seconds["record alone"].append(run(project, *RECORD, RECORDS_ONLY="yes"))
@@ -90,7 +95,7 @@ def main(rounds: int) -> None:
             shutil.copy(project / "empty.db", project / "mlflow.db")
             seconds[f"record, deliver {MANY}"].append(run(project, *RECORD))
     unit = median(seconds["import mlflow"])
-    print(f"{rounds} rounds in turn, {os.cpu_count()} processors; one record is {size / 1000:.0f} kB\n")
+    print(f"{rounds} alternating rounds, {os.cpu_count()} processors; one record is {size / 1000:.0f} kB\n")
     print(f"{'':<30}{'median':>9}{'of import mlflow':>20}")
     for name, values in seconds.items():
         print(f"{name:<30}{median(values):>7.2f} s{median(values) / unit:>20.2f}")

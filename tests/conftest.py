@@ -11,9 +11,38 @@ import pytest
 
 from commands import run
 from projects import ROOT, clone, commit, export
+from shared_folders import shared_folder
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a shared machine has slow moments
 hypothesis.settings.load_profile("patient")
+
+
+COMPUTED = {"dvc", "sparse_digits", "store", "computed_small", "built"}  # fixtures that take seconds
+SECONDS = 10  # of a slow test that has no other number in its mark
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark whole programs and computed projects as slow; order all for pytest-xdist, the longest first.
+
+    A worker takes one group at a time (`--dist loadgroup --no-loadscope-reorder`). The tests of a module are
+    a group, since they share its fixtures; a slow test that needs none of its module's is a group of its own.
+    """
+    groups, seconds = {}, {}
+    for item in items:
+        if item.path.parent.name == "end_to_end" or COMPUTED & set(item.fixturenames):
+            item.add_marker("slow")  # after a slow(seconds) of the test itself, which counts
+        slow = item.get_closest_marker("slow")
+        definitions = item._fixtureinfo.name2fixturedefs.values()
+        if slow and not any(fixtures[-1].scope == "module" for fixtures in definitions):
+            group = item.nodeid
+        else:
+            group = f"{item.path.parent.name}/{item.path.stem}"
+            item.add_marker(pytest.mark.xdist_group(group))
+        groups[item] = group
+        cost = (slow.args or (SECONDS,))[0] if slow else 0
+        seconds[group] = seconds.get(group, 0) + cost
+    items.sort(key=lambda item: -seconds[groups[item]])
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,24 +103,29 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
     """An empty MLflow store: a file to copy, since making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
     code = (
-        "import sys, pathlib; from dvc_mlflow import deliver; "
-        "deliver.initialize_store(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib; from dvc_mlflow.delivery import mlflow_session; "
+        "mlflow_session.initialize_store(pathlib.Path(sys.argv[1]))"
     )
-    (folder / "records").mkdir()
-    run(sys.executable, "-c", code, folder, PYTHONPATH=str(ROOT / "src"))
-    return folder / "mlflow.db"
+
+    def compute(folder):
+        (folder / "records").mkdir()
+        run(sys.executable, "-c", code, folder, PYTHONPATH=str(ROOT / "src"))
+
+    return shared_folder(tmp_path_factory, "store", compute) / "mlflow.db"
 
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory, dvc, store):
     """A clone in which `dvc repro` ran on digits; lock and results are committed. Not to be changed."""
-    folder = clone(tmp_path_factory.mktemp("digits") / "a project")
-    shutil.copy(store, folder)
-    dvc("repro", cwd=folder)
-    commit(folder, "What dvc repro computed")
-    return folder
+
+    def compute(folder):
+        project = clone(folder / "a project")
+        shutil.copy(store, project)
+        dvc("repro", cwd=project)
+        commit(project, "What dvc repro computed")
+
+    return shared_folder(tmp_path_factory, "digits", compute) / "a project"
 
 
 @pytest.fixture
@@ -106,12 +140,15 @@ def computed(digits, store, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def mnist(tmp_path_factory, dvc, store):
-    """An export in which `dvc repro` ran on MNIST with the params.yaml that the repository has."""
+    """An export in which `dvc repro` ran on MNIST with the repository's params.yaml. Not to be changed."""
     if not os.environ.get("SPARSE_DIGITS_MIRROR"):
         pytest.skip("SPARSE_DIGITS_MIRROR names no folder with MNIST")
-    folder = export(tmp_path_factory.mktemp("mnist") / "a project")
-    run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)
-    commit(folder, "The project")
-    shutil.copy(store, folder)
-    dvc("repro", cwd=folder)
-    return folder
+
+    def compute(folder):
+        project = export(folder / "a project")
+        run("git", "init", "--quiet", "--initial-branch=main", cwd=project)
+        commit(project, "The project")
+        shutil.copy(store, project)
+        dvc("repro", cwd=project)
+
+    return shared_folder(tmp_path_factory, "mnist", compute) / "a project"

@@ -1,4 +1,4 @@
-"""Faults in what the user gave or in the place where it runs: one message, status 2, no traceback."""
+"""Errors that the user can correct: one message, exit status 2, no traceback."""
 
 import signal
 import sys
@@ -7,23 +7,33 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """Something that the user can mend. Its text says what was expected, what was found, and where."""
+    """An error that the user can correct. Its text says where, what was expected, and what was found."""
+
+
+class NotRecorded(Exception):  # noqa: N818 - not an error of the program: the text says why and what to do
+    """A result that cannot be recorded completely and without a guess."""
+
+
+class NeverRun(NotRecorded):
+    """A stage without an entry in dvc.lock."""
 
 
 @contextmanager
 def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Run the body; end the program with a message and status 2 if it meets a `Fault` or the disk fails.
+    """Run the body; end the program with a message and status 2 on a `UserError` or an error of the disk.
 
-    `afterwards` may print more, after the message. Ctrl-C ends it with status 130, as a shell's commands do.
-    Anything else is a fault in the program and shows its traceback.
+    `afterwards` may print more, after the message. Ctrl-C ends the program with status 130, as a shell does.
+    Any other exception is an error of the program and shows its traceback.
     """
-    importing = signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # as the package has set it
+    importing = (
+        signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    )  # as a package sets it that is still importing
     if importing:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
-    except UserError as fault:
-        message = str(fault)
+    except UserError as error:
+        message = str(error)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         raise SystemExit(130) from None

@@ -1,5 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and their digests as DVC has them."""
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -26,3 +28,19 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object])
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def md5(path: Path) -> str:
+    """Return the MD5 of a file, or of a folder, as dvc.lock has it."""
+    if path.is_dir():
+        files = [file for file in path.rglob("*") if file.is_file()]
+        listed = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
+        listed.sort(key=lambda entry: entry["relpath"])
+        return md5_of_bytes(json.dumps(listed, sort_keys=True).encode()) + ".dir"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def md5_of_bytes(content: bytes) -> str:
+    """Return the MD5 of bytes."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

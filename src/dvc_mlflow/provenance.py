@@ -1,16 +1,14 @@
-"""What varies between two runs of a stage: a note beside its outputs that DVC does not know.
+"""The provenance of a stage: commit, environment and seconds, in a file beside its outputs.
 
-Seconds, versions, processor and commit must not be in a file that DVC tracks, or no run would ever equal
-another. The note carries its outputs' MD5s: whoever finds another file there (DVC restored it from its cache)
-takes the note as telling nothing.
+They vary between two runs of a stage, so they must not be in a file that DVC tracks, or no run would ever
+equal another. The file has the MD5s of the outputs that it is about. It counts for nothing where DVC has
+restored other outputs from its cache.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -21,71 +19,67 @@ from typing import Any
 
 import psutil
 
+from dvc_mlflow import git
+from dvc_mlflow.files import md5, write_atomically
+
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "matplotlib", "dvc", "mlflow")
 
 
 def provenance_path(output: Path, stage: str) -> Path:
-    """Return where a stage's note lies."""
-    return output.parent / f"{stage}.note.json"
+    """Return the path of a stage's provenance, beside its first output."""
+    return output.parent / f"{stage}.provenance.json"
 
 
 def write_provenance(stage: str, outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
-    """Leave the note of a stage whose process ends now."""
+    """Write the provenance of a stage whose process is about to end.
+
+    inputs : the paths that the outputs were computed from. With them the last stage of a pipeline can be
+        recorded even if DVC was killed before it wrote dvc.lock.
+    """
     outputs = list(outputs)
     content = {
         "outputs": {output.name: md5(output) for output in outputs},
         "inputs": {path.name: md5(path) for path in inputs},
         "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "seconds": round(time.time() - psutil.Process().create_time(), 3),
-        "code": code_version(Path.cwd(), [*_imported(Path.cwd()), "dvc.yaml"]),
+        "code": code_version(Path.cwd(), [*_imported_files(Path.cwd()), "dvc.yaml"]),
         "environment": environment(),
     }
-    place = provenance_path(outputs[0], stage)
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(place)
+    write_atomically(provenance_path(outputs[0], stage), (json.dumps(content, indent=2) + "\n").encode())
 
 
 def read_provenance(path: Path, md5s: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the note at `path` if it is about outputs with these MD5s by name, else None: unknown."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) and content.get("outputs") == dict(md5s) else None
-
-
-def md5(path: Path) -> str:
-    """Return the MD5 of a file, or of a folder, as dvc.lock has it."""
-    if path.is_dir():
-        files = [file for file in path.rglob("*") if file.is_file()]
-        listed = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
-        listed.sort(key=lambda entry: entry["relpath"])
-        content = json.dumps(listed, sort_keys=True).encode()
-        return hashlib.md5(content, usedforsecurity=False).hexdigest() + ".dir"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    """Return the provenance at `path` if it is about outputs with these MD5s by name, else None."""
+    for place in (path, path.with_name(path.name.replace(".provenance.json", ".note.json"))):
+        try:  # .note.json is the name that version 0.1 gave it
+            content = json.loads(place.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict) and content.get("outputs") == dict(md5s):
+            return content
+    return None
 
 
 def code_version(folder: Path, paths: Iterable[str]) -> dict[str, Any] | None:
-    """Return the commit that `folder` is at and whether any of `paths` differ from it; None without git."""
+    """Return the commit that `folder` is at and whether any of `paths` differ from it; None without git.
 
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    paths : absolute, or relative to `folder`.
 
-    try:
-        commit = git("rev-parse", "HEAD")
-        dirty = bool(git("status", "--porcelain", "--", *paths))
-    except (OSError, subprocess.CalledProcessError):
+    The variable RECORDS_CODE names the working tree that the code in `folder` was copied from, if it was.
+    """
+    tree = Path(os.environ.get("RECORDS_CODE") or folder)
+    relative = [os.path.relpath(path, folder) if Path(path).is_absolute() else str(path) for path in paths]
+    commit = git.git(tree, "rev-parse", "HEAD")
+    changes = git.git(tree, "status", "--porcelain", "--", *relative) if relative else ""
+    if commit is None or changes is None:
         return None
-    return {"commit": commit, "dirty": dirty}
+    return {"commit": commit, "dirty": bool(changes)}
 
 
-def _imported(folder: Path) -> list[str]:
+def _imported_files(folder: Path) -> list[str]:
     """Return the files below `folder`, outside the environment, that this process runs."""
     names = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
-    # Those of the environment are told by their names: to resolve them all takes a tenth of a second.
+    # A name is enough to leave out those of the environment: to resolve them all takes a tenth of a second.
     paths = [Path(name).resolve() for name in names if name and not name.startswith(sys.prefix + os.sep)]
     return [str(path) for path in paths if path.is_relative_to(folder)]
 
@@ -106,7 +100,7 @@ def environment() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Return the processor's name where the system tells it, else its architecture."""
+    """Return the processor's name if the system has it, else its architecture."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -2,13 +2,12 @@
 
     records/<MLflow experiment>/<digest of the result>/record.json, files/<path of each output>
 
-A record needs no server, and this module neither mlflow nor dvc. Nothing here knows this project's names.
+A record needs no server, and this module neither mlflow nor dvc.
 """
 
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -19,12 +18,12 @@ from urllib.parse import quote, unquote
 
 from filelock import FileLock
 
-from dvc_mlflow import provenance
+from dvc_mlflow.files import md5, write_atomically
 
 
 @dataclass(frozen=True)
 class Record:
-    """One result. `stages` has the note of each stage, None where DVC restored it from elsewhere."""
+    """One result. `stages` has the provenance of each stage, None where DVC restored it from elsewhere."""
 
     result: str  # the digest of stage, params, data and outputs
     stage: str
@@ -38,34 +37,20 @@ class Record:
     stages: dict[str, dict[str, Any] | None]
     experiment: str  # MLflow's
     name: str | None  # DVC's experiment
-    created: str  # ISO 8601, UTC: when it was computed if that is known, else when it was found
+    created: str  # ISO 8601, UTC: when it was computed if that is known, else when it was recorded
 
     def folder(self, root: Path) -> Path:
-        """Return where this record lies."""
+        """Return the folder of this record."""
         return records_folder(root) / quote(self.experiment, safe="").replace(".", "%2E") / self.result
 
 
 @dataclass(frozen=True)
 class CollectedResult:
-    """A result that lies somewhere: as a record, with its files' bytes by path, and what is odd about it."""
+    """A result that was collected: its record, its files' bytes by path, and warnings about it."""
 
     record: Record
     files: dict[str, bytes]
     warnings: list[str]
-
-
-def main_root() -> Path:
-    """Return the folder of the records and the store: the main repository, also from within an experiment."""
-    if named := os.environ.get("RECORDS_ROOT") or os.environ.get("DVC_ROOT"):
-        return Path(named)
-    from dvc.repo import Repo  # noqa: PLC0415 - within a stage DVC has said it, and a delivery needs no dvc
-
-    return Path(Repo.find_root())
-
-
-def experiment_name() -> str:
-    """Return the name of the MLflow experiment that a result which is found now is recorded under."""
-    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or "sparse-digits"
 
 
 def records_folder(root: Path) -> Path:
@@ -79,17 +64,17 @@ def record_folders(root: Path) -> list[Path]:
 
 
 def experiment_of(folder: Path) -> str:
-    """Return the name of the MLflow experiment that a record's folder lies under."""
+    """Return the name of the MLflow experiment of a record's folder."""
     return unquote(folder.parent.name)
 
 
 def identity_of(record: Record) -> str:
-    """Return the digest that names a result: of its stage, params, data and outputs."""
+    """Return the identity of a result: a digest of its stage, params, data and outputs."""
     return _hash({key: getattr(record, key) for key in ("stage", "params", "data", "outputs")})[:32]
 
 
 def read_record(folder: Path) -> Record:
-    """Read a record. Raises ValueError, with what is wrong, if it is not whole."""
+    """Read a record and check all its files. Raises ValueError, with the reason, if it is damaged."""
     try:
         content = json.loads((folder / "record.json").read_bytes())
         if content.pop("check") != _hash(content):
@@ -97,28 +82,30 @@ def read_record(folder: Path) -> Record:
         record = Record(**content)
         if (record.result, record.experiment) != (folder.name, experiment_of(folder)):
             raise ValueError("record.json is that of another folder")
-        for path, md5 in record.outputs.items():
-            if provenance.md5(folder / "files" / path) != md5:
+        for path, digest in record.outputs.items():
+            if md5(folder / "files" / path) != digest:
                 raise ValueError(f"files/{path} is not what record.json has the digest of")
     except (AttributeError, KeyError, OSError, TypeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
     return record
 
 
-def find_matching_record(root: Path, place: Path, stage: str) -> Record | None:
-    """Return the record of what a stage and all upstream of it left in the folder `place`, if it has one.
+def find_matching_record(
+    root: Path, folder: Path, stage: str, experiment: str | None = None
+) -> Record | None:
+    """Return the record whose outputs equal those that a stage and all upstream of it left in `folder`.
 
-    Of several, in other experiments, the one in the experiment that is asked for now, else the newest.
+    Of several, in different experiments, return the one in `experiment`, else the newest. None without one.
     """
-    found = []
-    for folder in record_folders(root):
-        with contextlib.suppress(ValueError, OSError):  # damaged, or a file is not there
-            one = read_record(folder)
-            if one.stage == stage and all(
-                provenance.md5(place / path) == md5 for path, md5 in one.outputs.items()
+    matching = []
+    for place in record_folders(root):
+        with contextlib.suppress(ValueError, OSError):  # damaged, or `folder` lacks a file
+            record = read_record(place)
+            if record.stage == stage and all(
+                md5(folder / path) == digest for path, digest in record.outputs.items()
             ):
-                found.append(one)
-    return max(found, key=lambda one: (one.experiment == experiment_name(), one.created), default=None)
+                matching.append(record)
+    return max(matching, key=lambda record: (record.experiment == experiment, record.created), default=None)
 
 
 def set_aside(folder: Path, root: Path, reason: str) -> Path:
@@ -130,9 +117,9 @@ def set_aside(folder: Path, root: Path, reason: str) -> Path:
     return place
 
 
-def save_record(found: CollectedResult, root: Path) -> bool:
-    """Put a record into its place, by one rename; return False if it is there already, and whole."""
-    place = found.record.folder(root)
+def save_record(collected: CollectedResult, root: Path) -> bool:
+    """Put a record into its place, by one rename; return False if a whole one is there already."""
+    place = collected.record.folder(root)
     draft = records_folder(root) / ".draft"
     records_folder(root).mkdir(exist_ok=True)
     with FileLock(records_folder(root) / ".lock"):
@@ -145,24 +132,18 @@ def save_record(found: CollectedResult, root: Path) -> bool:
             else:
                 return False
         try:
-            content = asdict(found.record)
+            content = asdict(collected.record)
             content["check"] = _hash(content)
-            _write(draft / "record.json", (json.dumps(content, indent=2, default=str) + "\n").encode())
-            for path, bytes_ in found.files.items():
-                _write(draft / "files" / path, bytes_)
+            write_atomically(
+                draft / "record.json", (json.dumps(content, indent=2, default=str) + "\n").encode()
+            )
+            for path, bytes_ in collected.files.items():
+                write_atomically(draft / "files" / path, bytes_)
             place.parent.mkdir(exist_ok=True)
             draft.rename(place)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return True
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _hash(content: Mapping[str, Any]) -> str:

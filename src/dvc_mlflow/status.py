@@ -1,28 +1,29 @@
-"""Which results there are, and which of them is not yet where it should be."""
+"""Which results there are, and which of them lack a record or a run in MLflow."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
-from dvc_mlflow import collect, deliver, records
-from dvc_mlflow.collect import ReadEmbeddedParams
+from dvc_mlflow import records
+from dvc_mlflow.delivery.mlflow_session import connect, root_cause
+from dvc_mlflow.delivery.run_tags import RESULT, record_runs
+from dvc_mlflow.project import Project
 from dvc_mlflow.records import CollectedResult
 from dvc_mlflow.store import Store, redact_credentials
-
-TRACK = "sparse-digits track"
+from dvc_mlflow.track import collect_all
 
 
 @dataclass
 class Row:
     """A result, or a place whose result cannot be recorded.
 
-    stage : whose result it is.  found : where it lies in DVC.
-    record : whole, missing, damaged, set aside or impossible, and the reason.
-    mlflow : there, missing, deleted (by the user), unfinished, or unknown.  todo : what puts it right.
+    stage : the stage that computed it.  found : the places in DVC that have it.
+    record : whole, missing, damaged, set aside or impossible; reason : why.
+    mlflow : there, missing, deleted (by the user), unfinished, or unknown.  todo : the command that helps.
     """
 
     result: str | None
@@ -38,37 +39,40 @@ class Row:
     todo: str = ""
 
 
-def status(
-    root: Path, address: str, made_with: ReadEmbeddedParams, *, optional: Sequence[str] = (), as_json: bool
-) -> None:
-    """Print the table, or JSON.
-
-    address : the stage whose results are asked for.  optional : others, which a place need not have.
-    """
-    rows = [*_recorded(root), *_set_aside(root)]
-    for stage in (address, *optional):
-        for place, found in collect.collect_all(stage, made_with):
-            if not isinstance(found, str):
-                _lies(rows, place, found)
-            elif stage == address:
-                rows.append(
-                    Row(None, stage, None, found=[place], record="impossible", reason=found, mlflow="")
+def print_status(project: Project, *, as_json: bool) -> None:
+    """Print the table of results, or JSON."""
+    rows = [*_recorded(project.root), *_set_aside(project.root)]
+    for found in collect_all(project):
+        if found.result:
+            _add_place(rows, found.place, found.result)
+        else:
+            stage = found.stage or None
+            rows.append(
+                Row(
+                    None,
+                    stage,
+                    None,
+                    found=[found.place],
+                    record="impossible",
+                    reason=found.reason,
+                    mlflow="",
                 )
+            )
 
     def give_up(reason: str) -> None:
         for row in rows:
             row.mlflow = "unknown" if row.result else ""
-        _print(root, rows, reason, as_json=as_json)
+        _print(project, rows, reason, as_json=as_json)
 
     try:
-        with deliver.connect(root, give_up) as client:
-            _ask(client, rows)
+        with connect(project.root, give_up) as client:
+            _add_runs(client, rows)
     except FileNotFoundError as reason:
-        _print(root, rows, str(reason), as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - whatever the store's trouble is, the rest can be told
-        give_up(deliver.root_cause(error))
+        _print(project, rows, str(reason), as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - whatever fails in the store, the rest is known
+        give_up(root_cause(error))
     else:
-        _print(root, rows, None, as_json=as_json)
+        _print(project, rows, None, as_json=as_json)
 
 
 def _recorded(root: Path) -> Iterable[Row]:
@@ -89,36 +93,31 @@ def _set_aside(root: Path) -> Iterable[Row]:
         yield Row(folder.name.partition("-")[0], None, None, record="set aside", reason=reason, mlflow="")
 
 
-def _row_of(found: CollectedResult) -> Row:
-    one = found.record
-    return Row(one.result, one.stage, one.experiment, one.params, one.name)
-
-
-def _lies(rows: list[Row], place: str, found: CollectedResult) -> None:
-    """Note in a result's rows, or a new one, where it lies, and what is odd about it."""
-    known = [row for row in rows if row.result == found.record.result and row.record != "set aside"]
-    if not known:
-        known = [_row_of(found)]
-        rows += known
-    for row in known:
+def _add_place(rows: list[Row], place: str, collected: CollectedResult) -> None:
+    """Add to a result's rows, or to a new one, a place that has it, and the warnings about it."""
+    one = collected.record
+    same = [row for row in rows if row.result == one.result and row.record != "set aside"]
+    if not same:
+        same = [Row(one.result, one.stage, one.experiment, one.params, one.name)]
+        rows += same
+    for row in same:
         row.found.append(place)
-        if found.warnings:
-            row.reason, row.todo = "; ".join(found.warnings), "mend dvc.lock"
+        if collected.warnings:
+            row.reason, row.todo = "; ".join(collected.warnings), "correct dvc.lock"
 
 
-def _ask(client: MlflowClient, rows: list[Row]) -> None:
-    """Fill in what the store has."""
-    experiments = {found.name: found for found in client.search_experiments(view_type=ViewType.ALL)}
-    runs: dict[str, list[Run]] = {
-        name: deliver.record_runs(client, found.experiment_id) for name, found in experiments.items()
-    }
+def _add_runs(client: MlflowClient, rows: list[Row]) -> None:
+    """Add what the store has of each result."""
+    experiments = {one.name: one for one in client.search_experiments(view_type=ViewType.ALL)}
+    runs: dict[str, dict[str, list[Run]]] = {name: {} for name in experiments}
+    for name, experiment in experiments.items():
+        for run in record_runs(client, experiment.experiment_id):
+            runs[name].setdefault(run.data.tags[RESULT], []).append(run)
     for row in rows:
-        mine = [
-            run for run in runs.get(row.experiment or "", []) if run.data.tags[deliver.RESULT] == row.result
-        ]
         if row.experiment in experiments and experiments[row.experiment].lifecycle_stage == "deleted":
             row.mlflow = "deleted"
-        for run in sorted(mine, key=lambda run: str(run.info.status) == "FINISHED"):
+        of_record = runs.get(row.experiment or "", {}).get(row.result or "", [])
+        for run in sorted(of_record, key=lambda run: str(run.info.status) == "FINISHED"):
             if run.info.lifecycle_stage == "active":
                 row.mlflow = "there" if run.info.status == "FINISHED" else "unfinished"
                 row.run = run.info.run_id
@@ -126,13 +125,13 @@ def _ask(client: MlflowClient, rows: list[Row]) -> None:
                 row.mlflow = "deleted"
 
 
-def _print(root: Path, rows: list[Row], trouble: str | None, *, as_json: bool) -> None:
-    """Print all of it; `trouble` is why the store could not be asked."""
-    uri = redact_credentials(Store.of(root).uri)
+def _print(project: Project, rows: list[Row], trouble: str | None, *, as_json: bool) -> None:
+    """Print all of it; `trouble` is why the store did not answer."""
+    uri = redact_credentials(Store.of(project.root).uri)
     for row in rows:
         missing = {row.record, row.mlflow} & {"missing", "unfinished"}
         if row.result and (missing or row.record == "damaged"):
-            row.todo = TRACK
+            row.todo = f"{project.command} track"
     if as_json:
         content = {
             "store": uri,
@@ -141,11 +140,11 @@ def _print(root: Path, rows: list[Row], trouble: str | None, *, as_json: bool) -
         }
         print(json.dumps(content, indent=2, default=str), flush=True)
         return
-    table = [("result", "of", "experiment", "found in", "record", "MLflow", "to do")]
+    table = [("result", "stage", "experiment", "found in", "record", "MLflow", "to do")]
     for row in rows:
         where = ", ".join(row.found) or "-"
-        of = (row.stage or "-", row.experiment or "-")
-        table.append(((row.result or "-")[:12], *of, where, row.record, row.mlflow, row.todo))
+        names = ((row.result or "-")[:12], row.stage or "-", row.experiment or "-")
+        table.append((*names, where, row.record, row.mlflow, row.todo))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -153,9 +152,14 @@ def _print(root: Path, rows: list[Row], trouble: str | None, *, as_json: bool) -
         if row.reason:
             print(f"\n{row.result[:12] if row.result else row.found[0]}: {row.reason}")
     print(f"\nMLflow: {uri}" + (f" ({redact_credentials(trouble)})" if trouble else ""))
-    verdict = "There is something to do." if any(row.todo for row in rows) else "All is where it should be."
-    if verdict.startswith("All") and any(row.record == "impossible" for row in rows):
-        verdict = "What can be recorded is where it should be."
+    print(_verdict(rows), flush=True)
+
+
+def _verdict(rows: list[Row]) -> str:
     if any(row.mlflow == "unknown" for row in rows):
-        verdict = "What is in MLflow is not known."
-    print(verdict, flush=True)
+        return "Which results MLflow has is unknown."
+    if any(row.todo for row in rows):
+        return "There is something to do."
+    if any(row.record == "impossible" for row in rows):
+        return "Every result that can be recorded has its record and its run."
+    return "Every result has its record and its run."

@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs: the one place that decides it. Imports no mlflow, which would decide it too."""
+"""Where MLflow keeps runs: the one place that decides it. It imports no mlflow, which takes seconds."""
 
 import os
 import re
@@ -9,11 +9,11 @@ from urllib.parse import unquote
 
 @dataclass(frozen=True)
 class Store:
-    """A store, the same from whichever folder it is asked for.
+    """A store, the same from whichever folder a command runs in.
 
-    uri : MLflow's tracking URI.  file : it, if it is a SQLite file.
-    artifacts : where experiments keep them; None: the server knows.
-    lock : held by whoever delivers; beside a SQLite file, which several repositories may share.
+    uri : MLflow's tracking URI.  file : the SQLite file, if the store is one.
+    artifacts : the URI under which experiments keep artifacts; None if a server decides.
+    lock : the file lock of a delivery; beside a SQLite file, which several repositories may share.
     """
 
     uri: str
@@ -32,8 +32,16 @@ class Store:
             file = root / unquote(path)
             uri = sqlite(file) + mark + options
             return cls(uri, (file.parent / "mlartifacts").as_uri(), file.with_name(f"{file.name}.lock"), file)
-        remote = uri.startswith(("http://", "https://", "databricks"))
-        return cls(uri, None if remote else (root / "mlartifacts").as_uri(), lock)
+        return cls(uri, None if _is_remote(uri) else (root / "mlartifacts").as_uri(), lock)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the store is a server, which has its own pages and artifacts."""
+        return _is_remote(self.uri)
+
+
+def _is_remote(uri: str) -> bool:
+    return uri.startswith(("http://", "https://", "databricks"))
 
 
 def sqlite(file: Path) -> str:

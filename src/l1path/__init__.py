@@ -1,1 +1,60 @@
-"""The certified regularization path of L1-penalized multinomial logistic regression."""
+"""The certified regularization path of L1-penalized multinomial logistic regression.
+
+With row weights s that sum to 1 and lambda = 1 / (C sum of weights), each point of the path minimizes::
+
+    P(W, b) = sum_i s_i CE(y_i, softmax(W x_i + b)) + lambda |W|_1
+
+and carries a proof of how far from the minimum it is: its relative duality gap. The path goes down a fixed
+grid of lambda that the data alone determine. A point that is asked for starts from the two grid points around
+it, so it is the same, bit for bit, whatever else is asked for.
+
+The modules in reading order:
+
+1. `objective`: the objective, C_max and the duality gap from their definitions, in NumPy alone.
+2. `path`: the public function and its result; the grid, and beside it the points that are asked for.
+3. `validation`: the checks of the input.
+4. `problem`: the centered working copy of the data, in bytes, float32 or float64.
+5. `state`: an iterate, with the working set of each class and its Gram matrix.
+6. `warm_start`: extrapolation, interpolation and the strong rule.
+7. `solve`: one point, from its warm start to its certificate.
+8. `block_descent`: a pass over the classes, each by a quadratic model, coordinate descent and a line search.
+9. `subspace_newton`: a Newton step in the span of the last iterates.
+10. `screening`: the gradient, of which only the entries that may matter are computed.
+11. `certificate`: optimal intercepts, the dual point and the duality gap.
+12. `estimator`: the path as a scikit-learn classifier, and the one-standard-error rule.
+
+The compiled loops of all of them are in `kernels`. Public names are imported when they are first used, so
+`l1path.objective` needs neither numba nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from l1path.estimator import L1MultinomialPath
+    from l1path.objective import C_max, duality_gap
+    from l1path.path import RegularizationPath, multinomial_l1_path
+
+__all__ = ["C_max", "L1MultinomialPath", "RegularizationPath", "duality_gap", "multinomial_l1_path"]
+
+_MODULES = {
+    "C_max": "objective",
+    "L1MultinomialPath": "estimator",
+    "RegularizationPath": "path",
+    "duality_gap": "objective",
+    "multinomial_l1_path": "path",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module (PEP 562)."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

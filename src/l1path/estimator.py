@@ -1,4 +1,4 @@
-"""The path solver as a scikit-learn estimator, and the choice of C by cross-validation."""
+"""The regularization path as a scikit-learn classifier, and the selection of C by cross-validation."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from l1path.objective import log_softmax, scores
-from l1path.solver import Path, multinomial_l1_path, unsortable
+from l1path.path import RegularizationPath, multinomial_l1_path
+from l1path.validation import sorting_fault
 
 Floats = npt.NDArray[np.float64]
 
 
 class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """L1-penalised multinomial logistic regression on a certified path of C.
+    """L1-penalized multinomial logistic regression on a certified path of C.
 
-    Minimises, for each C, ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` with b free, which is
+    Minimizes, for each C, ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` with b free, which is
     ``LogisticRegression(l1_ratio=1, solver="saga")``'s objective, to a relative duality gap of `tol`.
 
     Parameters
     ----------
     Cs : float or array of floats > 0
-        The points of the path. Without `cv` the model predicts with the largest.
+        The values of C on the path. Without `cv` the model predicts with the largest.
     tol : float
         The relative duality gap at which a point is done.
     max_iter : int
-        Sweeps over the classes for one point.
+        Passes over the classes for one point.
     class_weight : None, "balanced" or dict
         Weights of the classes, multiplied with the rows' weights, as in scikit-learn.
     cv : None, int, splitter or iterable of splits
-        How C is chosen: None does not choose; else by the mean log-loss of the folds, and of all C whose loss
-        is within one standard error of the best the smallest, which has the sparsest model
-        (Breiman et al. 1984, section 3.4.3; Hastie, Tibshirani and Friedman 2009, section 7.10).
+        The cross-validation that selects C; None takes the largest. The one-standard-error rule selects the
+        smallest C, so the sparsest model, whose mean log-loss over the folds is within one standard error of
+        the best (Breiman et al. 1984, section 3.4.3; Hastie, Tibshirani and Friedman 2009, section 7.10).
 
     Attributes
     ----------
     classes_ : (K,)
     coef_ : (K, p), intercept_ : (K,)
-        The point that predicts. Two classes have two rows: the penalty counts both.
+        The point that predicts. Two classes have two rows, and the penalty includes both.
     C_ : float
         Its C.
     Cs_ : (points,), coef_path_ : (points, K, p), intercept_path_ : (points, K)
         The path, in the order of `Cs`.
     duality_gap_, objective_, n_iter_, converged_ : (points,)
-        As `sparse_digits.solver.Path` has them.
+        As `l1path.RegularizationPath` has them.
     loss_path_ : (folds, points)
         Log-loss of the held-out rows in nats, if `cv` is given.
     n_features_in_ : int
@@ -71,9 +72,9 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.cv = cv
 
     def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Fit the path on X (n, p) and labels y (n,); sample_weight : (n,) >= 0, where 0 is no row."""
+        """Fit the path on X (n, p) and labels y (n,); sample_weight : (n,) >= 0, where 0 excludes a row."""
         X, y = validate_data(self, X, y, dtype=np.float64, order="C", accept_large_sparse=False)
-        if fault := unsortable(y):
+        if fault := sorting_fault(y):
             raise ValueError(fault)
         check_classification_targets(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -87,23 +88,26 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.coef_path_, self.intercept_path_ = path.coef, path.intercept
         self.duality_gap_, self.objective_ = path.duality_gap, path.objective
         self.n_iter_, self.converged_ = path.n_iter, path.converged
-        chosen = int(np.argmax(self.Cs_)) if self.cv is None else self._choose(X, labels, weight)
-        self.C_ = float(self.Cs_[chosen])
-        self.coef_, self.intercept_ = path.coef[chosen].copy(), path.intercept[chosen].copy()
+        selected = int(np.argmax(self.Cs_)) if self.cv is None else self._select(X, labels, weight)
+        self.C_ = float(self.Cs_[selected])
+        self.coef_, self.intercept_ = path.coef[selected].copy(), path.intercept[selected].copy()
         return self
 
-    def _path(self, X: Floats, y: npt.NDArray[np.intp], weight: Floats) -> Path:
+    def _path(self, X: Floats, y: npt.NDArray[np.intp], weight: Floats) -> RegularizationPath:
         """Return the path on the rows of positive weight."""
         X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
         return multinomial_l1_path(X, y, self.Cs_, sample_weight=weight, tol=self.tol, max_iter=self.max_iter)
 
-    def _choose(self, X: Floats, y: npt.NDArray[np.intp], weight: Floats) -> int:
-        """Return the number of the C that the folds choose by the one-standard-error rule."""
+    def _select(self, X: Floats, y: npt.NDArray[np.intp], weight: Floats) -> int:
+        """Return the index in `Cs_` that the folds select by the one-standard-error rule."""
         folds = list(check_cv(self.cv, y, classifier=True).split(X, y))
         self.loss_path_ = np.empty((len(folds), len(self.Cs_)))
         for fold, (train, held_out) in enumerate(folds):
-            if (seen := len(np.unique(y[train][weight[train] > 0]))) < len(self.classes_):
-                raise ValueError(f"cv: fold {fold} trains on {seen} of {len(self.classes_)} classes")
+            if (present := len(np.unique(y[train][weight[train] > 0]))) < len(self.classes_):
+                raise ValueError(
+                    f"cv: expected all {len(self.classes_)} classes in the training rows of fold {fold}, "
+                    f"got {present}. Use a stratified splitter."
+                )
             path = self._path(X[train], y[train], weight[train])
             for k, (coef, intercept) in enumerate(zip(path.coef, path.intercept, strict=True)):
                 log_p = log_softmax(scores(X[held_out], coef, intercept))
@@ -112,7 +116,7 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         return one_standard_error(self.Cs_, self.loss_path_)
 
     def decision_function(self, X: Any) -> Floats:
-        """Return the scores, (n, K); for two classes the second's less the first's, (n,)."""
+        """Return the scores, (n, K); for two classes the second score minus the first, (n,)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float64, order="C")
         eta = scores(X, self.coef_, self.intercept_)
@@ -136,9 +140,9 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
 
 def one_standard_error(Cs: Floats, loss: Floats) -> int:
-    """Return the number of the smallest C whose mean loss is within one standard error of the best.
+    """Return the index of the smallest C whose mean loss is within one standard error of the best.
 
-    Cs : (points,).  loss : (folds, points).  The error is that of the best point's mean over the folds.
+    Cs : (points,).  loss : (folds, points).  The standard error is that of the best C's mean over the folds.
     """
     mean = loss.mean(axis=0)
     best = mean.argmin()

@@ -1,6 +1,6 @@
-"""The objective, the C at which every weight is zero, and the certificate: mathematics, no I/O.
+"""The objective, C_max and the duality gap from their definitions, in NumPy alone.
 
-scikit-learn minimises ``C * sum_i CE_i + |W|_1``; here it stands divided by ``C n``, as the papers have it::
+scikit-learn minimizes ``C * sum_i CE_i + |W|_1``. The papers, and the comments here, divide it by ``C n``::
 
     P(W, b) = (1/n) sum_i CE(y_i, softmax(W x_i + b)) + lambda |W|_1,      lambda = 1 / (C n)
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer]
 
-ROUNDING = 1e-15  # a mean of n float64 numbers between -1 and 1 is no closer to 0
+ROUNDING = 1e-15  # a mean of float64 numbers between -1 and 1 comes no closer to 0
 
 
 def scores(X: Floats, coef: Floats, intercept: Floats) -> Floats:
@@ -24,7 +24,7 @@ def scores(X: Floats, coef: Floats, intercept: Floats) -> Floats:
 def log_softmax(eta: Floats) -> Floats:
     """Return the log-probabilities of the scores `eta` (n, K), in nats.
 
-    The row maxima are subtracted first, so no exponent overflows or has to be clamped.
+    The row maxima are subtracted first, so no exponential overflows.
     """
     shifted = eta - eta.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
@@ -43,7 +43,7 @@ def one_hot(y: Ints, K: int) -> Floats:
 def C_max(X: Floats, y: Ints, K: int) -> float:
     """Return the largest C at which every weight is zero: 1 / max |X' (Y - class frequencies)|.
 
-    X : (n, p) float64.  y : (n,) classes 0 to K - 1.  Infinite if no column tells the classes apart.
+    X : (n, p) float64.  y : (n,) classes 0 to K - 1.  Infinite if no column distinguishes the classes.
     Source: the subgradient of P at W = 0 with the intercepts at the log class frequencies.
     """
     Y = one_hot(y, K)
@@ -52,7 +52,7 @@ def C_max(X: Floats, y: Ints, K: int) -> float:
 
 
 def objective(X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_ratio: float = 1.0) -> float:
-    """Return what scikit-learn minimises: C times the summed cross-entropy, plus the penalty.
+    """Return the objective that scikit-learn minimizes: C times the summed cross-entropy, plus the penalty.
 
     Shapes as in `duality_gap`. The penalty is ``l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|_2^2``.
     """
@@ -61,10 +61,10 @@ def objective(X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_
 
 
 def best_intercept(eta: Floats, y: Ints) -> Floats:
-    """Return the intercepts (K,), adding up to 0, that minimise the cross-entropy beside scores `eta` (n, K).
+    """Return the intercepts (K,), which sum to 0 and minimize the cross-entropy of the scores `eta` (n, K).
 
-    Damped Newton steps; every class must occur in `y`. At the minimum the residuals of each class add up to
-    0, which is what makes them a feasible dual point.
+    Damped Newton steps; every class must occur in `y`. At the minimum the residuals of each class sum to 0,
+    which makes them a feasible dual point.
     """
     n, K = eta.shape
     Y = one_hot(y, K)
@@ -76,14 +76,14 @@ def best_intercept(eta: Floats, y: Ints) -> Floats:
         if np.abs(gradient).max() < ROUNDING:
             break
         hessian = np.diag(P.mean(axis=0)) - P.T @ P / n
-        try:  # 1 / K, because b may grow along (1, ..., 1) at no cost
+        try:  # 1 / K, since the loss is constant along (1, ..., 1)
             step = np.linalg.solve(hessian + 1 / K, gradient)
         except np.linalg.LinAlgError:  # every probability is 0 or 1: the loss is flat here
             break
         size = 1.0
         while (trial := cross_entropy(eta + b - size * step, y)) > loss and size > ROUNDING:
             size /= 2
-        if trial > loss:  # no step is short enough to gain anything
+        if trial > loss:  # no step is short enough to decrease the loss
             break
         b, loss = b - size * step, trial
     return np.asarray(b - b.mean())
@@ -95,12 +95,13 @@ def duality_gap(
     """Return the relative gap between the primal and a feasible dual point: 0 is optimal.
 
     X : (n, p) float64.  y : (n,) classes 0 to K - 1, each of which occurs.  coef : (K, p).  intercept : (K,).
-    The primal is taken at the given intercept, the dual at the best one for `coef`. The optimum lies between
+    The primal is computed at the given intercept, the dual at the best one for `coef`. The minimum is between
     the two, so the objective exceeds it by at most the gap. Returns gap / primal, from 0 to 1.
 
     Dual point: the residuals R = softmax - Y, scaled by s = min(1, lambda / max |X'R / n|) into the box of
     the L1 penalty (Ndiaye, Fercoq, Gramfort, Salmon 2017, sec. 3); its value is the mean entropy of the rows
-    of Y + sR. With a part of L2 in the penalty every dual point is feasible, at a price in the objective.
+    of Y + sR. With an L2 part in the penalty every dual point is feasible, and the dual objective has a
+    further term.
     """
     n, K = len(y), len(coef)
     l1, l2 = l1_ratio / (C * n), (1 - l1_ratio) / (C * n)
@@ -109,9 +110,11 @@ def duality_gap(
     Y = one_hot(y, K)
     R = np.exp(log_softmax(eta + best_intercept(eta, y))) - Y
     excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
-    R -= excess  # what rounding left, or more where the intercepts were not found
+    R -= excess  # rounding errors, or more where the intercepts did not converge
     surplus = np.maximum(excess, 0)
-    t = (surplus / (surplus + frequencies)).max()  # so much of the point at W = 0 makes Y + R >= 0 again
+    t = (
+        surplus / (surplus + frequencies)
+    ).max()  # mixing in this much of the dual point at W = 0 restores Y + R >= 0
     R = (1 - t) * R + t * (frequencies - Y)
     slopes = np.abs(X.T @ R) / n
     largest = slopes.max()

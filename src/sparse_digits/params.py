@@ -130,11 +130,11 @@ def read(path: Path = FILE) -> Params:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}"
-        raise UserError(f"{path}: expected YAML, got a fault in {place}: {error.problem}") from None
+        raise UserError(f"{path}: expected YAML, found a fault in {place}: {error.problem}") from None
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from None
     if values is None:
-        raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}, got an empty file")
+        raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}, found nothing")
     try:
         params = Params.model_validate(values)
     except ValidationError as error:

@@ -91,7 +91,7 @@ def fit_path(
     progress: Callable[[], None] | None,
 ) -> list[Fit]:
     """Fit at each C by the certified regularization path, whose points share their warm starts."""
-    from l1path.solver import multinomial_l1_path  # noqa: PLC0415 - SAGA does not need numba
+    from l1path import multinomial_l1_path  # noqa: PLC0415 - SAGA does not need numba
 
     path = multinomial_l1_path(
         X, y, Cs, tol=how.tol, max_iter=how.max_iter, threads=threads, progress=progress

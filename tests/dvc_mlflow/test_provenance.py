@@ -1,4 +1,4 @@
-"""The note beside a stage's outputs: what varies between runs, believed only for those very outputs."""
+"""The provenance beside a stage's outputs: what varies between runs, valid for those outputs alone."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ def output(tmp_path, monkeypatch):
     return path
 
 
-def test_a_note_is_read_for_its_outputs_alone(output):
+def test_provenance_is_read_for_its_outputs_alone(output):
     provenance.write_provenance("train", [output])
     path = provenance.provenance_path(output, "train")
     md5 = hashlib.md5(b"weights", usedforsecurity=False).hexdigest()
@@ -33,13 +33,13 @@ def test_a_note_is_read_for_its_outputs_alone(output):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"seconds": 1}'])
-def test_a_damaged_note_tells_nothing(output, content):
+def test_damaged_provenance_is_ignored(output, content):
     path = provenance.provenance_path(output, "train")
     path.write_bytes(content)
     assert provenance.read_provenance(path, {"model.npz": "0"}) is None
 
 
-def test_a_missing_note_tells_nothing(output):
+def test_missing_provenance_is_none(output):
     assert provenance.read_provenance(provenance.provenance_path(output, "train"), {}) is None
 
 
@@ -48,7 +48,7 @@ def test_the_digest_is_the_one_that_dvc_has(digits):
     assert f"md5: {provenance.md5(digits / 'results/model.npz')}\n" in lock
 
 
-def test_every_stage_of_the_pipeline_leaves_its_note(digits):
+def test_every_stage_of_the_pipeline_writes_its_provenance(digits):
     for stage, output in [
         ("fetch", "data/raw.npz"),
         ("split", "data/split.npz"),
@@ -56,9 +56,9 @@ def test_every_stage_of_the_pipeline_leaves_its_note(digits):
         ("train", "results/model.npz"),
         ("evaluate", "results/metrics.json"),
     ]:
-        told = json.loads(provenance.provenance_path(digits / output, stage).read_text())
-        assert told["outputs"][output.rpartition("/")[2]] == provenance.md5(digits / output)
-        assert told["code"]["dirty"] is False
+        content = json.loads(provenance.provenance_path(digits / output, stage).read_text())
+        assert content["outputs"][output.rpartition("/")[2]] == provenance.md5(digits / output)
+        assert content["code"]["dirty"] is False
 
 
 def test_the_code_is_a_commit_and_whether_the_paths_differ_from_it(project, git):

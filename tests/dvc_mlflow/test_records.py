@@ -14,7 +14,9 @@ from filelock import FileLock
 import commands
 from dvc_mlflow import provenance, records
 from small import computed_small, small
-from tracking import bridge, dvc, git, set_C
+from tracking import EXPERIMENT, dvc, dvc_mlflow, git, set_C
+
+RECORD = [sys.executable, "-m", "dvc_mlflow.cli", "record", "evaluate"]
 
 __all__ = ["computed_small", "small"]  # fixtures
 
@@ -29,7 +31,7 @@ def all_records(folder):
     return [records.read_record(path) for path in records.record_folders(folder)]
 
 
-def forget(folder):
+def delete_records(folder):
     shutil.rmtree(folder / "records")
 
 
@@ -46,17 +48,17 @@ def test_a_record_holds_what_dvc_yaml_declares_and_the_code_and_environment_that
     assert one.code == {"commit": git(small, "rev-parse", "HEAD~"), "dirty": False}
     assert one.environment["python"] == ".".join(map(str, sys.version_info[:3]))
     assert one.stages["evaluate"]["seconds"] > 0
-    assert (one.experiment, one.name) == ("sparse-digits", None)
+    assert (one.experiment, one.name) == (EXPERIMENT, None)
 
 
 def test_a_result_has_one_record_however_often_it_is_computed(small):
     dvc(small, "repro", "--force")
-    assert bridge(small, "track") == "workspace: False\n"
+    assert dvc_mlflow(small, "track") == "workspace: evaluate has a record\n"
     assert len(all_records(small)) == 1
 
 
 def test_code_that_differs_from_its_commit_is_recorded_as_such(small):
-    forget(small)
+    delete_records(small)
     (small / "evaluate.py").write_text((small / "evaluate.py").read_text() + "# edited\n")
     dvc(small, "repro")
     (one,) = all_records(small)
@@ -64,7 +66,7 @@ def test_code_that_differs_from_its_commit_is_recorded_as_such(small):
 
 
 def test_without_git_the_code_is_unknown(small):
-    forget(small)
+    delete_records(small)
     shutil.rmtree(small / ".git")
     dvc(small, "config", "--local", "core.no_scm", "true")
     dvc(small, "repro", "--force")
@@ -74,9 +76,9 @@ def test_without_git_the_code_is_unknown(small):
 
 
 def test_recording_imports_neither_mlflow_nor_scikit_learn_nor_matplotlib(small):
-    forget(small)
+    delete_records(small)
     code = (
-        "import sys; from sparse_digits import cli; cli.main(['record']); "
+        "import sys; from dvc_mlflow import cli; cli.main(['record', 'evaluate']); "
         "print({'mlflow', 'sklearn', 'matplotlib'} & set(sys.modules))"
     )
     assert commands.run(sys.executable, "-c", code, cwd=small).stdout == "set()\n"
@@ -84,16 +86,19 @@ def test_recording_imports_neither_mlflow_nor_scikit_learn_nor_matplotlib(small)
 
 
 def test_a_record_is_in_its_place_before_mlflow_is_imported(small, monkeypatch):
-    forget(small)
-    broken = "import sys; sys.modules['mlflow'] = None; from sparse_digits import cli; cli.main(['record'])"
+    delete_records(small)
+    broken = (
+        "import sys; sys.modules['mlflow'] = None; "
+        "from dvc_mlflow import cli; cli.main(['record', 'evaluate'])"
+    )
     monkeypatch.delenv("RECORDS_ONLY")
     assert "ModuleNotFoundError" in commands.run(sys.executable, "-c", broken, cwd=small, status=1).stderr
     assert len(all_records(small)) == 1
 
 
 def test_records_are_made_with_the_users_umask(small):
-    forget(small)
-    commands.run("sh", "-c", 'umask 077; exec "$@"', "sh", sys.executable, "bridge.py", "record", cwd=small)
+    delete_records(small)
+    commands.run("sh", "-c", 'umask 077; exec "$@"', "sh", *RECORD, cwd=small)
     for path in (small / "records").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
@@ -102,45 +107,45 @@ def test_records_are_made_with_the_users_umask(small):
 
 
 def test_params_edited_after_the_run_leave_the_old_result_under_the_params_it_was_made_with(small):
-    forget(small)
+    delete_records(small)
     set_C(small, 0.5)
-    assert bridge(small, "track") == "workspace: True\n"
+    assert dvc_mlflow(small, "track") == "workspace: evaluate is recorded\n"
     (one,) = all_records(small)
     assert one.params["train.C"] == 0.02
 
 
-def test_params_edited_while_a_stage_runs_do_not_misfile_it_and_the_lock_can_be_mended(small):
-    forget(small)
+def test_params_edited_while_a_stage_runs_do_not_misfile_it_and_the_lock_can_be_corrected(small):
+    delete_records(small)
     set_C(small, 0.3)
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(
-        command, env=os.environ | {"TAKES": "2"}, stdout=subprocess.PIPE, text=True
+        command, env=os.environ | {"TAKES": "2"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as repro:
         for line in repro.stdout:
             if "evaluate.py" in line:
                 break
         time.sleep(1)
         set_C(small, 0.4)
-        told = repro.stdout.read()
+        output = repro.stdout.read()
     (one,) = all_records(small)
     assert one.params["train.C"] == 0.3
-    assert "dvc.lock has train.C = 0.4, but models/model.json was made with 0.3 and is recorded so" in told
+    assert "dvc.lock has train.C = 0.4, but models/model.json was made with 0.3. The record has 0.3" in output
     mend = "dvc repro -f -s evaluate && dvc repro"
-    assert f"To mend the lock: {mend}" in told
-    assert mend in bridge(small, "track")  # dvc.lock is wrong by now
+    assert f"To correct dvc.lock: {mend}" in output
+    assert mend in dvc_mlflow(small, "track")  # dvc.lock is wrong by now
 
     commands.run("sh", "-c", mend, cwd=small)
     assert sorted(one.params["train.C"] for one in all_records(small)) == [0.3, 0.4]
-    assert bridge(small, "track") == "workspace: False\n"
+    assert dvc_mlflow(small, "track") == "workspace: evaluate has a record\n"
 
 
 def test_a_stage_that_read_another_file_than_the_one_there_now_is_not_recorded(small):
-    forget(small)
+    delete_records(small)
     (small / "params.yaml").write_text("prepare: {seed: 1}\ntrain: {C: 0.02}\n")
     dvc(small, "repro", "--single-item", "prepare")
-    told = bridge(small, "track")
-    assert told.startswith(
-        "workspace: evaluate read another data/prepared than the one that prepare wrote last"
+    output = dvc_mlflow(small, "track")
+    assert output.startswith(
+        "workspace: evaluate read another version of data/prepared than prepare wrote last"
     )
     assert all_records(small) == []
 
@@ -156,8 +161,8 @@ def test_two_checkouts_of_one_repository_have_records_of_their_own(small, tmp_pa
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "50 %", "#1", "a.b"])
 def test_any_name_of_an_experiment_is_a_folder_right_under_records(small, name):
-    forget(small)
-    bridge(small, "record", MLFLOW_EXPERIMENT_NAME=name)
+    delete_records(small)
+    dvc_mlflow(small, "record", "evaluate", MLFLOW_EXPERIMENT_NAME=name)
     (folder,) = records.record_folders(small)
     assert folder.parent.parent == small / "records"
     assert records.experiment_of(folder) == records.read_record(folder).experiment == name
@@ -169,10 +174,10 @@ def test_any_name_of_an_experiment_is_a_folder_right_under_records(small, name):
 def test_what_dvc_restored_from_its_run_cache_is_recorded(small):
     set_C(small, 0.01)
     dvc(small, "repro")
-    forget(small)
+    delete_records(small)
     set_C(small, 0.02)
     assert "is cached" in dvc(small, "repro")
-    bridge(small, "track")
+    dvc_mlflow(small, "track")
     assert [one.params["train.C"] for one in all_records(small)] == [0.02]
 
 
@@ -181,7 +186,7 @@ def test_what_came_from_a_shared_cache_is_recorded_with_code_and_environment_unk
     git(tmp_path, "clone", "--quiet", small, second)
     dvc(second, "cache", "dir", "--local", small / ".dvc" / "cache")
     assert "is cached" in dvc(second, "repro")
-    assert bridge(second, "track") == "workspace: True\n"
+    assert dvc_mlflow(second, "track") == "workspace: evaluate is recorded\n"
     (one,) = all_records(second)
     assert one.code is one.environment is one.stages["evaluate"] is None
     assert one.result == all_records(small)[0].result
@@ -198,9 +203,9 @@ def test_an_experiment_that_was_pulled_is_recorded_from_git_and_the_cache(small,
     dvc(small, "exp", "push", "origin", "loose")
     git(tmp_path, "clone", "--quiet", tmp_path / "origin", second)
     git(second, "fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
-    assert "experiment loose: not in the workspace nor in DVC's cache: " in bridge(second, "track")
+    assert "experiment loose: neither in the workspace nor in DVC's cache: " in dvc_mlflow(second, "track")
     dvc(second, "exp", "pull", "origin", "loose")
-    assert "experiment loose: True\n" in bridge(second, "track")
+    assert "experiment loose: evaluate is recorded\n" in dvc_mlflow(second, "track")
     (one,) = all_records(second)
     assert (one.name, one.params["train.C"], one.environment) == ("loose", 3, None)
     commit = git(second, "for-each-ref", "--format=%(objectname)", "refs/exps/")
@@ -209,7 +214,7 @@ def test_an_experiment_that_was_pulled_is_recorded_from_git_and_the_cache(small,
 
 @pytest.mark.parametrize("arguments", [("--temp",), ("--queue",)])
 def test_an_experiment_is_recorded_in_the_main_repository_under_its_name(small, arguments):
-    forget(small)
+    delete_records(small)
     folder = small / "eval"
     dvc(
         folder,
@@ -227,56 +232,55 @@ def test_an_experiment_is_recorded_in_the_main_repository_under_its_name(small, 
     (one,) = all_records(small)
     assert (one.name, one.params["train.C"]) == ("strict", 0.001)
     assert git(small, "status", "--porcelain") == ""
-    assert (
-        "experiment strict: False\n"
-        in commands.run(sys.executable, "../bridge.py", "track", cwd=folder).stdout
-    )
+    assert "experiment strict: evaluate has a record\n" in dvc_mlflow(folder, "track")
 
 
-def test_a_result_whose_files_are_nowhere_is_not_recorded_and_they_are_named(small):
-    forget(small)
+def test_a_result_without_its_files_is_not_recorded_and_the_files_are_named(small):
+    delete_records(small)
     shutil.rmtree(small / ".dvc" / "cache")
     (small / "models" / "model.json").unlink()
-    told = bridge(small, "track")
-    assert "workspace: not in the workspace nor in DVC's cache: models/model.json" in told
+    output = dvc_mlflow(small, "track")
+    assert "workspace: neither in the workspace nor in DVC's cache: models/model.json" in output
     assert all_records(small) == []
 
 
-def test_a_result_that_dvc_did_not_come_to_lock_is_recorded_if_its_note_tells_what_it_was_made_of(small):
+def test_a_result_that_dvc_did_not_lock_is_recorded_if_its_provenance_has_the_inputs(small):
     set_C(small, 0.6)
     commands.run(sys.executable, "evaluate.py", cwd=small)
-    assert bridge(small, "track") == "workspace, not in dvc.lock: True\n"
+    assert dvc_mlflow(small, "track") == "workspace, not in dvc.lock: evaluate is recorded\n"
     assert sorted(one.params["train.C"] for one in all_records(small)) == [0.02, 0.6]
 
 
-def test_a_result_that_dvc_did_not_come_to_lock_is_not_guessed_at(small):
-    forget(small)
+def test_a_result_that_dvc_did_not_lock_is_not_guessed(small):
+    delete_records(small)
     commands.run(sys.executable, "evaluate.py", cwd=small)
     (small / "eval" / "metrics.json").write_text('{"accuracy": 1}')
-    assert "workspace: not in the workspace nor in DVC's cache: eval/metrics.json" in bridge(small, "track")
+    assert "workspace: neither in the workspace nor in DVC's cache: eval/metrics.json" in dvc_mlflow(
+        small, "track"
+    )
     assert all_records(small) == []
 
 
 # Records that are not whole
 
 
-def test_what_a_killed_recorder_left_is_swept_by_the_next_one(small):
-    forget(small)
+def test_the_draft_of_a_killed_recorder_is_removed_by_the_next_one(small):
+    delete_records(small)
     left = small / "records" / ".draft" / "files"
     left.mkdir(parents=True)
     (left / "half").write_text("half")
-    bridge(small, "record")
-    assert sorted(path.name for path in (small / "records").iterdir()) == [".lock", "sparse-digits"]
+    dvc_mlflow(small, "record", "evaluate")
+    assert sorted(path.name for path in (small / "records").iterdir()) == [".lock", EXPERIMENT]
     assert not list((small / "records").rglob("half"))
 
 
-def test_what_a_living_recorder_writes_is_left_alone(small):
-    forget(small)
+def test_the_draft_of_a_running_recorder_is_not_touched(small):
+    delete_records(small)
     left = small / "records" / ".draft" / "half"
     left.parent.mkdir(parents=True)
     left.write_text("half")
     with FileLock(small / "records" / ".lock"):
-        recorder = subprocess.Popen([sys.executable, "bridge.py", "record"])
+        recorder = subprocess.Popen(RECORD)
         with pytest.raises(subprocess.TimeoutExpired):
             recorder.wait(2)
         assert left.exists()
@@ -319,7 +323,7 @@ DAMAGES = [edit_a_metric, edit_a_file, lose_a_file, lose_the_record, cut_the_rec
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_record_is_told_from_a_whole_one(small, damage):
+def test_reading_a_damaged_record_raises(small, damage):
     damage(records.record_folders(small)[0])
     (folder,) = records.record_folders(small)
     with pytest.raises(ValueError, match=r"."):
@@ -327,9 +331,9 @@ def test_a_damaged_record_is_told_from_a_whole_one(small, damage):
 
 
 @pytest.mark.parametrize("damage", [edit_a_metric, lose_the_record])
-def test_a_damaged_record_is_set_aside_with_the_reason_and_made_anew(small, damage):
+def test_a_damaged_record_is_set_aside_with_the_reason_and_recorded_again(small, damage):
     damage(records.record_folders(small)[0])
-    assert bridge(small, "track") == "workspace: True\n"
+    assert dvc_mlflow(small, "track") == "workspace: evaluate is recorded\n"
     assert len(all_records(small)) == 1
     (aside,) = (small / "records" / ".damaged").iterdir()
     assert (aside / "reason.txt").read_text().strip()
@@ -337,7 +341,7 @@ def test_a_damaged_record_is_set_aside_with_the_reason_and_made_anew(small, dama
 
 
 def test_a_stage_that_reads_a_part_of_what_another_wrote_is_recorded_with_that_one_upstream(small):
-    forget(small)
+    delete_records(small)
     text = (small / "dvc.yaml").read_text()
     (small / "dvc.yaml").write_text(
         text.replace("[evaluate.py, data/prepared]", "[evaluate.py, data/prepared/test]")

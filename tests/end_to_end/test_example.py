@@ -1,4 +1,4 @@
-"""What `dvc repro` wrote equals what the seed's script computes, bit for bit."""
+"""What `dvc repro` wrote equals what scikit-learn's example computes, bit for bit."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from sklearn.utils import check_random_state
 from sparse_digits import model
 
 
-def seeds_script(X, y, train_samples, test_samples):
-    """Run the seed's script, with its split seeded and `l1_ratio=1` for the deprecated `penalty="l1"`."""
+def example_script(X, y, train_samples, test_samples):
+    """Run the example with a seeded split and `l1_ratio=1` for the deprecated `penalty="l1"`."""
     random_state = check_random_state(0)
     permutation = random_state.permutation(X.shape[0])
     X = X[permutation]
@@ -35,8 +35,8 @@ def seeds_script(X, y, train_samples, test_samples):
     return clf, scaler, sparsity, score
 
 
-def holds(project, clf, scaler, sparsity, score):
-    """Compare a project's outputs with the seed's."""
+def assert_same_bits(project, clf, scaler, sparsity, score):
+    """Compare a project's outputs with the example's."""
     fit = model.read(project / "results/model.npz")
     assert (fit.coef == clf.coef_).all()
     assert (fit.intercept == clf.intercept_).all()
@@ -50,17 +50,17 @@ def holds(project, clf, scaler, sparsity, score):
     assert metrics["sparsity"] == float(f"{sparsity:.10g}")  # as every float in the file is rounded
 
 
-def test_the_digits_pipeline_has_the_seeds_bits(digits):
+def test_the_digits_pipeline_has_the_bits_of_the_example(digits):
     X, y = load_digits(return_X_y=True)
-    holds(digits, *seeds_script(X, y, 1000, 500))
+    assert_same_bits(digits, *example_script(X, y, 1000, 500))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 @pytest.mark.skipif(not os.environ.get("SCIKIT_LEARN_DATA"), reason="SCIKIT_LEARN_DATA names no folder")
-def test_the_mnist_pipeline_has_the_seeds_bits(mnist):
+def test_the_mnist_pipeline_has_the_bits_of_the_example(mnist):
     X, y = fetch_openml("mnist_784", version=1, return_X_y=True, as_frame=False)
-    clf, scaler, sparsity, score = seeds_script(X, y, 5000, 10_000)
-    holds(mnist, clf, scaler, sparsity, score)
+    clf, scaler, sparsity, score = example_script(X, y, 5000, 10_000)
+    assert_same_bits(mnist, clf, scaler, sparsity, score)
     assert f"{sparsity:.2f} {score:.4f}" == "79.55 0.8305"
     metrics = json.loads((mnist / "results/metrics.json").read_text())
     assert metrics["duality_gap"] == pytest.approx(0.32, abs=0.005)
@@ -73,7 +73,7 @@ def outputs(lock):
 
 
 @pytest.mark.slow
-def test_the_committed_lock_metrics_and_picture_are_what_mnist_gives(mnist, git):
+def test_the_committed_lock_metrics_and_picture_are_those_that_mnist_gives(mnist, git):
     computed = outputs((mnist / "dvc.lock").read_text())
     assert len(computed) == 7
     assert computed == outputs(git("show", "HEAD:dvc.lock", cwd=mnist))

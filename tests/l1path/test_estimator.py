@@ -9,8 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from l1path.estimator import L1MultinomialPath, one_standard_error
-from l1path.solver import multinomial_l1_path
+from l1path import L1MultinomialPath, multinomial_l1_path
+from l1path.estimator import one_standard_error
 
 
 @pytest.mark.parametrize("estimator", [L1MultinomialPath(), L1MultinomialPath([0.1, 1.0], cv=2)])

@@ -23,7 +23,7 @@ MODULES = {f"sparse_digits.{name}": stage for name, stage in FIVE.items()} | {
     f"sparse_digits.sweep.{name}": stage for name, stage in SWEEP.items()
 }
 
-# Modules that determine no bytes of an output, so that a change in them makes no stage stale. What they import
+# Modules that determine no bytes of an output: a change in them makes no stage stale. What they import
 # is not followed: it reaches an output only through a stage's own imports.
 LEFT_OUT = {
     "dvc_mlflow.errors": "ends a program that has no result",
@@ -36,7 +36,7 @@ LEFT_OUT = {
     "sparse_digits.runtime.progress": "reports",
     "sparse_digits.runtime.signals": "ends a program that has no result",
     "sparse_digits.runtime.stage_harness": "passes the validated params on, and reports",
-    "sparse_digits.sweep.checkpoints": "returns what the same code computed from the same inputs, or nothing",
+    "sparse_digits.sweep.checkpoints": "returns what this code computed from these inputs, or nothing",
     "sparse_digits.sweep.parallel": "decides which process computes a path, which does not change its bits",
 }
 # Modules that one stage imports but that determine none of its bytes.
@@ -46,7 +46,7 @@ LEFT_OUT_OF_STAGE = {
         "sparse_digits.sweep.selection_display": "formats what the stage prints",
     },
     "sparse_digits.sweep.baselines": {
-        "sparse_digits.evaluate": "is imported by pipeline.fit_and_measure alone, which the stage does not call",
+        "sparse_digits.evaluate": "is used by pipeline.fit_and_measure alone, which the stage does not call",
         "sparse_digits.train": "likewise",
     },
 }
@@ -168,11 +168,15 @@ def test_a_new_key_for_train_and_another_error_message_leave_what_comes_before_t
     assert not stale(dvc)
     src = computed / "src/sparse_digits"
     edit(src / "runtime/errors.py", "no such file. ", "there is no such file. ")
-    edit(src / "params.py", "got an empty file", "got nothing")
+    edit(src / "params.py", "found nothing", "got nothing")
     edit(src / "datasets/load.py", '"""Load', '"""Fetch')
     assert not stale(dvc)
 
-    edit(src / "params.py", "    max_iter: Size\n    random_state", "    max_iter: Size\n    n_jobs: Size\n    random_state")
+    edit(
+        src / "params.py",
+        "    max_iter: Size\n    random_state",
+        "    max_iter: Size\n    n_jobs: Size\n    random_state",
+    )
     edit(computed / "params.yaml", "  random_state: 0\n", "  random_state: 0\n  n_jobs: 1\n")
     assert stale(dvc) == {"train"}
     dvc("repro", "--single-item", "scale")  # the new params.yaml is valid, and scale is up to date

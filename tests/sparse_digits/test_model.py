@@ -75,7 +75,7 @@ def test_a_model_is_read_as_it_was_written(split, tmp_path):
 
 def test_another_npz_file_is_no_model(tmp_path):
     write_npz(tmp_path / "split.npz", PARAMS, train_labels=[1])
-    with pytest.raises(UserError, match="expected a model, found arrays named train_labels"):
+    with pytest.raises(UserError, match="expected a model, got arrays named train_labels"):
         model.read(tmp_path / "split.npz")
 
 

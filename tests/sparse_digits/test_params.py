@@ -1,4 +1,4 @@
-"""params.yaml: what is accepted, and that every fault is told at once with its place."""
+"""params.yaml: what is accepted, and that all faults are reported at once with their places."""
 
 import json
 from pathlib import Path
@@ -20,25 +20,25 @@ def file(tmp_path):
     return tmp_path / "params.yaml"
 
 
-def told(file, text):
-    """Return what is said of a faulty file, without its path."""
+def message(file, text):
+    """Return the message about a faulty file, with its name instead of its path."""
     file.write_text(text)
     with pytest.raises(UserError) as fault:
         params.read(file)
     return str(fault.value).replace(str(file), "params.yaml")
 
 
-def test_the_defaults_are_the_seeds():
+def test_the_defaults_are_those_of_the_example():
     read = params.read(ROOT / "params.yaml")
-    assert read.flat("fetch") == {"fetch.dataset": "mnist_784"}
-    assert read.flat("split") == {
+    assert read.fetch.flat() == {"fetch.dataset": "mnist_784"}
+    assert read.split.flat() == {
         "split.permutation_seed": 0,
         "split.seed": 0,
         "split.train_size": 5000,
         "split.validation_size": 5000,
         "split.test_size": 10000,
     }
-    assert read.flat("train") == {
+    assert read.train.flat() == {
         "train.C": 50 / 5000,
         "train.l1_ratio": 1,
         "train.solver": "saga",
@@ -53,7 +53,7 @@ def test_digits_are_trained_at_the_lambda_of_mnist():
     assert digits.train.C * digits.split.train_size == mnist.train.C * mnist.split.train_size
 
 
-def test_all_faults_are_told_at_once_each_with_its_line(file):
+def test_all_faults_are_reported_at_once_each_with_its_line(file):
     text = """\
 fetch:
   dataset: mnist
@@ -73,7 +73,7 @@ train:
   random_state: 4294967296
 """
     assert (
-        told(file, text)
+        message(file, text)
         == """\
 params.yaml: 14 faults
   fetch.dataset: expected mnist_784 or digits, got 'mnist' (line 2)
@@ -93,14 +93,14 @@ params.yaml: 14 faults
     )
 
 
-def test_an_unknown_key_that_is_near_none_is_told_with_those_that_there_are(file):
-    assert told(file, "serving:\n  port: 80\n" + GOOD) == (
+def test_an_unknown_key_similar_to_none_is_reported_with_the_keys_that_exist(file):
+    assert message(file, "serving:\n  port: 80\n" + GOOD) == (
         "params.yaml: 1 fault\n  serving: no such key; there are fetch, split, train, sweep (line 1)"
     )
 
 
-def test_a_section_that_is_missing_or_no_mapping_is_told(file):
-    assert told(file, "fetch: digits\nsplit: [1, 2]\n") == (
+def test_a_section_that_is_missing_or_no_mapping_is_reported(file):
+    assert message(file, "fetch: digits\nsplit: [1, 2]\n") == (
         "params.yaml: 4 faults\n"
         "  fetch: expected a section with its keys, got 'digits' (line 1)\n"
         "  split: expected a section with its keys, got [1, 2] (line 2)\n"
@@ -110,28 +110,30 @@ def test_a_section_that_is_missing_or_no_mapping_is_told(file):
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
-def test_an_empty_file_is_told_what_belongs_in_it(file, text):
-    assert told(file, text) == (
+def test_an_empty_file_is_reported_with_the_sections_it_needs(file, text):
+    assert message(file, text) == (
         "params.yaml: expected the sections fetch, split, train, sweep, found nothing"
     )
 
 
 def test_a_key_in_another_case_is_recognised(file):
-    assert "train.c: no such key; did you mean 'C'?" in told(file, GOOD.replace("  C: 0.01", "  c: 0.01"))
+    assert "train.c: no such key; did you mean 'C'?" in message(file, GOOD.replace("  C: 0.01", "  c: 0.01"))
 
 
-def test_a_file_that_nests_without_end_is_a_fault(file):
-    assert "expected YAML" in told(file, "[" * 3000)
+def test_deeply_nested_yaml_is_an_error_message(file):
+    assert "expected YAML" in message(file, "[" * 3000)
 
 
 @pytest.mark.parametrize("text", ["12\n", "- fetch\n"])
-def test_a_file_without_sections_is_told(file, text):
-    assert told(file, text).startswith("params.yaml: 1 fault\n  the file: expected a section with its keys")
+def test_a_file_without_sections_is_reported(file, text):
+    assert message(file, text).startswith(
+        "params.yaml: 1 fault\n  the file: expected a section with its keys"
+    )
 
 
-def test_more_rows_than_there_are_is_told_as_such(file):
+def test_more_rows_than_the_data_set_has_are_reported(file):
     text = (ROOT / "params.digits.yaml").read_text().replace("test_size: 500", "test_size: 501")
-    assert told(file, text) == (
+    assert message(file, text) == (
         "params.yaml: 1 fault\n  split: expected train_size + validation_size + test_size <= 1797, "
         "the rows of digits, got 1798"
     )
@@ -147,23 +149,23 @@ def test_more_rows_than_there_are_is_told_as_such(file):
         ("a: *b", "line 1, column 4: found undefined alias 'b'"),
     ],
 )
-def test_a_file_that_is_no_yaml_is_told_in_one_line_with_the_place(file, text, fault):
-    assert told(file, text) == f"params.yaml: expected YAML, found a fault in {fault}"
+def test_a_file_that_is_not_yaml_is_reported_in_one_line_with_the_place(file, text, fault):
+    assert message(file, text) == f"params.yaml: expected YAML, found a fault in {fault}"
 
 
-def test_a_character_that_yaml_has_not_is_told_in_one_line(file):
-    said = told(file, "a: \0")
-    assert said.startswith("params.yaml: expected YAML, but unacceptable character")
-    assert "\n" not in said
+def test_a_character_that_yaml_forbids_is_reported_in_one_line(file):
+    error = message(file, "a: \0")
+    assert error.startswith("params.yaml: expected YAML, but unacceptable character")
+    assert "\n" not in error
 
 
-def test_a_file_that_is_no_text_is_told(file):
+def test_a_file_that_is_no_text_is_reported(file):
     file.write_bytes(b"train: \xff\n")
     with pytest.raises(UserError, match="expected YAML, but"):
         params.read(file)
 
 
-def test_a_missing_file_is_told_with_the_folder(tmp_path, monkeypatch):
+def test_a_missing_file_is_reported_with_the_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=rf"^params.yaml: no such file in {tmp_path}$"):
         params.read()
@@ -177,12 +179,14 @@ def test_numbers_mean_what_dvc_reads(file):
 
 
 def test_a_text_that_looks_like_a_number_is_a_fault(file):
-    assert "train.C: expected a number > 0, got '0.01'" in told(file, GOOD.replace("C: 0.01 ", "C: '0.01' "))
+    assert "train.C: expected a number > 0, got '0.01'" in message(
+        file, GOOD.replace("C: 0.01 ", "C: '0.01' ")
+    )
 
 
 @pytest.mark.parametrize("value", ["0", "-1", ".nan", ".inf", "1e400", "null", "true", "yes", "[1]"])
 def test_C_is_a_positive_finite_number(file, value):
-    assert "train.C: expected a number > 0, got " in told(file, GOOD.replace("C: 0.01 ", f"C: {value} "))
+    assert "train.C: expected a number > 0, got " in message(file, GOOD.replace("C: 0.01 ", f"C: {value} "))
 
 
 def test_params_cannot_be_changed():
@@ -204,11 +208,11 @@ sections = values | st.dictionaries(names, values, max_size=4)
 
 @given(st.dictionaries(names, sections, max_size=4).map(json.dumps))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_in_the_file_is_a_fault_and_no_traceback(file, text):
-    assert told(file, text).startswith("params.yaml: ")
+def test_any_values_in_the_file_give_a_message_and_no_traceback(file, text):
+    assert message(file, text).startswith("params.yaml: ")
 
 
 @given(st.text(alphabet="abC:-?[]{}&*!|>'\"%@`#, \n\t0123.~<", max_size=40))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
-def test_whatever_text_is_in_the_file_is_a_fault_and_no_traceback(file, text):
-    assert told(file, text).startswith("params.yaml: ")
+def test_any_text_in_the_file_gives_a_message_and_no_traceback(file, text):
+    assert message(file, text).startswith("params.yaml: ")

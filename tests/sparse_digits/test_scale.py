@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from sparse_digits import scale
+from sparse_digits.model import standardize
 from sparse_digits.runtime.npz import read_npz
 
 
@@ -29,8 +30,11 @@ def test_every_pixel_has_mean_0_and_deviation_1_or_never_changes(digits):
 
 
 def test_one_row_can_be_scaled():
-    scaler = scale.fit(np.array([[0, 255]], np.uint8))
-    np.testing.assert_array_equal(scaler.transform(np.array([[0, 254]])), [[0, -1]])
+    rows = {"train_images": np.array([[0, 255]], np.uint8), "train_labels": np.array([3], np.uint8)}
+    scaled = scale.scale(rows)
+    np.testing.assert_array_equal(scaled["X_train"], [[0, 0]])
+    other = standardize(np.array([[0, 254]], np.uint8), scaled["mean"], scaled["scale"])
+    np.testing.assert_array_equal(other, [[0, -1]])
 
 
 def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The split is the seed's own, and the validation rows are from what it leaves unused."""
+"""The split is the example's, and the validation rows are from those that it does not use."""
 
 import numpy as np
 import pytest
@@ -7,24 +7,35 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from sparse_digits import split as stage
+from sparse_digits import split
+from sparse_digits.params import Split
 from sparse_digits.runtime.npz import read_npz
-from sparse_digits.split import split
 
 seeds = st.integers(0, 2**32 - 1)
 
 
 @st.composite
-def sizes(draw):
+def sizes(draw_from):
     """Draw a number of rows and what of them trains, chooses and tests."""
-    n = draw(st.integers(2, 500))
-    test = draw(st.integers(1, n - 1))
-    train = draw(st.integers(1, n - test))
-    return n, {"train": train, "validation": draw(st.integers(0, n - test - train)), "test": test}
+    n = draw_from(st.integers(2, 500))
+    test = draw_from(st.integers(1, n - 1))
+    train = draw_from(st.integers(1, n - test))
+    return n, {"train": train, "validation": draw_from(st.integers(0, n - test - train)), "test": test}
 
 
-def seeds_script(n, permutation_seed, seed, train, test):
-    """Return the training and test rows by scikit-learn's own functions, as the seed calls them."""
+def draw(n, permutation_seed, seed, train, validation, test):
+    how = Split(
+        permutation_seed=permutation_seed,
+        seed=seed,
+        train_size=train,
+        validation_size=validation,
+        test_size=test,
+    )
+    return split.draw_rows(n, how)
+
+
+def rows_of_the_example(n, permutation_seed, seed, train, test):
+    """Return the training and test rows by scikit-learn's own functions, as the example calls them."""
     rows = check_random_state(permutation_seed).permutation(n)
     return train_test_split(rows, train_size=train, test_size=test, random_state=seed)
 
@@ -32,16 +43,16 @@ def seeds_script(n, permutation_seed, seed, train, test):
 @given(sizes(), seeds, seeds)
 def test_training_and_test_rows_are_those_of_train_test_split(drawn, permutation_seed, seed):
     n, parts = drawn
-    mine = split(n, permutation_seed=permutation_seed, seed=seed, **parts)
-    train, test = seeds_script(n, permutation_seed, seed, parts["train"], parts["test"])
+    mine = draw(n, permutation_seed, seed, **parts)
+    train, test = rows_of_the_example(n, permutation_seed, seed, parts["train"], parts["test"])
     np.testing.assert_array_equal(mine.train, train)
     np.testing.assert_array_equal(mine.test, test)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_training_and_test_rows_are_those_of_train_test_split_at_the_size_of_mnist(seed):
-    mine = split(70_000, permutation_seed=0, seed=seed, train=5000, validation=5000, test=10_000)
-    train, test = seeds_script(70_000, 0, seed, 5000, 10_000)
+    mine = draw(70_000, 0, seed, train=5000, validation=5000, test=10_000)
+    train, test = rows_of_the_example(70_000, 0, seed, 5000, 10_000)
     assert (mine.train == train).all()
     assert (mine.test == test).all()
 
@@ -49,7 +60,7 @@ def test_training_and_test_rows_are_those_of_train_test_split_at_the_size_of_mni
 @given(sizes(), seeds, seeds)
 def test_no_row_is_drawn_twice(drawn, permutation_seed, seed):
     n, parts = drawn
-    mine = split(n, permutation_seed=permutation_seed, seed=seed, **parts)
+    mine = draw(n, permutation_seed, seed, **parts)
     rows = np.concatenate(mine)
     assert {name: len(part) for name, part in mine._asdict().items()} == parts
     assert len(np.unique(rows)) == len(rows)
@@ -60,8 +71,7 @@ def test_no_row_is_drawn_twice(drawn, permutation_seed, seed):
 @given(sizes(), seeds, seeds)
 def test_validation_rows_change_neither_the_training_nor_the_test_rows(drawn, permutation_seed, seed):
     n, parts = drawn
-    given_seeds = {"permutation_seed": permutation_seed, "seed": seed}
-    some, none = (split(n, **given_seeds, **(parts | more)) for more in ({}, {"validation": 0}))
+    some, none = (draw(n, permutation_seed, seed, **(parts | more)) for more in ({}, {"validation": 0}))
     np.testing.assert_array_equal(some.train, none.train)
     np.testing.assert_array_equal(some.test, none.test)
 
@@ -87,5 +97,5 @@ def test_each_image_keeps_its_label_and_the_file_says_what_it_was_made_with(digi
 
 def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(digits)
-    stage.main(["data/raw.npz", str(tmp_path / "split.npz")])
+    split.main(["data/raw.npz", str(tmp_path / "split.npz")])
     assert (tmp_path / "split.npz").read_bytes() == (digits / "data/split.npz").read_bytes()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sparse_digits import model, params, train
+from sparse_digits.estimator import logistic_regression
 from sparse_digits.runtime.npz import read_npz, write_npz
 
 
@@ -25,7 +26,7 @@ def digits_params(digits, tmp_path, monkeypatch):
 
 def test_the_estimator_has_every_value_that_params_yaml_has():
     asked = params.Train(C=0.3, l1_ratio=0.7, solver="saga", tol=0.02, max_iter=7, random_state=5)
-    made = train.estimator(asked).get_params()
+    made = logistic_regression(**asked.model_dump()).get_params()
     assert {name: made[name] for name in asked.model_dump()} == asked.model_dump()
 
 
@@ -64,10 +65,10 @@ def test_a_fit_that_max_iter_ends_is_silent_and_says_that_it_did_not_converge(di
     assert 2 < whole.n_iter < 100
 
 
-@pytest.mark.parametrize("kept", [[3], [3, 7]])
-def test_training_rows_of_fewer_than_three_classes_are_refused(digits, digits_params, capsys, kept):
+@pytest.mark.parametrize("classes", [[3], [3, 7]])
+def test_training_rows_of_fewer_than_three_classes_are_refused(digits, digits_params, capsys, classes):
     made_with, scaled = read_npz(digits / "data/scaled.npz")
-    rows = np.isin(scaled["y_train"], kept)
+    rows = np.isin(scaled["y_train"], classes)
     few = scaled | {"X_train": scaled["X_train"][rows], "y_train": scaled["y_train"][rows]}
     write_npz(Path("few.npz"), made_with, **few)
     with pytest.raises(SystemExit) as end:

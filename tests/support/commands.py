@@ -1,4 +1,4 @@
-"""Commands as a user types them, with what they printed shown where they fail."""
+"""Commands as a user types them. Where one fails, its output is in the assertion."""
 
 import contextlib
 import os
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psutil
 
-LONG = 600  # seconds; the longest command of the tests takes a fifth of them
+LONG = 600  # seconds; the longest command takes a fifth of that
 
 
 def run(*command, cwd=None, status=0, **environment):
-    """Run a command; its output, on both streams, is shown if its status is another one."""
+    """Run a command and return the finished process. Fails with its output at another status."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -28,16 +28,16 @@ def run(*command, cwd=None, status=0, **environment):
 
 
 def run_and_leave_queue(*command, cwd):
-    """Run a command that starts DVC's queue, its output in a file: the workers would hold `run`'s pipes."""
-    with tempfile.NamedTemporaryFile() as said:
-        run("sh", "-c", '"$@" > "$0" 2>&1 || { cat "$0"; exit 1; }', said.name, *command, cwd=cwd)
+    """Run a command that starts DVC's queue, with its output in a file: the workers would keep pipes open."""
+    with tempfile.NamedTemporaryFile() as output:
+        run("sh", "-c", '"$@" > "$0" 2>&1 || { cat "$0"; exit 1; }', output.name, *command, cwd=cwd)
 
 
 def end_queue(folder):
-    """End the workers of the project's queue: one whose monitor meets half a message would wait for ever."""
+    """Kill the workers of the project's queue: one that reads a half-written message waits forever."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            ours = Path(process.cwd()).is_relative_to(folder)
-            if ours and {"queue", "queue-worker"} & set(process.cmdline()):
+            in_project = Path(process.cwd()).is_relative_to(folder)
+            if in_project and {"queue", "queue-worker"} & set(process.cmdline()):
                 process.kill()
                 process.wait(LONG)

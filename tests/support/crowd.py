@@ -1,6 +1,6 @@
 """Many processes at once that record and deliver: each a fork of this one, which has imported all they need.
 
-    python tests/crowd.py NUMBER ROOT... RESULTS
+    python tests/support/crowd.py NUMBER ROOT... RESULTS
 
 Process i records, in root i modulo the number of roots, its result (RESULTS "different") or one that is the
 same for all (RESULTS "same"), and delivers. Exits with the number of processes that failed.
@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from commands import LONG
-from dvc_mlflow import deliver, records
-from tracking import VIEW, found
+from dvc_mlflow import records
+from dvc_mlflow.delivery.deliver import deliver
+from tracking import EXPERIMENT, SHOWN, collected
 
 
 def main(number, *roots, results):
@@ -28,8 +29,8 @@ def main(number, *roots, results):
             root = Path(roots[i % len(roots)])
             time.sleep(max(0, begin - time.time()))
             C = round(0.01 * (i + 1 if results == "different" else 1), 2)
-            records.save_record(found(C, os.environ.get("EXPERIMENT", "sparse-digits")), root)
-            os._exit(deliver.deliver(root, VIEW, status=1))
+            records.save_record(collected(C, os.environ.get("EXPERIMENT", EXPERIMENT)), root)
+            os._exit(deliver(root, SHOWN, status=1))
         children.append(child)
     sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 

@@ -1,4 +1,4 @@
-"""The stage `sweep`, held up or broken where a test wants it."""
+"""The stage `sweep`, delayed or made to fail by a test."""
 
 import contextlib
 import os
@@ -17,17 +17,17 @@ SEEDS = list(range(12))
 OUTPUTS = ("sweep.csv", "models.npz", "chosen.json")
 ARGUMENTS = ("raw.npz", "kept", *OUTPUTS)
 
-# The stage itself, but each path writes its name down when it begins, and does something of the test's first.
+# The stage itself, but each path first runs a statement of the test and appends its name to begun.txt.
 PROGRAM = """\
 import os, signal, sys, time
 from sparse_digits.sweep import sweep
 path = sweep.path
-def told(draw, *arguments, **options):
+def logged_path(replicate, *arguments, **options):
     {first}
     with open("begun.txt", "a") as file:
-        file.write(draw.name + "\\n")
-    return path(draw, *arguments, **options)
-sweep.path = told
+        file.write(replicate.name + "\\n")
+    return path(replicate, *arguments, **options)
+sweep.path = logged_path
 sweep.main(sys.argv[1:])
 """
 
@@ -61,15 +61,15 @@ def start(folder, first="time.sleep(0.1)", **options):
 
 
 def finish(folder, first="pass", status=0):
-    """Run the stage to its end; return what it said and the paths that it computed."""
+    """Run the stage to its end; return its standard error and the names of the paths that it computed."""
     (folder / "begun.txt").unlink(missing_ok=True)
-    said = run(*command(first), cwd=folder, status=status, PYTHONPATH=str(ROOT / "src")).stderr
+    printed = run(*command(first), cwd=folder, status=status, PYTHONPATH=str(ROOT / "src")).stderr
     begun = folder / "begun.txt"
-    return said, sorted(begun.read_text().split()) if begun.exists() else []
+    return printed, sorted(begun.read_text().split()) if begun.exists() else []
 
 
 def finished(folder):
-    """Return the names of the paths that are kept."""
+    """Return the names of the paths that have a checkpoint."""
     return sorted(file.name[:-37] for file in (folder / "kept").glob("*.npz"))
 
 
@@ -78,13 +78,13 @@ def outputs(folder):
 
 
 def children_of(program):
-    """Return the processes that a program started, and they."""
-    found = []
+    """Return the child processes of a program, and theirs."""
+    children = []
     for child in psutil.Process(program.pid).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             child.cmdline()
-            found.append(child)
-    return found
+            children.append(child)
+    return children
 
 
 def names(*seeds):

@@ -1,4 +1,4 @@
-"""A public mirror as it can go wrong: an HTTP server on loopback that serves good bytes and broken ones."""
+"""A public mirror that can fail: an HTTP server on loopback that serves good bytes and broken ones."""
 
 import socket
 import struct
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class Mirror(ThreadingHTTPServer):
-    """Serves `bodies` by name under /<how>/, <how> being a key of HOW; keeps the paths it was asked for."""
+    """Serves `bodies` by name under /<how>/, where <how> is a key of HOW; `asked` has the requested paths."""
 
     daemon_threads = True
 
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
         how, _, name = urlsplit(self.path).path.strip("/").rpartition("/")
-        with suppress(OSError):  # the client may hang up on what it does not want
+        with suppress(OSError):  # the client may close the connection early
             HOW.get(how, missing)(self, name)
 
     def do_CONNECT(self) -> None:
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.asked.count(self.path) == 1
 
     def log_message(self, *args: object) -> None:
-        """Keep quiet: what was asked for is in `asked`."""
+        """Print nothing: the requests are in `asked`."""
 
 
 def good(to: Handler, name: str) -> None:
@@ -86,7 +86,7 @@ def resets_once(to: Handler, name: str) -> None:
         return
     cut(to, name)
     to.wfile.flush()
-    # to close without lingering sends a reset in place of an end
+    # closing without lingering sends a reset instead of an end
     to.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     to.connection.close()
 

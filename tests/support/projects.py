@@ -1,4 +1,4 @@
-"""Copies of this project, as a clone or an archive of it would hold them."""
+"""Copies of this project, as in a clone or an archive of it."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def export(folder):
-    """Copy what git has or would have of this working tree, as an archive of it holds it."""
+    """Copy the files of this working tree that git tracks or would add, as in a downloaded archive."""
     names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).stdout
     for name in filter(None, names.split("\0")):
         if (source := ROOT / name).is_file():
@@ -25,7 +25,7 @@ def commit(folder, message):
 
 
 def clone(folder):
-    """Make a repository of the working tree, with the params of digits."""
+    """Copy the working tree into a new repository, with the params of digits."""
     export(folder)
     shutil.copy(folder / "params.digits.yaml", folder / "params.yaml")
     run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)

@@ -1,10 +1,10 @@
 """Kill what records and delivers at many moments; after the next `track` there is one finished, complete run.
 
-    python tests/soak.py [--moments 40] [--seed 0] [PROJECT]
+    python tests/support/soak.py [--moments 40] [--seed 0] [PROJECT]
 
 PROJECT is a folder in which `dvc repro` ran; without it one is made, of this working tree, on digits. Each
 attempt is a fork of this process, which has imported all that it needs, and begins where DVC is killed too:
-the work is done, dvc.lock does not tell of it. Half of the moments are within `record`.
+the work is done, and dvc.lock has no entry of it. Half of the moments are within `record`.
 """
 
 import argparse
@@ -19,15 +19,17 @@ import time
 import warnings
 from pathlib import Path
 
-import conftest
-from ruamel.yaml import YAML
+from dvc.utils.serialize import modify_yaml
 
-from commands import LONG
-from dvc_mlflow import collect, deliver, records
-from sparse_digits.cli import RESULT
-from sparse_digits.mlflow_content.content import CONTENT
-from sparse_digits.model import params_embedded_in
+from commands import LONG, run
+from dvc_mlflow import records, track
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.delivery.mlflow_session import initialize_store
+from dvc_mlflow.project import Project
+from projects import clone
 from tracking import models_of, names, shown
+
+RESULT = "evaluate"  # the stage that is killed
 
 warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated")  # MLflow's
 
@@ -46,24 +48,26 @@ def forked(work):
 
 
 def record_and_deliver(times):
-    """What dvc.yaml calls after the work; notes when each of the two is through."""
+    """What dvc.yaml calls after the work; write down when each of the two has ended."""
     times.write_text("")
     begin = time.monotonic()
-    collect.record_stage(RESULT, params_embedded_in)
+    project = Project.find()
+    track.record_stage(project, RESULT)
     recorded = time.monotonic() - begin
-    deliver.deliver(Path.cwd(), CONTENT)
+    deliver(project.root, project.content())
     times.write_text(json.dumps([recorded, time.monotonic() - begin]))
 
 
 def track_again():
     """What `sparse-digits track` does."""
-    for _ in collect.record_all(RESULT, params_embedded_in):
+    project = Project.find()
+    for _ in track.record_all(project):
         pass
-    return deliver.deliver(Path.cwd(), CONTENT)
+    return deliver(project.root, project.content())
 
 
 def look(target):
-    """Write down all that the store shows but the seconds, and what is left over anywhere."""
+    """Write down everything that the store shows, except seconds, and what was left behind anywhere."""
     content = {
         "store": shown(Path.cwd()),
         "models": models_of(Path.cwd()),
@@ -74,14 +78,12 @@ def look(target):
 
 
 def begin_anew(store):
-    """Leave the workspace as it is when DVC is killed during `record`: nothing recorded, the lock behind."""
+    """Leave the workspace as it is when DVC is killed during `record`: no record, no entry in dvc.lock."""
     for name in ("records", "mlartifacts"):
         shutil.rmtree(name, ignore_errors=True)
     shutil.copy(store, "mlflow.db")
-    yaml = YAML()
-    lock = yaml.load(Path("dvc.lock"))
-    lock["stages"].pop(RESULT, None)
-    yaml.dump(lock, Path("dvc.lock"))
+    with modify_yaml("dvc.lock") as lock:
+        lock["stages"].pop(RESULT, None)
 
 
 def moments(number, seed, recorded, delivered):
@@ -130,12 +132,12 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         project = arguments.project
         if project is None:
-            project = conftest.clone(Path(folder) / "a project")
-            conftest.run(sys.executable, "-m", "dvc", "repro", cwd=project, RECORDS_ONLY="yes")
+            project = clone(Path(folder) / "a project")
+            run(sys.executable, "-m", "dvc", "repro", cwd=project, RECORDS_ONLY="yes")
         store = Path(folder) / "mlflow.db"
         os.chdir(project)
         if not (project / "mlflow.db").exists():
-            assert os.waitpid(forked(lambda: deliver.initialize_store(project) and 0), 0)[1] == 0
+            assert os.waitpid(forked(lambda: initialize_store(project) and 0), 0)[1] == 0
         shutil.copy("mlflow.db", store)
         killed = soak(store, arguments.moments, arguments.seed)
     print(f"{killed} of {arguments.moments} were killed in time; nothing was lost, doubled or left over")

@@ -11,16 +11,19 @@ import numpy as np
 from mlflow import MlflowClient
 
 import commands
-from dvc_mlflow import deliver, records
+from dvc_mlflow import records
+from dvc_mlflow.delivery import run_tags
+from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
 
 ROOT = Path(__file__).parents[2]
+EXPERIMENT = "small"
 
 PREPARE = """\
-import json, pathlib, sys
-from ruamel.yaml import YAML
+import pathlib
+from dvc.utils.serialize import load_yaml
 
-params = YAML(typ="safe", pure=True).load(open("params.yaml"))
+params = load_yaml("params.yaml")
 folder = pathlib.Path("data/prepared")
 folder.mkdir(parents=True, exist_ok=True)
 for part in ("train", "test"):
@@ -31,11 +34,11 @@ for part in ("train", "test"):
 """
 
 EVALUATE = """\
-import json, os, pathlib, sys, time
-from ruamel.yaml import YAML
+import json, os, pathlib, time
+from dvc.utils.serialize import load_yaml
 from dvc_mlflow import provenance
 
-params = YAML(typ="safe", pure=True).load(open("params.yaml"))
+params = load_yaml("params.yaml")
 time.sleep(float(os.environ.get("TAKES", 0)))
 C = params["train"]["C"]
 model, metrics, plots = map(pathlib.Path, ("models/model.json", "eval/metrics.json", "eval/plots"))
@@ -47,38 +50,26 @@ metrics.write_text(json.dumps({"accuracy": 1 - C, "by": {"class 0": C}, "kind": 
 provenance.write_provenance("evaluate", [model, metrics, plots], [pathlib.Path("data/prepared")])
 """
 
-BRIDGE = '''\
-"""What is particular to this pipeline, and the two commands that its last stage ends with."""
-
+CONTENT = """\
 import json
-import os
-import sys
+from dvc_mlflow.run_content import RunContent
 
-from dvc_mlflow import collect, records
-
-
-def made_with(path, content):
+def params_in(path, content):
     return json.loads(content)["params"] if path.endswith("model.json") else None
 
+def add(client, run, record, folder):
+    client.log_text(run.info.run_id, "extra", "extra.txt")
 
-def main(command):
-    if command == "record":
-        print(*collect.record_stage("evaluate", made_with).warnings, sep="\\n")
-    if command == "track":
-        for place, found, new in collect.record_all("evaluate", made_with):
-            print(place, found if isinstance(found, str) else new, *getattr(found, "warnings", ()), sep=": ")
-    if command in ("deliver", "track") and "RECORDS_ONLY" not in os.environ:
-        from dvc_mlflow import deliver
+CONTENT = RunContent(lambda record: f"C={record.params['train.C']}", lambda record: "rows", add)
+"""
 
-        deliver.PATIENCE = int(os.environ.get("PATIENCE", deliver.PATIENCE))
-        title = lambda record: f"C={record.params['train.C']}"
-        add = lambda client, run, record, folder: client.log_text(run.info.run_id, "extra", "extra.txt")
-        deliver.deliver(records.main_root(), deliver.RunContent(title, lambda record: "rows", add))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
-'''
+PYPROJECT = f"""\
+[tool.dvc-mlflow]
+content = "content:CONTENT"
+embedded-params = "content:params_in"
+experiment = "{EXPERIMENT}"
+pythonpath = ["."]
+"""
 
 DVC_YAML = """\
 stages:
@@ -90,8 +81,7 @@ stages:
   evaluate:
     cmd:
       - python evaluate.py
-      - python bridge.py record
-      - python bridge.py deliver
+      - python -m dvc_mlflow.cli record
     deps: [evaluate.py, data/prepared]
     params: [train]
     outs:
@@ -101,6 +91,17 @@ stages:
       - eval/metrics.json:
           cache: false
     plots: [eval/plots]
+"""
+
+# A delivery of the records in the working directory, with the content of the small pipeline.
+DELIVER = f"""\
+import os
+from pathlib import Path
+from dvc_mlflow.delivery import request_watchdog
+from dvc_mlflow.delivery.deliver import deliver
+request_watchdog.PATIENCE = int(os.environ.get("PATIENCE", request_watchdog.PATIENCE))
+{CONTENT}
+deliver(Path.cwd(), CONTENT)
 """
 
 
@@ -113,8 +114,15 @@ def dvc(folder, *words, **options):
     return done.stdout + done.stderr
 
 
-def bridge(folder, command, **options):
-    done = commands.run(sys.executable, "bridge.py", command, cwd=folder, **options)
+def dvc_mlflow(folder, *words, status=0, **options):
+    """Run the command `dvc-mlflow`; return what it printed on both streams."""
+    done = commands.run(sys.executable, "-m", "dvc_mlflow.cli", *words, cwd=folder, status=status, **options)
+    return done.stdout + done.stderr
+
+
+def deliver_in_process(folder, **options):
+    """Deliver the records of a folder in a process of its own; return what it printed on both streams."""
+    done = commands.run(sys.executable, "-c", DELIVER, cwd=folder, **options)
     return done.stdout + done.stderr
 
 
@@ -124,14 +132,16 @@ def small_pipeline(folder, store=None):
     for name, text in [
         ("prepare.py", PREPARE),
         ("evaluate.py", EVALUATE),
-        ("bridge.py", BRIDGE),
-        ("dvc.yaml", DVC_YAML),
+        ("content.py", CONTENT),
+        ("pyproject.toml", PYPROJECT),
+        (
+            "dvc.yaml",
+            DVC_YAML if store else DVC_YAML.replace("python -m dvc", "RECORDS_ONLY=1 python -m dvc"),
+        ),
         ("params.yaml", "prepare: {seed: 0}\ntrain: {C: 0.02}\n"),
-        (".gitignore", "/records/\n/mlflow.db*\n/mlartifacts/\n__pycache__/\n*.note.json\n"),
+        (".gitignore", "/records/\n/mlflow.db*\n/mlartifacts/\n__pycache__/\n*.provenance.json\n"),
     ]:
         (folder / name).write_text(text)
-    if store is None:
-        (folder / "dvc.yaml").write_text(DVC_YAML.replace("      - python bridge.py deliver\n", ""))
     git(folder, "init", "--quiet", "--initial-branch=main")
     dvc(folder, "init", "--quiet")
     (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
@@ -146,7 +156,7 @@ def set_C(folder, C):
     (folder / "params.yaml").write_text(f"prepare: {{seed: 0}}\ntrain: {{C: {C}}}\n")
 
 
-def found(C, experiment="sparse-digits", name=None, **changes):
+def collected(C, experiment=EXPERIMENT, name=None, **changes):
     """Return a result made by hand, complete as one that was computed; what it shows depends on C alone."""
     files = {
         "models/model.json": f'{{"coef": [{C}]}}'.encode(),
@@ -154,7 +164,7 @@ def found(C, experiment="sparse-digits", name=None, **changes):
         "eval/plots/a #1 50 %.csv": b"x,y\n0,1\n",
     }
     md5s = {path: hashlib.md5(content, usedforsecurity=False).hexdigest() for path, content in files.items()}
-    told = {"seconds": 2.5, "code": None, "environment": None}
+    provenance = {"seconds": 2.5, "code": None, "environment": None}
     content = {
         "stage": "evaluate",
         "params": {"train.C": C, "grid@1": [1, 2]},
@@ -164,7 +174,7 @@ def found(C, experiment="sparse-digits", name=None, **changes):
         "digests": {**md5s, "data/prepared": "d" * 32 + ".dir"},
         "code": {"commit": "c" * 40, "dirty": False},
         "environment": {"python": "3.11"},
-        "stages": {"prepare": None, "evaluate": told},
+        "stages": {"prepare": None, "evaluate": provenance},
         "experiment": experiment,
         "name": name,
         "created": "2026-01-02T03:04:05.678+00:00",
@@ -174,7 +184,7 @@ def found(C, experiment="sparse-digits", name=None, **changes):
 
 
 def add(client, run, one, folder):
-    """Show what a view may add: a file, an image and a model."""
+    """Add what a project may add to a run: a file, an image and a model."""
     run_id = run.info.run_id
     client.log_text(run_id, (folder / "files" / "models" / "model.json").read_text(), "extra/note.txt")
     client.log_image(run_id, np.zeros((8, 8, 3), np.uint8), key="class", step=0)
@@ -182,7 +192,7 @@ def add(client, run, one, folder):
     client.finalize_logged_model(model.model_id, "READY")
 
 
-VIEW = deliver.RunContent(lambda one: f"C={one.params['train.C']}", lambda _: "rows", add)
+SHOWN = RunContent(lambda one: f"C={one.params['train.C']}", lambda _: "rows", add)
 
 
 def client_of(root):
@@ -206,7 +216,7 @@ def shown(root, only=None):
             continue
         runs = []
         for run in client.search_runs([experiment.experiment_id], max_results=1000):
-            tags = {key: value for key, value in run.data.tags.items() if key != deliver.BEGUN}
+            tags = {key: value for key, value in run.data.tags.items() if key != run_tags.BEGUN}
             models = client.search_logged_models(
                 [experiment.experiment_id], f"source_run_id = '{run.info.run_id}'"
             )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dvc_mlflow import shared_views
+from dvc_mlflow.pages import shared_views
 from sparse_digits.metrics import Where, in_table_order
 
 NAME = "sparse-digits"

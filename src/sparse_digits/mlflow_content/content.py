@@ -5,8 +5,8 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from dvc_mlflow.deliver import RunContent
 from dvc_mlflow.records import Record
+from dvc_mlflow.run_content import Parts, RunContent
 from sparse_digits.mlflow_content import charts, run_content, sweep_content
 
 
@@ -31,4 +31,16 @@ def arrange(client: MlflowClient, experiment_id: str) -> None:
     client.set_experiment_tag(experiment_id, charts.TAG, charts.all_runs_view())
 
 
-CONTENT = RunContent(title, dataset, add, arrange)
+def page(record: Record) -> str | None:
+    """Return the name of the shared view of a sweep's page; other records have no page of their own."""
+    return charts.sweep_name(record.result) if sweep_content.is_sweep(record) else None
+
+
+CONTENT = RunContent(
+    title=title,
+    dataset=dataset,
+    add=add,
+    arrange=arrange,
+    page=page,
+    parts=Parts(charts.SWEEP, sweep_content.MODEL_MD5, "evaluate", sweep_content.record_of_point),
+)

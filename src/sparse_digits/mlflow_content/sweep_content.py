@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from dvc_mlflow import shared_views
 from dvc_mlflow.errors import UserError
+from dvc_mlflow.pages import shared_views
 from dvc_mlflow.records import Record
 from sparse_digits import figures
 from sparse_digits.metrics import Where, in_table_order

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 import servers
-from dvc_mlflow import deliver, records
+from dvc_mlflow import records
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
 from sparse_digits.mlflow_content import charts, run_content
-from tracking import client_of, found
+from tracking import EXPERIMENT, client_of, collected
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [
@@ -37,12 +39,12 @@ def test_the_saved_view_opens_the_images_and_charts_of_what_C_does(tmp_path, sto
             client.log_metric(run.info.run_id, name, value)
         client.log_image(run.info.run_id, np.zeros((8, 8, 3), np.uint8), key="coef", step=0)
 
-    records.save_record(found(0.01), tmp_path)
-    records.save_record(found(0.02), tmp_path)
-    title = run_content.title(found(0.01, params={"train.C": 0.01, "train.solver": "saga"}).record)
-    shows = deliver.RunContent(lambda _: title, lambda _: "digits", add, run_content.arrange)
-    assert deliver.deliver(tmp_path, shows) == 0
-    experiment = client_of(tmp_path).get_experiment_by_name("sparse-digits").experiment_id
+    records.save_record(collected(0.01), tmp_path)
+    records.save_record(collected(0.02), tmp_path)
+    title = run_content.title(collected(0.01, params={"train.C": 0.01, "train.solver": "saga"}).record)
+    shows = RunContent(lambda _: title, lambda _: "digits", add, run_content.arrange)
+    assert deliver(tmp_path, shows) == 0
+    experiment = client_of(tmp_path).get_experiment_by_name(EXPERIMENT).experiment_id
     with servers.mlflow_server(tmp_path, Store.of(tmp_path).uri) as server:
         page = f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning"
         shown = dom(f"{page}&viewStateShareKey={charts.NAME}&compareRunsMode=CHART")

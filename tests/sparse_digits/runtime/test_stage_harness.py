@@ -4,11 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
+from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
+
 import pytest
 
 from dvc_mlflow import provenance
 from dvc_mlflow.errors import UserError
-from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 ROOT = Path(__file__).parents[3]
 OUTPUTS = (Path("results/model.npz"), Path("results/other.csv"))

@@ -1,4 +1,4 @@
-"""The sweep: what a point is, how C is chosen, and what an interruption loses."""
+"""The sweep: what a point is, how its progress is counted, and what it writes."""
 
 import contextlib
 import hashlib
@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from dvc_mlflow.errors import UserError
 from sparse_digits import evaluate, params, split
 from sparse_digits.datasets.load import load_dataset, mirror_folder
-from sparse_digits.runtime import npz
+from sparse_digits.metrics import METRICS
+from sparse_digits.runtime import npz, yaml_core
 from sparse_digits.runtime.progress import Progress
-from sparse_digits.sweep import csv_table, selection, sweep
+from sparse_digits.runtime.rounding import round_float
+from sparse_digits.sweep import csv_table, grid, replicates, selection, selection_display, sweep
 from sparse_digits.sweep.checkpoints import Checkpoints
 from sweeps import DIGITS, MADE_WITH, ROOT, SAGA, change, wanting
 
@@ -38,8 +39,8 @@ def compute(raw, tmp_path):
 
     def run(asked, labels=raw["labels"], **options):
         data = {"images": raw["images"], "labels": labels}
-        kept = Checkpoints(tmp_path / "kept", sweep.checkpoint_inputs(data, MADE_WITH, asked))
-        return sweep.compute(*data.values(), MADE_WITH, asked, kept, **options)
+        checkpoints = Checkpoints(tmp_path / "checkpoints", sweep.checkpoint_inputs(data, MADE_WITH, asked))
+        return sweep.compute(*data.values(), MADE_WITH, asked, checkpoints, **options)
 
     return run
 
@@ -52,21 +53,22 @@ def same(some, others):
     )
 
 
-# What is asked for
+# The grid
 
 
-def test_the_default_is_25_Cs_from_a_thousandth_to_1_with_the_seeds_among_them():
+def test_the_default_is_25_Cs_from_a_thousandth_to_1_with_the_examples_among_them():
     asked = params.read(ROOT / "params.yaml").sweep
-    assert len(asked.C) == 25
-    assert (asked.C[0], asked.C[8], asked.C[-1]) == (0.001, 0.01, 1)
+    Cs = grid.values_of_C(asked)
+    assert len(Cs) == 25
+    assert (Cs[0], Cs[8], Cs[-1]) == (0.001, 0.01, 1)
     assert (asked.solver, asked.tol, asked.split_seeds, asked.train_sizes) == ("path", 1e-3, (0,), (5000,))
-    ratios = np.divide(asked.C[1:], asked.C[:-1])
+    ratios = np.divide(Cs[1:], Cs[:-1])
     assert ratios == pytest.approx(10**0.125, rel=0.005)
 
 
 @given(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.integers(1, 50))
-def test_every_C_of_a_spaced_list_has_three_digits_and_lies_between_the_ends(first, last, points):
-    Cs = params.Spaced.model_validate({"from": first, "to": last, "points": points}).spelled_out()
+def test_every_C_of_a_spaced_grid_has_three_digits_and_is_between_the_ends(first, last, points):
+    Cs = grid.values_of_C(wanting(C=params.Spaced(**{"from": first, "to": last, "points": points})).sweep)
     assert len(Cs) <= points
     assert Cs == sorted(Cs)
     assert [float(f"{C:.3g}") for C in Cs] == Cs
@@ -74,7 +76,7 @@ def test_every_C_of_a_spaced_list_has_three_digits_and_lies_between_the_ends(fir
 
 
 @pytest.mark.parametrize(
-    ("C", "said"),
+    ("C", "message"),
     [
         ("[0.1, 0]", "sweep.C: expected a list of numbers > 0, or from, to and points, got 0"),
         (
@@ -88,16 +90,16 @@ def test_every_C_of_a_spaced_list_has_three_digits_and_lies_between_the_ends(fir
         ("{from: 1, points: 3}", "sweep.C.to: missing; expected a number > 0"),
     ],
 )
-def test_a_faulty_list_of_Cs_is_told_with_its_key(tmp_path, C, said):
+def test_a_faulty_list_of_Cs_is_reported_with_its_key(tmp_path, C, message):
     file = tmp_path / "params.yaml"
     file.write_text((ROOT / "params.digits.yaml").read_text())
-    change(file, sweep={"C": YAML(typ="safe").load(C)})
+    change(file, sweep={"C": yaml_core.load(C)})
     with pytest.raises(UserError) as fault:
         params.read(file)
-    assert said in str(fault.value)
+    assert message in str(fault.value)
 
 
-def test_what_only_the_sweep_cannot_do_is_told_by_the_sweep_alone_and_all_at_once():
+def test_what_only_the_sweep_cannot_do_is_reported_by_the_sweep_alone_and_all_at_once():
     asked = wanting(train_sizes=[1000, 1500])
     asked = asked.model_copy(
         update={
@@ -116,7 +118,7 @@ def test_what_only_the_sweep_cannot_do_is_told_by_the_sweep_alone_and_all_at_onc
     )
 
 
-def test_a_draw_whose_training_rows_lack_a_class_is_told_before_the_work(raw):
+def test_a_replicate_whose_training_rows_lack_a_class_is_reported_before_the_work(raw):
     with pytest.raises(
         UserError, match=r"of all 10 classes, but with split seed 0 the first 12 have only \d"
     ):
@@ -146,7 +148,7 @@ def test_a_point_depends_on_no_other_C_seed_size_nor_on_the_number_of_workers(co
 
 
 @pytest.mark.parametrize("solver", ["path", "saga"])
-def test_a_point_is_what_dvc_repro_finds_bit_for_bit(compute, computed, dvc, solver):
+def test_a_point_is_what_dvc_repro_computes_bit_for_bit(compute, computed, dvc, solver):
     how = {"solver": solver, "tol": 1e-3 if solver == "path" else 0.1, "max_iter": 1000}
     for C, seed, size, among in ((0.05, 0, 1000, [0.05]), (0.3, 1, 600, [0.02, 0.3, 0.05])):
         points = compute(wanting(C=among, split_seeds=[seed], train_sizes=[size], **how))
@@ -156,7 +158,7 @@ def test_a_point_is_what_dvc_repro_finds_bit_for_bit(compute, computed, dvc, sol
         dvc("repro", "train")
         content = (computed / "results/model.npz").read_bytes()
         assert hashlib.md5(content, usedforsecurity=False).hexdigest() == points["model_md5"][i]
-        locked = YAML(typ="safe").load(computed / "dvc.lock")["stages"]["train"]["outs"][0]
+        locked = yaml_core.load((computed / "dvc.lock").read_text())["stages"]["train"]["outs"][0]
         assert locked["md5"] == points["model_md5"][i]
         _, found = npz.read_npz(computed / "results/model.npz")
         assert all(np.array_equal(found[name], points[name][i]) for name in ("coef", "intercept", "scale"))
@@ -166,7 +168,7 @@ def test_a_point_is_what_dvc_repro_finds_bit_for_bit(compute, computed, dvc, sol
             ["data/split.npz", "data/scaled.npz", "results/model.npz", *(f"results/{name}" for name in names)]
         )
         metrics = json.loads((computed / "results/metrics.json").read_text())
-        assert {name: csv_table.rounded(float(points[name][i])) for name in metrics} == metrics
+        assert {name: round_float(float(points[name][i])) for name in metrics} == metrics
 
 
 def test_every_point_of_the_certified_path_is_certified(compute):
@@ -179,8 +181,8 @@ def test_every_point_of_the_certified_path_is_certified(compute):
 def test_the_random_state_of_a_fit_can_be_its_split_seed(compute):
     asked = {"C": [0.05], "split_seeds": [3], **SAGA}
     varied = compute(wanting(**asked, vary_random_state=True))
-    at = wanting(**asked, vary_random_state=True).at(0.05, 3, 1000)
-    assert at.train.random_state == 3
+    path = grid.params_of_path(wanting(**asked, vary_random_state=True), replicates.Replicate(1000, 3))
+    assert path.train.random_state == 3
     by_hand = DIGITS.model_copy(update={"train": DIGITS.train.model_copy(update={"random_state": 3})})
     by_hand = by_hand.model_copy(update={"sweep": wanting(**asked).sweep})
     assert same(varied, compute(by_hand))
@@ -236,7 +238,7 @@ def test_on_a_terminal_a_bar_moves_with_each_point_of_a_path(raw, tmp_path):
         "-m",
         "sparse_digits.sweep.sweep",
         "raw.npz",
-        "kept",
+        "checkpoints",
         "a.csv",
         "b.npz",
         "c.json",
@@ -269,53 +271,74 @@ def test_without_a_terminal_there_is_a_line_for_each_tenth(capsys):
     assert all(re.search(r", [\de.+]+ a second, \d+ s left$", line) for line in lines)
 
 
-# The choice
+# The selection
 
 
-def test_the_choice_looks_at_no_test_label(compute, raw):
+def test_the_selection_uses_no_test_label(compute, raw):
     asked = wanting(split_seeds=[3])
-    test = split.split(1797, permutation_seed=0, seed=3, train=1000, validation=297, test=500).test
+    test = split.draw_rows(1797, DIGITS.split.model_copy(update={"seed": 3})).test
     shuffled = raw["labels"].copy()
     shuffled[test] = np.random.default_rng(0).permutation(shuffled[test])
     one, other = compute(asked), compute(asked, labels=shuffled)
     assert not np.array_equal(one["accuracy"], other["accuracy"])
-    chosen, again = (selection.select(points, 297)["train_size_1000"] for points in (one, other))
+    selected, again = (selection.select(points, 297)["train_size_1000"] for points in (one, other))
     for name in ("best", "one_standard_error"):
-        assert chosen[name]["C"] == again[name]["C"]
-        assert chosen[name]["accuracy"] != again[name]["accuracy"]
+        assert selected[name]["C"] == again[name]["C"]
+        assert selected[name]["accuracy"] != again[name]["accuracy"]
 
 
 def numbers(**columns):
-    """Return a table of points with what `choose` looks at; what is not given is 0."""
+    """Return a table of points with the columns that `select` reads, 0 by default."""
     length = len(columns["C"])
-    default = {name: np.zeros(length) for name in (*selection.MEANS, "split_seed")}
+    default = {name: np.zeros(length) for name in (*(metric.name for metric in METRICS), "split_seed")}
     given = {name: np.array(value) for name, value in columns.items()}
     return {"train_size": np.full(length, 50), **default, **given}
 
 
-def test_the_sparser_choice_is_the_sparsest_within_one_standard_error_of_the_best():
+def test_one_standard_error_selects_the_sparsest_C_within_it_of_the_best():
     points = numbers(
         C=[0.1, 0.2, 1, 2, 3],
         validation_accuracy=[0.80, 0.86, 0.88, 0.90, 0.90],
         sparsity=[99, 97, 95, 90, 80],
     )
-    chosen = selection.select(points, validation_size=100)["train_size_50"]
-    assert chosen["standard_error"] == pytest.approx(0.03)  # sqrt(0.9 * 0.1 / 100)
-    assert (chosen["best"]["C"], chosen["one_standard_error"]["C"], chosen["seed"]["C"]) == (2, 1, 1)
+    selected = selection.select(points, validation_size=100)["train_size_50"]
+    assert selected["standard_error"] == pytest.approx(0.03)  # sqrt(0.9 * 0.1 / 100)
+    assert {name: selected[name]["C"] for name in ("best", "one_standard_error", "example")} == {
+        "best": 2,
+        "one_standard_error": 1,
+        "example": 1,
+    }
 
 
-def test_over_several_seeds_means_count_and_the_spread_of_the_best_is_the_error():
+def test_over_several_split_seeds_means_are_compared_and_the_standard_error_is_that_of_the_best_mean():
     points = numbers(
         C=[1, 1, 2, 2],
         split_seed=[0, 1, 0, 1],
         validation_accuracy=[0.84, 0.88, 0.86, 0.90],
         sparsity=[95, 97, 90, 92],
     )
-    chosen = selection.select(points, validation_size=10**9)["train_size_50"]
-    assert chosen["best"]["C"] == 2
-    assert chosen["standard_error"] == pytest.approx(0.02)
-    assert chosen["one_standard_error"]["C"] == 1
-    assert chosen["one_standard_error"]["sparsity"] == 96
+    selected = selection.select(points, validation_size=10**9)["train_size_50"]
+    assert selected["best"]["C"] == 2
+    assert selected["standard_error"] == pytest.approx(0.02)
+    assert selected["one_standard_error"]["C"] == 1
+    assert selected["one_standard_error"]["sparsity"] == 96
+
+
+def test_a_selection_made_before_has_the_example_under_its_former_name():
+    before = {"train_size_50": {"standard_error": 0.1, "best": {"C": 2}, "seed": {"C": 1}}}
+    after = {"train_size_50": {"standard_error": 0.1, "best": {"C": 2}, "example": {"C": 1}}}
+    assert selection.read_selection(json.dumps(before).encode()) == after
+    assert selection.read_selection(json.dumps(after).encode()) == after
+
+
+def test_the_text_of_a_selection_has_each_selected_C_with_the_metrics_of_a_table():
+    points = numbers(C=[0.5, 1, 2], validation_accuracy=[0.1, 0.95, 0.95], sparsity=[99.126, 90, 80])
+    selected = selection.select(points, validation_size=100)
+    lines = selection_display.format_selection(selected).split("\n")
+    assert lines[0] == "50 training rows, C selected on validation rows:"
+    assert [line.partition(":")[0].strip() for line in lines[1:]] == list(selection_display.TITLES.values())
+    assert all("C = 1 " in line and "sparsity 90.00 %" in line for line in lines[1:])
+    assert "validation accuracy 0.9500" in lines[1]
 
 
 # The pipeline
@@ -326,12 +349,12 @@ def test_the_five_stages_do_not_depend_on_the_section_of_the_sweep(computed, dvc
     assert "up to date" in dvc("repro").stdout
 
 
-def test_sweep_dvc_yaml_writes_a_table_that_is_the_same_bytes_again_and_keeps_nothing(computed, dvc):
+def test_the_stage_writes_the_same_bytes_again_and_leaves_no_checkpoints(computed, dvc):
     change(computed / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": [1, 0], **SAGA})
     written = []
     for _ in range(2):
-        said = dvc("repro", "--force", "--single-item", "sweep/dvc.yaml:sweep").stdout
-        assert "4 points in" in said
+        printed = dvc("repro", "--force", "--single-item", "sweep/dvc.yaml:sweep").stdout
+        assert "4 points in" in printed
         assert not (computed / "sweep/kept").exists()
         written.append(
             {file: (computed / "sweep" / file).read_bytes() for file in ("sweep.csv", "models.npz")}
@@ -341,20 +364,20 @@ def test_sweep_dvc_yaml_writes_a_table_that_is_the_same_bytes_again_and_keeps_no
     assert rows["split_seed"].tolist() == [0, 0, 1, 1]
     assert rows["C"].tolist() == [0.02, 0.05] * 2
     assert tuple(rows) == sweep.COLUMNS
-    assert json.loads((computed / "sweep/chosen.json").read_text())["train_size_1000"]["seed"]["C"] == 0.05
+    assert json.loads((computed / "sweep/chosen.json").read_text())["train_size_1000"]["example"]["C"] == 0.05
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     "SPARSE_DIGITS_MIRROR" not in os.environ, reason="SPARSE_DIGITS_MIRROR names no folder with MNIST"
 )
-def test_over_twelve_split_seeds_the_seeds_two_numbers_spread_as_its_script_does(tmp_path):
+def test_over_twelve_split_seeds_the_two_numbers_spread_as_those_of_the_example(tmp_path):
     images, labels = load_dataset("mnist_784", mirror=mirror_folder(os.environ))
     asked = params.read(ROOT / "params.yaml")
     how = {"C": (0.01,), "split_seeds": tuple(range(12)), "vary_random_state": True, **SAGA}
     asked = asked.model_copy(update={"sweep": asked.sweep.model_copy(update=how)})
     points = sweep.compute(images, labels, {}, asked, Checkpoints(tmp_path, []))
-    # Measured with the seed's own script, its split and its solver seeded with 0 to 11.
+    # Measured with the example's own script, its split and its solver seeded with 0 to 11.
     assert (points["sparsity"].mean(), points["sparsity"].std()) == pytest.approx((78.1, 2.5), abs=0.05)
     assert (points["sparsity"].min(), points["sparsity"].max()) == pytest.approx((71.7, 81.7), abs=0.05)
     assert (points["accuracy"].mean(), points["accuracy"].std()) == pytest.approx((0.831, 0.004), abs=5e-4)

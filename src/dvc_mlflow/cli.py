@@ -1,0 +1,164 @@
+"""The command `dvc-mlflow`. Each subcommand imports what it needs when it runs: mlflow takes seconds."""
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dvc_mlflow import __version__, git
+from dvc_mlflow.errors import UserError, exit_on_user_error
+from dvc_mlflow.project import Project
+from dvc_mlflow.records import record_folders
+
+if TYPE_CHECKING:
+    from dvc_mlflow.records import Record
+
+DESCRIPTION = """\
+Record every result that DVC computed, and show the records as MLflow runs.
+
+A record is a folder in records/. Deliveries send each record to the MLflow store once; without
+MLFLOW_TRACKING_URI the store is mlflow.db beside .dvc. With RECORDS_ONLY set nothing is delivered."""
+EPILOG = "The optional table [tool.dvc-mlflow] of pyproject.toml names stages, experiment and content."
+
+
+def record(arguments: argparse.Namespace) -> None:
+    """Record the stage that is about to end, then deliver; the last command of a stage."""
+    from dvc_mlflow.track import record_stage
+
+    command, recorded = "dvc-mlflow", None
+    try:
+        project = Project.find()
+        command = project.command
+        collected = record_stage(project, arguments.stage)
+        recorded = collected.record
+        print_warnings(collected.warnings)
+    except Exception as reason:  # noqa: BLE001 - whatever DVC, the disk or a table says: the result stays
+        print(
+            f"warning: this result has no record yet ({reason or type(reason).__name__}). "
+            f"To record it: {command} track",
+            file=sys.stderr,
+        )
+    try:
+        deliver_records(Project.find(), 0, recorded)
+    except UserError as reason:
+        print(f"warning: nothing was delivered. {reason}", file=sys.stderr)
+
+
+def track(_: argparse.Namespace) -> None:
+    """Record every result without a record, of workspace and DVC experiments, then deliver."""
+    from dvc_mlflow.track import record_all
+
+    project = Project.find()
+    git.require_repository(project.folder)
+    empty = True
+    for found, new in record_all(project):
+        empty = False
+        if found.result is None:
+            print(f"{found.place}: {found.reason}")
+            continue
+        print(f"{found.place}: {found.stage} {'is recorded' if new else 'has a record'}")
+        print_warnings(found.result.warnings)
+    if empty:
+        print("There is no result yet. To compute one: dvc repro")
+    raise SystemExit(deliver_records(project, 1))
+
+
+def status(arguments: argparse.Namespace) -> None:
+    """List the results and say which of them lack a record or a run in MLflow."""
+    from dvc_mlflow.status import print_status
+
+    project = Project.find()
+    git.require_repository(project.folder)
+    print_status(project, as_json=arguments.json)
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Compute a recorded result again in a temporary clone and compare it byte for byte."""
+    keep_mlflow_private()
+    from dvc_mlflow.verification.verify import verify as verify_result
+
+    raise SystemExit(0 if verify_result(arguments.run_id, Project.find()) else 1)
+
+
+def ui(_: argparse.Namespace) -> None:
+    """Serve MLflow's pages on the project's store, on 127.0.0.1, until ctrl-C."""
+    from dvc_mlflow.pages.ui import serve
+
+    raise SystemExit(serve(Project.find().root))
+
+
+def deliver_records(project: Project, failure: int, record: "Record | None" = None) -> int:
+    """Send to MLflow every record that it lacks; return 0, or `failure` if records are still pending.
+
+    record : one whose page's address is printed, if the project's content makes a page for it.
+    """
+    if "RECORDS_ONLY" in os.environ or not record_folders(project.root):
+        return 0
+    keep_mlflow_private()
+    gc.disable()  # a fifth of the time of these imports would go into searching for garbage
+    from dvc_mlflow.delivery.deliver import deliver
+
+    content = project.content()
+    gc.freeze()
+    gc.enable()
+    pending = deliver(project.root, content, status=failure, command=project.command)
+    if record and (page := content.page(record)):
+        from dvc_mlflow.pages.page_url import describe_page
+
+        print(describe_page(project, record, page))
+    return failure if pending else 0
+
+
+def print_warnings(warnings: Sequence[str]) -> None:
+    """Print warnings on standard error."""
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def keep_mlflow_private() -> None:
+    """Switch off MLflow's telemetry before mlflow is imported."""
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+
+
+COMMANDS = (record, track, status, verify, ui)
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add these subcommands to the parser of a program, which calls `arguments.run(arguments)`."""
+    parsers = {}
+    for function in COMMANDS:
+        text = (function.__doc__ or "").rstrip(".")
+        parsers[function] = commands.add_parser(function.__name__, help=text, description=f"{text}.")
+        parsers[function].set_defaults(run=function)
+    parsers[record].add_argument(
+        "stage",
+        nargs="?",
+        metavar="STAGE",
+        help="its address as dvc repro takes it, e.g. evaluate or sweep/dvc.yaml:report; "
+        "by default the stage that DVC runs, else the first one in pyproject.toml",
+    )
+    parsers[status].add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parsers[verify].add_argument(
+        "run_id", metavar="RUN", help="an MLflow run id, or the first digits of a record"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command."""
+    parser = argparse.ArgumentParser(
+        prog="dvc-mlflow",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND", title="commands"))
+    arguments = parser.parse_args(argv)
+    with exit_on_user_error():
+        arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

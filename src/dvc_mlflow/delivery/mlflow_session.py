@@ -1,0 +1,97 @@
+"""A client of the store: quiet, without retries, in tables that are complete."""
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import mlflow.store.db.utils
+import requests
+from filelock import FileLock
+from mlflow import MlflowClient
+
+from dvc_mlflow.delivery import request_watchdog
+from dvc_mlflow.store import Store, sqlite
+
+
+@contextmanager
+def connect(root: Path, give_up: Callable[[str], None], status: int = 1) -> Iterator[MlflowClient]:
+    """Yield a client to look into the store, which is not created if missing. Raises what MLflow raises.
+
+    give_up : is called with the reason, and the process ended with `status`, when the store does not answer.
+    """
+    store = Store.of(root)
+    if store.file and not store.file.exists():
+        raise FileNotFoundError("there is no store yet")
+    with quiet(), request_watchdog.request_watchdog(give_up, status):
+        yield open_client(store, root)
+
+
+def initialize_store(root: Path) -> None:
+    """Create the store's tables if they are missing, as the first delivery does."""
+    store = Store.of(root)
+    with quiet(), FileLock(store.lock):
+        open_client(store, root)
+
+
+def open_client(store: Store, root: Path) -> MlflowClient:
+    """Return a client of the store. The caller holds the store's lock if its SQLite file may be missing.
+
+    A new SQLite file gets its name when it has its tables: of two processes that create tables in one file,
+    one fails.
+    """
+    mlflow.set_tracking_uri(store.uri)
+    with contextlib.chdir(root):  # MLflow gives its Default experiment a place in the working directory
+        if store.file and not store.file.exists():
+            draft = store.file.with_name(f"{store.file.name}.new")
+            for left in (draft, draft.with_name(f"{draft.name}-journal")):  # by a process that was killed
+                left.unlink(missing_ok=True)
+            MlflowClient(sqlite(draft)).search_experiments(max_results=1)
+            draft.rename(store.file)
+        client = MlflowClient(store.uri)
+        client.search_experiments(max_results=1)
+    with contextlib.suppress(OSError):  # MLflow made the folder that the quoted URI seems to name: empty
+        os.removedirs(Path(store.uri.removeprefix("sqlite:///")).parent)
+    return client
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep MLflow to one attempt a request and off the terminal; leave the environment as it was."""
+    before = dict(os.environ)  # MLflow puts the store's URI there, which the next delivery would use
+    os.environ |= {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # the watchdog is quicker
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "DO_NOT_TRACK": "true",
+        "PGCONNECT_TIMEOUT": str(request_watchdog.PATIENCE),
+    }
+    mlflow.store.db.utils.MAX_RETRY_COUNT = 1  # else a file that cannot be opened takes 100 s
+    for name in ("mlflow", "urllib3", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+
+
+def root_cause(error: BaseException) -> str:
+    """Return one line about what went wrong: of a failed connection, the error at the bottom of the chain."""
+    text, chain = str(error), [error]
+    while inner := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(inner)
+    if any(isinstance(link, requests.RequestException) for link in chain):
+        error = chain[-1]
+        while error.args and isinstance(error.args[-1], BaseException):
+            error = error.args[-1]
+        text = getattr(error, "strerror", None) or str(error)
+    return text.strip().partition("\n")[0] or type(error).__name__

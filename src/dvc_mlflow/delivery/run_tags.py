@@ -1,0 +1,41 @@
+"""The tags of a run, and the runs that have them."""
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
+
+from dvc_mlflow.records import Record
+
+RESULT = "record.result"  # the identity of the record that a run shows
+OWNER = "record.owner"  # the machine and repository that deliver it
+BEGUN = "record.begun"  # when its delivery began, in seconds since 1970
+
+
+def tags_of(record: Record) -> dict[str, str]:
+    """Return a run's tags: MLflow's own, and the record's."""
+    code = record.code or {}
+    tags = {
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": f"dvc repro {record.stage}",
+        "mlflow.source.git.commit": code.get("commit"),
+        "code": f"{code['commit']}{' with changes' if code['dirty'] else ''}" if code else "unknown",
+        "environment": ", ".join(f"{name} {value}" for name, value in (record.environment or {}).items())
+        or "unknown",
+        "dvc.experiment": record.name,
+        "dvc.md5": ", ".join(f"{path} {md5}" for path, md5 in record.digests.items()),
+        RESULT: record.result,
+    }
+    return {name: value[:MAX_TAG_VAL_LENGTH] for name, value in tags.items() if value}
+
+
+def record_runs(client: MlflowClient, experiment_id: str, result: str = "") -> list[Run]:
+    """Return the runs that show records (or the record `result`), deleted ones too."""
+    where = f"tags.`{RESULT}` = '{result}'" if result else f"tags.`{RESULT}` != ''"
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], where, ViewType.ALL, 1000, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs

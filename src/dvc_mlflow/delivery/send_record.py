@@ -1,0 +1,83 @@
+"""One record to one MLflow run: created, filled, and set FINISHED by the last call; or removed."""
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient, MlflowException
+from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
+
+from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, tags_of
+from dvc_mlflow.records import Record
+from dvc_mlflow.run_content import RunContent
+
+
+def send_record(
+    client: MlflowClient, experiment_id: str, record: Record, folder: Path, content: RunContent, owner: str
+) -> None:
+    """Create a record's run: what every project declares to DVC, and what `content` adds.
+
+    A metric has six significant digits, because MLflow's tables show all that there are.
+    """
+    end = int(datetime.fromisoformat(record.created).timestamp() * 1000)
+    seconds = {f"seconds_{stage}": known["seconds"] for stage, known in record.stages.items() if known}
+    start = end - int(sum(seconds.values()) * 1000)
+    tags = tags_of(record) | {OWNER: owner, BEGUN: repr(time.time())}
+    run = client.create_run(experiment_id, start, tags, content.title(record))
+    run_id = run.info.run_id
+    try:
+        values = _valid_names(record.metrics | seconds).items()
+        metrics = [Metric(key, float(f"{value:.6g}"), end, 0) for key, value in values]
+        texts = _valid_names(record.params).items()
+        params = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in texts]
+        for i in range(0, max(len(metrics), len(params)), MAX_PARAMS_TAGS_PER_BATCH):
+            batch = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
+            client.log_batch(run_id, metrics[batch], params[batch])
+        inputs = [DatasetInput(dataset, []) for dataset in _datasets(record, content)]
+        client.log_inputs(run_id, inputs)
+        if record.outputs:
+            client.log_artifacts(run_id, str(folder / "files"))
+        client.log_artifact(run_id, str(folder / "record.json"))
+        content.add(client, run, record, folder)
+        client.set_terminated(run_id, "FINISHED", end)
+    except Exception:
+        with contextlib.suppress(Exception):  # else the next delivery removes it
+            remove_run(client, run)
+        raise
+
+
+def remove_run(client: MlflowClient, run: Run) -> None:
+    """Delete a run, and its models and children, which MLflow would keep."""
+    run_id = run.info.run_id
+    try:
+        for child in client.search_runs(
+            [run.info.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"
+        ):
+            client.delete_run(child.info.run_id)
+        for model in client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'"):
+            client.delete_logged_model(model.model_id)
+        client.set_terminated(run_id, "KILLED")  # FINISHED and deleted would mean: by the user
+        client.delete_run(run_id)
+    except MlflowException:
+        if client.get_run(run_id).info.lifecycle_stage == "active":  # no other host has deleted it either
+            raise
+
+
+def _datasets(record: Record, content: RunContent) -> list[Dataset]:
+    """Return a data set for each path of the data, by the project's name or, without one, by the path."""
+    name = content.dataset(record) if content.dataset else None
+    return [
+        Dataset(name or path, md5, "local", json.dumps({"uri": path})) for path, md5 in record.data.items()
+    ]
+
+
+def _valid_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by names that MLflow accepts."""
+    return {re.sub(r"[^\w.\- :/]", "_", key)[:250]: value for key, value in values.items()}

@@ -1,0 +1,1 @@
+"""The pages that MLflow shows: its server on this machine, and addresses within it."""

@@ -1,0 +1,1 @@
+"""Whether a record, its run in MLflow and a new computation agree."""

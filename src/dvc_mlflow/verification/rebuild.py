@@ -1,0 +1,134 @@
+"""Compute a recorded result again, in a temporary clone of its commit with a cache of its own."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+from dvc.utils.serialize import MODIFIERS
+
+from dvc_mlflow import git
+from dvc_mlflow.collect import collect_result, stage_address, translate_dvc_errors
+from dvc_mlflow.errors import NotRecorded, UserError
+from dvc_mlflow.outputs import output_files, relative_path
+from dvc_mlflow.project import Project
+from dvc_mlflow.records import Record
+
+LAST_LINES = 20  # of a failed command's output that are shown
+
+
+def obstacle(record: Record, folder: Path) -> str:
+    """Return why a result cannot be computed again in the repository of `folder`, "" if it can."""
+    if not record.code:
+        return "the code that computed it is unknown"
+    commit = _commit_of(record, folder)
+    if commit is None:
+        return f"it was computed by code that differs from the commit {record.code['commit'][:12]}"
+    if git.git(folder, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+        return f"this repository has no commit {commit[:12]}"
+    return ""
+
+
+def rebuild(record: Record, folder: Path) -> Record:
+    """Return the record of a new computation. Raises UserError if a command fails.
+
+    folder : the DVC project, whose repository has the commit; nothing in it is changed.
+    """
+    with tempfile.TemporaryDirectory(prefix="dvc-mlflow-verify-") as name:
+        temporary = Path(name)
+        top, prefix = (
+            git.git(folder, "rev-parse", flag) or "" for flag in ("--show-toplevel", "--show-prefix")
+        )
+        clone = temporary / "clone"
+        _run("git", "clone", "--quiet", "--shared", "--no-checkout", top, str(clone), cwd=temporary)
+        _run("git", "checkout", "--quiet", "--detach", str(_commit_of(record, folder)), cwd=clone)
+        project = clone / prefix
+        (project / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {temporary / 'cache'}\n")
+        for lock in project.rglob("dvc.lock"):  # else DVC takes a result that is committed for up to date
+            lock.unlink()
+        _set_params(project, record.params)
+        for address in _copy_data(project, folder, record.data):
+            _run(sys.executable, "-m", "dvc", "commit", "--quiet", "--force", address, cwd=project)
+        separate = temporary / "records of the clone"
+        separate.mkdir()
+        command = (sys.executable, "-m", "dvc", "repro", "--no-run-cache", record.stage)
+        _run(*command, cwd=project, RECORDS_ROOT=str(separate), RECORDS_ONLY="yes")
+        try:
+            with translate_dvc_errors(), Repo(str(project)) as repo:
+                return collect_result(
+                    repo, Project(project, separate), record.stage, lambda _path, _content: None, "lock"
+                ).record
+        except NotRecorded as reason:
+            raise UserError(f"the new computation has no complete result: {reason}") from None
+
+
+def _commit_of(record: Record, folder: Path) -> str | None:
+    """Return the commit with the code of a record: for a DVC experiment with changes its own."""
+    code = record.code or {}
+    if not code["dirty"]:
+        return str(code["commit"])
+    refs = git.git(folder, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps/") or ""
+    for commit, _, ref in (line.partition(" ") for line in refs.splitlines()):
+        if record.name and ref.rpartition("/")[2] == record.name:
+            return commit
+    return None
+
+
+def _set_params(project: Path, params: Mapping[str, Any]) -> None:
+    """Write a record's params into the files that stages read them from."""
+    for key, value in params.items():
+        if any(key.startswith(f"{whole}.") for whole in params):
+            continue  # a part of how params.yaml spells a value that an output spells out
+        file, _, dotted = key.rpartition(":")
+        path = project / (file or "params.yaml")
+        *sections, last = dotted.split(".")
+        with MODIFIERS[path.suffix.lower()](str(path)) as content:
+            section = content
+            for name in sections:
+                section = section[name]
+            if section.get(last) != value:
+                section[last] = value
+
+
+def _copy_data(project: Path, folder: Path, data: Mapping[str, str]) -> list[str]:
+    """Copy the outputs of the first stages that `folder` still has; return the stages that need not run."""
+    addresses = []
+    with Repo(str(folder)) as original, Repo(str(project)) as clone:
+        for out in clone.index.outs:
+            path = relative_path(clone, out)
+            md5 = data.get(path)
+            if md5 and (files := output_files(original, path, md5)):
+                for relative, content in files.items():
+                    target = project / path / relative if relative else project / path
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content)
+                addresses.append(stage_address(clone, out.stage))
+    return addresses
+
+
+def _run(*command: str, cwd: Path, **variables: str) -> None:
+    """Run a command that must succeed, without the user's store and the repository of a hook."""
+    environment = {
+        key: value
+        for key, value in git.clean_environment().items()
+        if not key.startswith(("MLFLOW_", "DVC_"))
+    }
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment | variables | {"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = "\n  ".join(done.stdout.splitlines()[-LAST_LINES:])
+        raise UserError(
+            f"{' '.join(command)} ended with {done.returncode} in a clone of the commit:\n  {lines}"
+        )

@@ -1,0 +1,92 @@
+"""The certificate: the objective on the data as given, and a dual point that bounds the minimum from below.
+
+Source: dual point by scaled residuals (Ndiaye, Fercoq, Gramfort and Salmon 2017, section 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from l1path import kernels
+from l1path.screening import row_sums, update_gradient
+
+if TYPE_CHECKING:
+    from l1path.problem import Floats, Problem
+    from l1path.state import State
+
+MAX_INTERCEPT_STEPS = 30
+INTERCEPT_HESSIAN_STEPS = 5  # Newton steps that share one Hessian
+MIN_INTERCEPT_TOL = 1e-12  # of a class: rounding allows no better
+IMBALANCE_COST = 1e-3  # of tol: what the imbalance of the classes may add to the gap
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Coefficients on the data as given, with the objective and the relative duality gap there."""
+
+    coef: Floats  # (K, p)
+    intercept: Floats  # (K,), which sums to 0
+    primal: float
+    gap: float
+
+
+def certify(problem: Problem, state: State, tol: float) -> tuple[State, Certificate]:
+    """Return `state` with optimal intercepts and recomputed scores and gradient, and its duality gap.
+
+    The primal is that of the data as given, in float64 throughout. The dual point is::
+
+        D = (1 - u) (Y + t R) + u M,    R = softmax - Y,    t = (lambda - u / c) / max(lambda, |X' s R|)
+
+    with c the problem's `min_penalty_per_norm`. M has one row for all observations, the one with which each
+    class of s (D - Y) sums to zero. u is the largest sum of a class of s R, relative to the class: this puts
+    M into the simplex. It is next to 0, since optimal intercepts have u = 0. D is feasible: u / c is more
+    than u |X' s (M - Y)|, and the products with s R that are screened out are below lambda, so no product |X'
+    s (D - Y)| exceeds lambda. (t is 0 where u / c is more than lambda.) The value of D, a mean of entropies,
+    is at least 1 - u times that of Y + t R.
+
+    The products are computed on the working copy. What their rounding may hide is added to their size, so
+    that D is feasible for the data as given too. R belongs to the scores of the passes, which differ from
+    those of the coefficients by rounding: any R gives a valid dual point.
+    """
+    lam = state.lam
+    intercept_tol = IMBALANCE_COST * tol * min(1.0, lam * problem.min_penalty_per_norm)
+    state, R = with_optimal_intercepts(problem, state, intercept_tol)
+    largest = update_gradient(problem, state, R)
+    u = float(np.clip(row_sums(state.gradient_residual) / problem.class_share, 0, 1).max())
+    t = float(np.maximum(0.0, lam - u / problem.min_penalty_per_norm) / np.maximum(lam, largest))  # keeps NaN
+    entropy = np.empty(R.shape[1])
+    kernels.entropy(R, problem.in_class, t, entropy)
+    coef, b = problem.original_coefficients(state.V)
+    dual = (1 - u) * kernels.dot(entropy, problem.s)
+    state = state.with_recomputed_scores(problem, coef, b)
+    primal = state.objective(problem)
+    gap = float(np.maximum(0.0, primal - dual)) / primal  # np.maximum keeps NaN
+    return state, Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
+
+
+def with_optimal_intercepts(problem: Problem, state: State, tol: float) -> tuple[State, Floats]:
+    """Return the state with optimal intercepts, by Newton's method, and its residuals softmax - Y (K, rows).
+
+    The residuals of each class then sum to at most `tol` of the class, or to what rounding allows. The
+    heaviest class keeps its intercept, since adding one number to all of them changes nothing.
+    """
+    R = np.empty_like(state.eta)
+    V, eta = state.V.copy(), state.eta
+    others = np.delete(np.arange(len(R)), problem.class_share.argmax())
+    for attempt in range(MAX_INTERCEPT_STEPS):
+        state = state.with_coefficients(problem, V, eta)
+        kernels.residuals(state.e, problem.in_class, R)
+        g = np.array([kernels.dot(row, problem.s) for row in R])
+        if np.abs(g / problem.class_share).max() <= max(tol, MIN_INTERCEPT_TOL):
+            break
+        if attempt % INTERCEPT_HESSIAN_STEPS == 0:
+            H = kernels.intercept_hessian(R, problem.in_class, problem.s)[np.ix_(others, others)]
+        step = np.zeros(len(g))
+        step[others] = kernels.solve_linear(H.copy(), -g[others])
+        step /= max(1.0, np.abs(step).max())
+        V[:, problem.p] += step
+        eta = eta + step[:, None]
+    return state, R

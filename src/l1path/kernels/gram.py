@@ -1,0 +1,71 @@
+# ruff: noqa: ANN001, ANN201 - numba infers the types; the docstrings have the shapes
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+"""Pack the working columns of a class and compute their weighted Gram matrix."""
+
+import numpy as np
+
+from l1path.kernels.compiler import kernel
+
+TILE = 16  # float32 numbers in the widest vector, and rows transposed at a time
+
+
+@kernel
+def pack_columns(columns, chosen, at, packed):
+    """packed[:, at : at + m] = columns[chosen].T."""
+    for i in range(0, packed.shape[0], TILE):
+        stop = min(i + TILE, packed.shape[0])
+        for j in range(chosen.size):
+            column = columns[chosen[j]]
+            for a in range(i, stop):
+                packed[a, at + j] = column[a]
+
+
+@kernel
+def select_heavy_rows(w, tau, s):
+    """np.flatnonzero(w > tau * s), padded to a multiple of 8 with the last row, which is empty."""
+    rows, m = np.empty(w.size + 8, np.intp), 0
+    for i in range(w.size):
+        rows[m] = i
+        m += w[i] > tau * s[i]
+    rows[m:] = w.size - 1
+    return rows[: -(-m // 8) * 8]
+
+
+@kernel
+def gram_matrix(packed, offset, w, heavy, old, m, G):
+    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]); symmetric; A = packed[:, :m] - offset.
+
+    heavy : the row numbers of the products off the diagonal, a multiple of 8.  old and m even.  The diagonal
+    has all rows.
+    """
+    G[old:m, :m] = 0
+    x, v, diagonal = np.zeros((8, G.shape[1]), G.dtype), np.empty(8, G.dtype), np.zeros(m, G.dtype)
+    for q in range(0, heavy.size, 8):
+        for i in range(8):
+            source, target = packed[heavy[q + i]], x[i]
+            v[i] = w[heavy[q + i]]
+            for j in range(m):
+                target[j] = source[j] - offset[j]
+        x0, x1, x2, x3, x4, x5, x6, x7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+        for a in range(old, m, 2):
+            g, h = G[a], G[a + 1]
+            a0, a1, a2, a3 = v[0] * x0[a], v[1] * x1[a], v[2] * x2[a], v[3] * x3[a]
+            a4, a5, a6, a7 = v[4] * x4[a], v[5] * x5[a], v[6] * x6[a], v[7] * x7[a]
+            b0, b1, b2, b3 = v[0] * x0[a + 1], v[1] * x1[a + 1], v[2] * x2[a + 1], v[3] * x3[a + 1]
+            b4, b5, b6, b7 = v[4] * x4[a + 1], v[5] * x5[a + 1], v[6] * x6[a + 1], v[7] * x7[a + 1]
+            for j in range(min(a + 2 + -(a + 2) % TILE, G.shape[1])):  # whole vectors only
+                g[j] += ((a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])) + (
+                    (a4 * x4[j] + a5 * x5[j]) + (a6 * x6[j] + a7 * x7[j])
+                )
+                h[j] += ((b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])) + (
+                    (b4 * x4[j] + b5 * x5[j]) + (b6 * x6[j] + b7 * x7[j])
+                )
+    for i in range(packed.shape[0]):
+        source, weight = packed[i], w[i]
+        for j in range(old, m):
+            diagonal[j] += weight * ((source[j] - offset[j]) * (source[j] - offset[j]))
+    for a in range(old, m):
+        for j in range(a):
+            G[j, a] = G[a, j]
+        G[a, a] = diagonal[a]

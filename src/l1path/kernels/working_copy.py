@@ -1,0 +1,106 @@
+# ruff: noqa: ANN001, ANN201 - numba infers the types; the docstrings have the shapes
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+"""Make the solver's working copy of the data: column ranges, steps, and the copies in bytes or floats."""
+
+import numpy as np
+
+from l1path.kernels.compiler import kernel
+from l1path.kernels.elementary import rint
+
+TILE = 16  # rows transposed at a time: as many cache lines are written side by side
+INTEGER_TOL = 2.0**-36  # distance from an integer at which a number of steps counts as exact
+STEP_SEARCH_TOL = 1e-6  # the same while the step itself is searched for, from differences that are rounded
+
+
+@kernel
+def column_ranges(X, s):
+    """X.min(axis=0), X.max(axis=0), s @ X."""
+    low, high, mean = X[0].copy(), X[0].copy(), np.zeros(X.shape[1])
+    for i in range(X.shape[0]):
+        x = X[i]
+        for j in range(X.shape[1]):
+            low[j] = min(low[j], x[j])
+            high[j] = max(high[j], x[j])
+            mean[j] += s[i] * x[j]
+    return low, high, mean
+
+
+@kernel
+def column_norms(rows, offset, s):
+    """np.sqrt(s @ (rows - offset) ** 2), in float64."""
+    out = np.zeros(rows.shape[1])
+    for i in range(rows.shape[0]):
+        x = rows[i]
+        for j in range(rows.shape[1]):
+            out[j] += s[i] * ((x[j] - offset[j]) * (x[j] - offset[j]))
+    return np.sqrt(out)
+
+
+@kernel
+def byte_steps(X, low, width):
+    """The largest step of each column for which (X - low) / step is an integer; all 0 if one exceeds 255.
+
+    low, width : (p,), the least entry of each column, and the largest less the least.
+    """
+    step, inverse = width.copy(), np.where(width > 0.0, 1 / width, 0.0)
+    for i in range(X.shape[0]):
+        x, fractions = X[i], 0
+        for j in range(x.size):
+            q = (x[j] - low[j]) * inverse[j]
+            fractions += abs(q - rint(q)) > STEP_SEARCH_TOL
+        if fractions > 0:
+            for j in range(x.size):
+                a, b = step[j], x[j] - low[j]
+                while b > STEP_SEARCH_TOL * width[j]:  # Euclid's algorithm
+                    a, b = b, abs(a - b * rint(a / b))
+                if width[j] > 255.5 * a:
+                    return np.zeros(x.size)
+                step[j], inverse[j] = a, 1 / a if a > 0.0 else 0.0
+    return np.where(step > 0.0, width / rint(width / step), 0.0)
+
+
+@kernel
+def byte_copy(X, low, unit, rows, columns, levels):
+    """rows[:n, :p] = np.rint((X - low) * unit); columns[:] = rows.T; levels[j, rows[i, j]] = X[i, j].
+
+    Returns whether the bytes represent X exactly: (X - low) * unit is an integer within INTEGER_TOL, and all
+    entries with one byte are equal to the bit.  levels : (p, 256), filled with NaN by the caller.
+    """
+    n, p = X.shape
+    for i in range(0, n, TILE):
+        stop = min(i + TILE, n)
+        for a in range(i, stop):
+            x, row, fractions = X[a], rows[a], 0
+            for j in range(p):
+                q = (x[j] - low[j]) * unit[j]
+                fractions += abs(q - rint(q)) > INTEGER_TOL
+                row[j] = np.int32(rint(q))
+            if fractions > 0:
+                return False
+        for j in range(p):
+            column, level = columns[j], levels[j]
+            for a in range(i, stop):
+                q = rows[a, j]
+                column[a] = q
+                if np.isnan(level[q]):
+                    level[q] = X[a, j]
+                if level[q] != X[a, j]:
+                    return False
+    return True
+
+
+@kernel
+def float_copy(X, center, unit, rows, columns):
+    """rows[:n, :p] = (X - center) * unit; columns[:] = rows.T."""
+    n, p = X.shape
+    for i in range(0, n, TILE):
+        stop = min(i + TILE, n)
+        for a in range(i, stop):
+            x, row = X[a], rows[a]
+            for j in range(p):
+                row[j] = (x[j] - center[j]) * unit[j]
+        for j in range(p):
+            column = columns[j]
+            for a in range(i, stop):
+                column[a] = rows[a, j]

@@ -1,0 +1,159 @@
+"""The regularization path: the grid that the data determine, and beside it the points that are asked for."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+
+from l1path import kernels
+from l1path.problem import Problem
+from l1path.solve import solve_grid_point, solve_point
+from l1path.validation import check_data, check_limits
+from l1path.warm_start import extrapolate, initial_state, interpolate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from l1path.certificate import Certificate
+    from l1path.problem import Floats
+    from l1path.state import State
+
+GRID_TOL = 7e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0014)
+
+
+@dataclass(frozen=True, slots=True)
+class RegularizationPath:
+    """Points of the path in the order of the given Cs; read-only arrays.
+
+    coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.
+    duality_gap : (points,), relative to the primal.
+    objective : (points,), ``C * sum_i weight_i CE_i + |W|_1`` as scikit-learn has it.
+    n_iter : (points,), passes over the classes from the warm start.  converged : (points,) bool.
+    """
+
+    coef: Floats
+    intercept: Floats
+    duality_gap: Floats
+    objective: Floats
+    n_iter: npt.NDArray[np.int64]
+    converged: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            getattr(self, field.name).setflags(write=False)
+
+
+def multinomial_l1_path(
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    Cs: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    tol: float = 1e-3,
+    max_iter: int = 1000,
+    threads: int | None = None,
+    progress: Callable[[], None] | None = None,
+) -> RegularizationPath:
+    """Minimize ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` for each C, b free.
+
+    X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
+    k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, by default 1 each.
+    tol : the relative duality gap at which a point is done.  max_iter : passes over the classes for one
+    point. threads : points to solve side by side, by default the number of processors. They change no bit.
+    progress : called once for each of the Cs when its point is done, by one thread at a time.
+
+    A column whose entries are within 1e-12 of their mean, relative to their size, counts as constant: its
+    weights are 0, and the gap is that of the other columns. A row's cross-entropy is rounded by about 1e-16,
+    which shows in the gap where the objective itself is that small.
+
+    A point that needs more than `max_iter` passes is returned with the gap it has reached, `converged` false,
+    and a ConvergenceWarning.  Raises ValueError for NaN, infinite, complex or empty input, shapes that
+    disagree, labels that do not sort or are of a single class, C <= 0, and for a tol, max_iter or threads
+    that is not a number > 0.
+    """
+    X, labels, Cs, weight, faults = check_data(X, y, Cs, sample_weight)
+    faults += check_limits(tol, max_iter, os.cpu_count() if threads is None else threads)
+    if faults:
+        raise ValueError("; ".join(faults))
+    if not (has_weight := weight > 0).all():
+        X, labels, weight = X[has_weight], labels[has_weight], weight[has_weight]
+    lambdas = 1 / (Cs * kernels.total(weight))
+    requested = Counter(lambdas.tolist())
+    lock = Lock()
+
+    def report(lam: float) -> None:
+        if progress is not None:
+            with lock:
+                for _ in range(requested[lam]):
+                    progress()
+
+    problem = Problem.from_data(X, labels, weight, tol)
+    solutions = _solve_along_grid(
+        problem, sorted(requested, reverse=True), tol, max_iter, threads or os.cpu_count() or 1, report
+    )
+    points = [solutions[lam] for lam in lambdas.tolist()]
+    gap = np.array([certificate.gap for certificate, _ in points])
+    if not np.all(gap <= tol):
+        failed = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
+        message = (
+            f"relative duality gap above tol = {tol:g} after {max_iter} passes over the classes: {failed}. "
+            "Increase max_iter or tol."
+        )
+        warnings.warn(message, ConvergenceWarning, stacklevel=2)
+    return RegularizationPath(
+        coef=np.array([certificate.coef for certificate, _ in points]),
+        intercept=np.array([certificate.intercept for certificate, _ in points]),
+        duality_gap=gap,
+        objective=np.array([certificate.primal for certificate, _ in points]) * Cs * kernels.total(weight),
+        n_iter=np.array([passes for _, passes in points]),
+        converged=gap <= tol,
+    )
+
+
+def _solve_along_grid(
+    problem: Problem,
+    lambdas: Sequence[float],
+    tol: float,
+    max_iter: int,
+    threads: int,
+    report: Callable[[float], None],
+) -> dict[float, tuple[Certificate, int]]:
+    """Return the certified solution and its number of passes at each of `lambdas`, which decrease.
+
+    One thread solves the grid points one after the other. The points asked for are solved beside them, each
+    as soon as the two grid points around it are there; then `report` is called with its lambda.
+    """
+
+    def next_grid_point(state: State) -> State:
+        if state.lam * (1 - 1e-12) <= lambdas[-1]:
+            return state  # the last of the grid
+        return solve_grid_point(problem, extrapolate(problem, state), max(tol, GRID_TOL), max_iter)
+
+    def solve_requested(grid_point: State, lam: float) -> tuple[Certificate, int]:
+        solution = solve_point(problem, interpolate(problem, grid_point.fork(), lam), tol, max_iter)
+        report(lam)
+        return solution
+
+    solutions: dict[float, Future[tuple[Certificate, int]]] = {}
+    state = initial_state(problem)
+    grid_point = state.fork()  # a copy, since the next grid point takes over the working sets of the last
+    with ThreadPoolExecutor(threads) as workers:
+        grid = workers.submit(next_grid_point, state)
+        for lam in lambdas:
+            while lam < state.lam * (1 - 1e-12):
+                state = grid.result()
+                grid_point = state.fork()
+                grid = workers.submit(next_grid_point, state)
+            if len(solutions) >= 2 * threads:  # a queued point occupies memory with its working sets
+                list(solutions.values())[-2 * threads].result()
+            solutions[lam] = workers.submit(solve_requested, grid_point, lam)
+    return {lam: future.result() for lam, future in solutions.items()}

@@ -1,0 +1,140 @@
+"""The data as given, and the centered working copy on which the solver computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from l1path import kernels
+
+Floats = npt.NDArray[np.float64]
+Reals = npt.NDArray[np.floating]
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.number]  # floating, or bytes
+Indices = npt.NDArray[np.intp]
+
+FLOAT64_MAX_SIZE = 2**18  # numbers in X: up to this size float32 would save no time
+FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
+CONSTANT_COLUMN_TOL = 1e-12  # a column is constant if its entries are this near to their mean, relatively
+MIN_COLUMN_WIDTH = 1e-100  # a narrower column is constant too: the inverse of its scale could overflow
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The data as given and a working copy of them.
+
+    The working copy is centered, which the free intercept allows, and each column is divided by a power of
+    two near its largest number, so that float32 neither overflows nor cancels. If the entries of every column
+    are whole steps above its least entry, 255 at most, the copy holds these numbers of steps in bytes: a
+    quarter of the memory to read. Images, counts and flags are such data, standardized or not. A working
+    column is then the bytes less `offset`.
+
+    After the p columns follow the column of the intercept, which is all ones, and at least one empty column;
+    after the n rows follows at least one empty row.
+    """
+
+    X: Floats  # (n, p), as given
+    in_class: npt.NDArray[np.bool_]  # (K, rows): whether the row is of the class
+    s: Floats  # (rows,): the row weights, which sum to 1; 0 for an empty row
+    class_share: Floats  # (K,): the sum of the row weights of each class
+    rows: Numbers  # (rows, columns): the working copy
+    columns: Numbers  # (columns, rows): its transposed copy
+    offset: Floats  # (columns,): the mean of the bytes; 0 where the numbers are centered already
+    levels: (
+        Floats | None
+    )  # (p, 256): the entry of X that each byte of a column represents, if there are bytes
+    center: Floats  # (p,)
+    scale: Floats  # (p,)
+    penalty_factor: (
+        Floats  # (columns,): the penalty of a working column is lambda times this; the intercept's is 0
+    )
+    column_norm: Floats  # (columns,): sqrt(sum_i s_i x_ij^2) of the working columns
+    min_penalty_per_norm: float  # the least of penalty_factor / column_norm: 1 if X is standardized
+
+    @classmethod
+    def from_data(cls, X: Floats, labels: Indices, weight: Floats, tol: float) -> Problem:
+        """Make the working copy for X (n, p), labels (n,) 0 to K - 1, row weights (n,) and the tolerance."""
+        n, p = X.shape
+        reduced_precision = X.size > FLOAT64_MAX_SIZE and tol >= FLOAT32_MIN_TOL
+        height, width = round_up(n + 1, 8), round_up(p + 2, 16)
+        s = np.zeros(height)
+        s[:n] = weight / kernels.total(weight)
+        low, high, mean = kernels.column_ranges(X, s)
+        largest = np.maximum(high - mean, mean - low)
+        constant = (largest <= CONSTANT_COLUMN_TOL * np.maximum(abs(high), abs(low))) | (
+            high - low < MIN_COLUMN_WIDTH
+        )
+        offset = np.zeros(width)
+        column_width = np.where(constant, 0.0, high - low)
+        if reduced_precision and (copy := _byte_copy(X, low, column_width, (height, width))):
+            rows, columns, levels, scale = copy
+            offset[:p] = (mean - low) / scale
+        else:
+            dtype = np.float32 if reduced_precision else np.float64
+            rows, columns, levels = np.zeros((height, width), dtype), np.zeros((width, height), dtype), None
+            scale = np.where(constant, np.inf, np.ldexp(1.0, np.frexp(np.where(constant, 1.0, largest))[1]))
+            kernels.float_copy(X, mean, 1 / scale, rows, columns)
+        rows[:n, p] = columns[p, :n] = 1
+        in_class = np.zeros((labels.max() + 1, height), dtype=np.bool_)
+        in_class[labels, np.arange(n)] = True
+        factor = np.ones(width)
+        factor[:p] = np.where(constant, 1.0, 1 / scale)
+        factor[p] = 0
+        norm = kernels.column_norms(rows, offset, s)
+        return cls(
+            X=X,
+            in_class=in_class,
+            s=s,
+            class_share=np.array([kernels.dot(row.astype(np.float64), s) for row in in_class]),
+            rows=rows,
+            columns=columns,
+            offset=offset,
+            levels=levels,
+            center=mean,
+            scale=scale,
+            penalty_factor=factor,
+            column_norm=norm,
+            min_penalty_per_norm=float((factor[:p] / np.maximum(norm[:p], factor[:p] * 1e-300)).min()),
+        )
+
+    @property
+    def sum_dtype(self) -> np.dtype[np.floating]:
+        """The type of sums over rows or columns: float32 for bytes."""
+        return np.promote_types(self.rows.dtype, np.float32)
+
+    @property
+    def p(self) -> int:
+        """The number of columns as given, which is the intercept's column number in the working copy."""
+        return int(self.X.shape[1])
+
+    def original_coefficients(self, V: Floats) -> tuple[Floats, Floats]:
+        """Return W (K, p) and b (K,) for the data as given from coefficients of the working copy."""
+        coef = V[:, : self.p] / self.scale
+        shift = np.array([kernels.dot(row, self.center) for row in coef])
+        return coef, V[:, self.p] - shift
+
+    def l1_norm(self, V: Floats) -> float:
+        """Return |W|_1 for the data as given from coefficients of the working copy."""
+        return float(sum(kernels.dot(np.abs(row), self.penalty_factor) for row in V))
+
+
+def round_up(number: int, multiple: int) -> int:
+    """Return the least multiple of `multiple` that is at least `number`."""
+    return -(-number // multiple) * multiple
+
+
+def _byte_copy(
+    X: Floats, low: Floats, width: Floats, shape: tuple[int, int]
+) -> tuple[Bytes, Bytes, Floats, Floats] | None:
+    """Return X in bytes by rows and by columns, levels and steps; None if bytes cannot represent X."""
+    step = kernels.byte_steps(X, low, width)
+    if not step.any():
+        return None
+    scale = np.where(step > 0, step, np.inf)
+    rows, columns = np.zeros(shape, np.uint8), np.zeros(shape[::-1], np.uint8)
+    levels = np.full((X.shape[1], 256), np.nan)
+    if not kernels.byte_copy(X, low, 1 / scale, rows, columns, levels):
+        return None
+    return rows, columns, np.nan_to_num(levels), scale

@@ -1,0 +1,94 @@
+"""The gradient: all of it at a reference, elsewhere only the entries that may matter.
+
+Screening: by Cauchy and Schwarz an entry of the gradient is within |x_j| |R - R'| of its value at the
+reference residuals R'. An entry that cannot reach lambda is left at its reference value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from l1path import kernels
+from l1path.problem import round_up
+from l1path.state import Reference
+
+if TYPE_CHECKING:
+    from l1path.problem import Floats, Problem, Reals
+    from l1path.state import State
+
+GRADIENT_ROUNDINGS = (
+    16  # half-ulps of a product in a gradient: 2 factors, itself, 10 sums of 32 rows, 3 spare
+)
+FULL_GRADIENT_FRACTION = 0.25  # of all entries: if more are to be computed, the full gradient is as fast
+
+
+def update_gradient(problem: Problem, state: State, R: Floats) -> float:
+    """Include the residuals R (K, rows) in the gradient; return a bound of its largest entry.
+
+    The bound holds for the data as given, in units of the penalty: what rounding may hide is added to the
+    entries. Entries that are screened out stay at the reference and cannot exceed lambda, unless the column
+    is a working one. Bytes have no rounding errors, so their products are computed in float64.
+    """
+    p, limit = problem.p, state.lam * problem.penalty_factor
+    length = problem.column_norm + problem.offset
+    state.gradient_residual = R * problem.s
+    candidates = _screen(problem, state, length, limit)
+    if np.count_nonzero(candidates) > FULL_GRADIENT_FRACTION * candidates.size:
+        set_reference(problem, state)
+        candidates = _screen(problem, state, length, limit)
+    if problem.levels is None:
+        dtype, byte_error = problem.sum_dtype, 0.0
+    else:
+        dtype, byte_error = np.dtype(np.float64), kernels.INTEGER_TOL
+    pairs, sR = np.nonzero(candidates), state.gradient_residual.astype(dtype)
+    state.gradient = state.reference.gradient.copy()
+    kernels.gradient_entries(problem.columns, sR, *pairs, state.gradient)
+    state.gradient[pairs] -= row_sums(sR)[pairs[0]] * problem.offset[pairs[1]]
+    error = (GRADIENT_ROUNDINGS * np.finfo(dtype).eps / 2 + byte_error) * length
+    size = kernels.weighted_distance(state.gradient_residual, np.zeros_like(R), problem.s)[:, None]
+    bound = np.where(candidates, np.abs(state.gradient) + error * size, 0.0)[:, :p]
+    return float((bound / problem.penalty_factor[:p]).max())
+
+
+def _screen(problem: Problem, state: State, length: Floats, limit: Floats) -> npt.NDArray[np.bool_]:
+    """Return the mask (K, columns) of gradient entries that may reach `limit` or are of working columns."""
+    residual, gradient = state.reference
+    distance = kernels.weighted_distance(state.gradient_residual, residual, problem.s)[:, None]
+    error = GRADIENT_ROUNDINGS * np.finfo(problem.sum_dtype).eps / 2 * length  # |R'| <= 1 where it certifies
+    candidates: npt.NDArray[np.bool_] = np.abs(gradient) + problem.column_norm * distance + error > limit * (
+        1 - 1e-9
+    )
+    candidates[:, problem.p] = True
+    for mask, working_set in zip(candidates, state.working_sets, strict=True):
+        mask[working_set.columns] = True
+    return candidates
+
+
+def set_reference(problem: Problem, state: State) -> None:
+    """Compute the full gradient of the state's `gradient_residual` and make it the reference."""
+    K, dtype = len(state.gradient_residual), problem.sum_dtype
+    sR = np.zeros((round_up(K, 2), len(problem.s)), dtype)
+    sR[:K] = state.gradient_residual
+    gradient = np.zeros((len(sR), len(problem.penalty_factor)))
+    kernels.full_gradient(problem.rows, sR, np.empty(gradient.shape, dtype), gradient)
+    gradient -= row_sums(sR)[:, None] * problem.offset
+    state.reference = Reference(state.gradient_residual.copy(), gradient[:K])
+    state.gradient = gradient[:K].copy()
+
+
+def with_full_gradient(problem: Problem, state: State) -> State:
+    """Return the state with the full gradient of its present residuals as reference."""
+    R = np.empty_like(state.eta)
+    kernels.residuals(state.e, problem.in_class, R)
+    state = replace(state, gradient_residual=R * problem.s)
+    set_reference(problem, state)
+    return state
+
+
+def row_sums(R: Reals) -> Floats:
+    """Return the sum of each row in a fixed order."""
+    return np.array([kernels.total(row) for row in R])

@@ -1,0 +1,90 @@
+"""Solve one point: passes until the violation is small, and further passes until the certificate holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from l1path import kernels
+from l1path.block_descent import pass_over_classes
+from l1path.certificate import certify, with_optimal_intercepts
+from l1path.screening import set_reference, update_gradient
+from l1path.subspace_newton import History, subspace_newton_step
+
+if TYPE_CHECKING:
+    from l1path.certificate import Certificate
+    from l1path.problem import Problem
+    from l1path.state import State
+
+MAX_TARGET = 0.3  # of the penalty: the largest violation that the passes aim at
+VIOLATION_PER_GAP = 1.5  # the violation for a gap of tol, in units of tol P / (lambda |W|_1)
+MIN_PASS_REDUCTION = 0.2  # a pass is predicted to leave at least this fraction of the violation
+MAX_PASSES_PER_CERTIFICATE = 15  # then scores are recomputed, since rounding errors accumulate in them
+MIN_TARGET_REDUCTION = 0.2  # by which a failed certificate multiplies the target
+
+
+def reduce_violation(
+    problem: Problem, state: State, history: History, target: float, max_passes: int
+) -> tuple[State, int]:
+    """Return the state and the number of passes after which the violation is predicted to be at `target`."""
+    for passes in range(1, max_passes + 1):
+        history.add(state)
+        last, history.violation = history.violation, pass_over_classes(problem, state, target)
+        reduction = max(MIN_PASS_REDUCTION, history.violation / last)
+        if history.violation <= target or history.violation * reduction <= target:
+            return state, passes
+        state = subspace_newton_step(problem, state, history)
+    return state, max_passes
+
+
+def violation_target(problem: Problem, state: State, tol: float) -> float:
+    """Return the violation that is expected to give a relative duality gap of `tol`."""
+    penalty = state.lam * problem.l1_norm(state.V)
+    return VIOLATION_PER_GAP * tol * state.objective(problem) / (penalty + 1e-300)
+
+
+def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) -> State:
+    """Return the solution from the start `state`, with its full gradient and without a certificate."""
+    passes, target, start_reference, history = 0, MAX_TARGET, state.reference, History.for_state(state)
+    while True:
+        target = min(target, violation_target(problem, state, tol))
+        allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
+        state, more = reduce_violation(problem, state, history, target, allowed)
+        passes += more
+        state, R = with_optimal_intercepts(problem, state, 0.1 * tol)
+        if state.reference is start_reference:
+            state.gradient_residual = R * problem.s
+            set_reference(problem, state)
+        else:
+            update_gradient(problem, state, R)
+        penalty = state.lam * problem.penalty_factor
+        violation = max(
+            kernels.violation(g, v, penalty, state.lam) for g, v in zip(state.gradient, state.V, strict=True)
+        )
+        if violation <= target or passes >= max_iter:
+            return state
+        state = state.with_recomputed_scores(problem, *problem.original_coefficients(state.V))
+        history.length = 0
+        state.add_to_working_sets(problem, np.abs(state.gradient) > penalty)
+
+
+def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Certificate, int]:
+    """Return the certified solution from the start `state` and the number of passes."""
+    passes, target, history = 0, MAX_TARGET, History.for_state(state)
+    if state.previous is None:
+        return certify(problem, state, tol)[1], 0
+    while True:
+        target = min(target, violation_target(problem, state, tol))
+        allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
+        state, more = reduce_violation(problem, state, history, target, allowed)
+        passes += more
+        state, certificate = certify(problem, state, tol)
+        if certificate.gap <= tol or passes >= max_iter:
+            return certificate, passes
+        history.length = 0  # the scores are recomputed
+        added = state.add_to_working_sets(
+            problem, np.abs(state.gradient) > state.lam * problem.penalty_factor
+        )
+        if not added and more < allowed:
+            target *= max(MIN_TARGET_REDUCTION, 0.5 * tol / certificate.gap)

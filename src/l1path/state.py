@@ -1,0 +1,141 @@
+"""The state of an iterate: coefficients, scores, gradient, and the working set of each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from l1path import kernels
+from l1path.problem import round_up
+
+if TYPE_CHECKING:
+    from l1path.problem import Floats, Indices, Numbers, Problem, Reals
+
+
+@dataclass(slots=True)
+class WorkingSet:
+    """The working columns of one class, packed side by side, and their weighted Gram matrix."""
+
+    columns: Indices  # (m,), column numbers, padded to a multiple of 4 with the empty column
+    packed: Numbers  # (rows, capacity)
+    gram: Reals  # (capacity, capacity)
+    gram_size: int  # the number of leading columns that the Gram matrix has
+    gram_weights: Reals  # (rows,), the row weights of the Gram matrix
+    shared: bool = False  # whether another state uses `packed` too, so that growing needs a copy
+
+    @classmethod
+    def empty(cls, problem: Problem) -> WorkingSet:
+        """Return a working set without columns."""
+        height, dtype = len(problem.s), problem.sum_dtype
+        return cls(
+            columns=np.zeros(0, np.intp),
+            packed=np.zeros((height, 0), problem.rows.dtype),
+            gram=np.zeros((0, 0), dtype),
+            gram_size=0,
+            gram_weights=np.zeros(height, dtype),
+        )
+
+    def fork(self) -> WorkingSet:
+        """Return a copy that can grow and refresh its Gram matrix without changing this one."""
+        return replace(self, gram=self.gram.copy(), gram_weights=self.gram_weights.copy(), shared=True)
+
+    def add(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
+        """Add the columns of the mask `wanted` (columns,) that are missing; return whether any was."""
+        wanted[self.columns] = False
+        new = np.flatnonzero(wanted)
+        if not new.size:
+            return False
+        empty_column = problem.rows.shape[1] - 1
+        new = np.append(new, np.full(round_up(new.size, 4) - new.size, empty_column, np.intp))
+        m = self.columns.size
+        if self.shared or m + new.size > self.packed.shape[1]:
+            capacity = round_up((m + new.size) * 5 // 4, 16)
+            packed = np.zeros((len(self.packed), capacity), self.packed.dtype)
+            packed[:, :m] = self.packed[:, :m]
+            gram = np.zeros((capacity, capacity), problem.sum_dtype)
+            gram[:m, :m] = self.gram[:m, :m]
+            self.packed, self.gram, self.shared = packed, gram, False
+        kernels.pack_columns(problem.columns, new, m, self.packed)
+        self.columns = np.concatenate([self.columns, new])
+        return True
+
+
+class Reference(NamedTuple):
+    """Weighted residuals with the gradient of every column at them."""
+
+    residual: Floats  # (K, rows)
+    gradient: Floats  # (K, columns)
+
+
+@dataclass(slots=True)
+class State:
+    """The state at one lambda, and the grid point before it."""
+
+    lam: float
+    V: Floats  # (K, columns): coefficients of the working copy
+    eta: Floats  # (K, rows): scores
+    e: Floats  # (K, rows): exp(eta - shift)
+    shift: Floats  # (rows,)
+    loss: float  # the cross-entropy at eta
+    gradient_residual: Floats  # (K, rows): s (softmax - Y) as it is included in the gradient
+    gradient: Floats  # (K, columns), of the cross-entropy
+    working_sets: list[WorkingSet]
+    reference: Reference
+    previous: State | None = None
+
+    def add_to_working_sets(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
+        """Add the columns of the mask `wanted` (K, columns) that are missing; return whether any was."""
+        wanted[:, problem.p] = True
+        added = [
+            working_set.add(problem, mask)
+            for working_set, mask in zip(self.working_sets, wanted, strict=True)
+        ]
+        return any(added)
+
+    def fork(self) -> State:
+        """Return this state with working sets that can grow without changing its own."""
+        return replace(self, working_sets=[working_set.fork() for working_set in self.working_sets])
+
+    def objective(self, problem: Problem) -> float:
+        """Return the objective P(W, b)."""
+        return self.loss + self.lam * problem.l1_norm(self.V)
+
+    def with_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> State:
+        """Return this state with other coefficients and their scores; the gradient is unchanged."""
+        e, shift, loss = np.empty_like(eta), np.empty(eta.shape[1]), np.empty(eta.shape[1])
+        kernels.exponentials(eta, problem.in_class, shift, e, loss)
+        return replace(self, V=V, eta=eta, e=e, shift=shift, loss=kernels.dot(loss, problem.s))
+
+    def with_recomputed_scores(self, problem: Problem, coef: Floats, b: Floats) -> State:
+        """Return this state with scores from `coef` (K, p) and `b` (K,) on the data as given, in float64.
+
+        The scores that the passes update accumulate rounding errors, which the coefficients do not have.
+        """
+        eta = np.zeros(self.eta.shape)
+        nonzero = coef != 0
+        sparse = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1))), np.nonzero(coef)[1], coef[nonzero]
+        if problem.levels is None:
+            kernels.scores(problem.X, *sparse, b, eta)
+        else:
+            kernels.scores_from_bytes(problem.levels, problem.columns, *sparse, b, eta)
+        return self.with_coefficients(problem, self.V, eta)
+
+
+def zero_sign_changes(problem: Problem, old: Floats, V: Floats, eta: Floats) -> tuple[Floats, Floats]:
+    """Return `V` and its scores with 0 for every coefficient whose sign differs from the one in `old`.
+
+    The scores are changed in place.
+    """
+    changed = (V != 0) & (V * old <= 0)
+    changed[:, problem.p] = False
+    move = np.empty(eta.shape[1], problem.sum_dtype)
+    for k in np.flatnonzero(changed.any(axis=1)):
+        columns = np.flatnonzero(changed[k])
+        coef = V[k, columns]
+        start = -kernels.dot(coef, problem.offset[columns])
+        kernels.combine_columns(problem.columns, columns, coef, start, move)
+        eta[k] -= move
+    return np.where(changed, 0.0, V), eta

@@ -1,0 +1,85 @@
+"""The subspace Newton step: Newton's method in the span of the last iterates.
+
+Source: sequential subspace optimization (Narkiss and Zibulevsky 2005). docs/decisions/0014 has the
+measurements behind the constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from l1path import kernels
+from l1path.state import zero_sign_changes
+
+if TYPE_CHECKING:
+    from l1path.problem import Floats, Problem
+    from l1path.state import State
+
+SUBSPACE_SIZE = 5  # last iterates that span the subspace; 3 took 56 passes for 42, and 10 cost more a step
+MIN_ITERATE_DISTANCE = {
+    4: 3e-7,
+    8: 3e-8,
+}  # between scores, by bytes of a number: nearer ones are rounding errors
+MAX_COMBINATION_WEIGHT = 3.0  # sum of |c|, the factor of rounding errors; 2.8 in the median, 10 diverged
+HESSIAN_REGULARIZATION = 1e-9  # added to a Hessian whose diagonal is 1
+
+
+@dataclass(slots=True)
+class History:
+    """The coefficients and scores from which the last passes began."""
+
+    V: Floats  # (SUBSPACE_SIZE, K, columns)
+    eta: Floats  # (SUBSPACE_SIZE, K, rows)
+    length: int = 0  # iterates since the scores were recomputed
+    violation: float = np.inf  # that the last pass met
+
+    @classmethod
+    def for_state(cls, state: State) -> History:
+        """Return an empty history for the shapes of this state."""
+        return cls(np.empty((SUBSPACE_SIZE, *state.V.shape)), np.empty((SUBSPACE_SIZE, *state.eta.shape)))
+
+    def add(self, state: State) -> None:
+        """Add the state from which a pass is about to begin."""
+        position = self.length % SUBSPACE_SIZE
+        self.V[position], self.eta[position] = state.V, state.eta
+        self.length += 1
+
+
+def subspace_newton_step(problem: Problem, state: State, history: History) -> State:
+    """Return the state after one Newton step in the span of `state` and `history`; `state` if that is lower.
+
+    An iterate takes part with the coefficients that have the same sign as `state`'s, so that the penalty is
+    linear in the subspace.
+    """
+    m = min(history.length, SUBSPACE_SIZE)
+    V, eta = history.V[:m], history.eta[:m]
+    for a in range(m):
+        V[a] = zero_sign_changes(problem, state.V, V[a], eta[a])[0]
+    g, H = kernels.subspace_model(eta, state.eta, state.e, problem.in_class, problem.s)
+    penalty = state.lam * problem.penalty_factor * np.sign(state.V)
+    g += [sum(kernels.dot(*pair) for pair in zip(penalty, iterate - state.V, strict=True)) for iterate in V]
+    used = np.flatnonzero(np.diag(H) > MIN_ITERATE_DISTANCE[problem.sum_dtype.itemsize] ** 2)
+    if not used.size:
+        return state
+    size, c = np.sqrt(np.diag(H)[used]), np.zeros(m)
+    H = H[np.ix_(used, used)] / size / size[:, None] + HESSIAN_REGULARIZATION * np.eye(used.size)
+    c[used] = kernels.solve_linear(H, -g[used] / size) / size
+    c *= min(1.0, MAX_COMBINATION_WEIGHT / np.abs(c).sum())
+    new_V, new_eta = zero_sign_changes(problem, state.V, _combine(c, V, state.V), _combine(c, eta, state.eta))
+    common = kernels.total(new_V[:, problem.p]) / len(
+        new_V
+    )  # adding one number to all intercepts changes nothing
+    new_V[:, problem.p] -= common
+    new = state.with_coefficients(problem, new_V, new_eta - common)
+    state.loss = kernels.cross_entropy(state.eta, state.e, problem.in_class, state.shift, problem.s)
+    return new if new.objective(problem) < state.objective(problem) else state
+
+
+def _combine(c: Floats, iterates: Floats, present: Floats) -> Floats:
+    """Return ``present + sum_a c_a (iterates_a - present)``."""
+    out: Floats = (1 - kernels.total(c)) * present
+    kernels.add_combination(c, iterates, out)
+    return out

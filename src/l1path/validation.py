@@ -1,0 +1,83 @@
+"""Check the input of the path, and report all faults in one error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from l1path.problem import Floats, Indices
+
+MAX_MAGNITUDE = 1e100  # of a number: products of three such numbers are still finite in float64
+
+
+def check_data(
+    X: npt.ArrayLike, y: npt.ArrayLike, Cs: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[Floats, Indices, Floats, Floats, list[str]]:
+    """Return X, class numbers, Cs and row weights as arrays, and a list of their faults."""
+    X, y, Cs = np.atleast_1d(_as_floats("X", X)), np.asarray(y), np.atleast_1d(_as_floats("Cs", Cs))
+    weight = np.ones(y.shape) if sample_weight is None else _as_floats("sample_weight", sample_weight)
+    low, high = 1 / MAX_MAGNITUDE, MAX_MAGNITUDE
+    faults = []
+    if X.ndim != 2 or 0 in X.shape:  # noqa: PLR2004 - rows and columns
+        faults.append(f"X: expected rows and columns, got shape {X.shape}")
+    elif not np.isfinite(largest := max(X.max(), -X.min())):
+        faults.append("X: expected finite numbers, got NaN or infinity")
+    elif largest > high:
+        faults.append(f"X: expected numbers up to {high:g} in size, got {largest:g}")
+    faults += _label_faults(y, len(X))
+    if weight.shape != y.shape:
+        faults.append(f"sample_weight: expected shape {y.shape}, got {weight.shape}")
+    elif not (valid := (weight == 0) | ((weight >= low) & (weight <= high))).all():
+        example = weight[~valid].flat[0]
+        faults.append(
+            f"sample_weight: expected finite weights >= 0, 0 or from {low:g} to {high:g}, got {example:g}"
+        )
+    elif not faults and len(np.unique(y[weight > 0])) < len(np.unique(y)):
+        faults.append("sample_weight: expected a weight above 0 in every class, got a class with none")
+    if Cs.ndim != 1 or not Cs.size or not ((Cs >= low) & (Cs <= high)).all():
+        faults.append(f"Cs: expected finite numbers > 0, from {low:g} to {high:g}, got {Cs}")
+    return X, np.zeros(0, np.intp) if faults else np.unique(y, return_inverse=True)[1], Cs, weight, faults
+
+
+def check_limits(tol: Any, max_iter: Any, threads: Any) -> list[str]:
+    """Return the faults of these arguments."""
+    faults = []
+    if not (isinstance(tol, int | float | np.number) and 0 < tol < np.inf):
+        faults.append(f"tol: expected a number > 0, got {tol!r}")
+    for name, number in {"max_iter": max_iter, "threads": threads}.items():
+        if not (isinstance(number, int | np.integer) and number >= 1):
+            faults.append(f"{name}: expected an integer of at least 1, got {number!r}")
+    return faults
+
+
+def sorting_fault(y: npt.NDArray[Any]) -> str:
+    """Return a message if the labels (n,) cannot be sorted, such as 1 and "one"; otherwise ""."""
+    try:
+        np.sort(y)
+    except TypeError:
+        types = sorted({type(label).__name__ for label in y.tolist()})
+        return f"y: expected labels that sort, got {' and '.join(types)}"
+    return ""
+
+
+def _label_faults(y: npt.NDArray[Any], n: int) -> list[str]:
+    """Return the faults of the labels for n rows."""
+    if y.ndim != 1 or len(y) != n:
+        return [f"y: expected one label for each of {n} rows, got shape {y.shape}"]
+    if (y.dtype.kind == "f" and not np.isfinite(y).all()) or (y != y).any():  # noqa: PLR0124 - finds NaN
+        return ["y: expected labels, got NaN or infinity"]
+    if fault := sorting_fault(y):
+        return [fault]
+    return [] if len(np.unique(y)) > 1 else ["y: expected at least two classes, got one"]
+
+
+def _as_floats(name: str, given: npt.ArrayLike) -> Floats:
+    if np.iscomplexobj(given):
+        raise ValueError(f"{name}: expected real numbers, got complex ones")
+    try:
+        return np.asarray(given, dtype=np.float64, order="C")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected a dense array of numbers ({error})") from None

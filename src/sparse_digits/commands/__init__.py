@@ -1,0 +1,1 @@
+"""The longer commands of `sparse-digits`, a module each."""

@@ -1,0 +1,274 @@
+"""MLflow as a view of the records: real stores, real servers, processes that are really killed."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dvc_mlflow import records
+from dvc_mlflow.delivery import deliver as delivery
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.run_content import RunContent
+from dvc_mlflow.store import Store
+from tracking import EXPERIMENT, SHOWN, client_of, collected, models_of, names, shown
+
+
+@pytest.fixture
+def root(tmp_path, store, monkeypatch):
+    """The root of a project with an empty store; the name is as bad as it may be."""
+    folder = tmp_path / "a 50%25 #1"
+    folder.mkdir()
+    shutil.copy(store, folder)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)  # nothing depends on the working directory
+    monkeypatch.setenv("RECORDS_ROOT", str(folder))
+    return folder
+
+
+def deliver_all(root):
+    return deliver(root, SHOWN)
+
+
+def runs(root, experiment=EXPERIMENT):
+    return shown(root).get(experiment, [])
+
+
+def test_a_run_shows_all_that_its_record_holds(root):
+    records.save_record(collected(0.02, name="loose"), root)
+    assert deliver_all(root) == 0
+    (run,) = runs(root)
+    assert run["name"] == "C=0.02"
+    assert run["status"] == "FINISHED"
+    assert run["params"] == {"train.C": "0.02", "grid_1": "[1, 2]"}  # MLflow takes no @
+    assert run["metrics"] == {"accuracy": 0.98, "p_1 _": 0.5, "seconds_evaluate": 2.5}
+    assert run["times"][1] - run["times"][0] == 2500
+    assert run["tags"]["dvc.experiment"] == "loose"
+    assert run["tags"]["mlflow.source.git.commit"] == "c" * 40
+    assert (
+        f"models/model.json {collected(0.02).record.outputs['models/model.json']}, " in run["tags"]["dvc.md5"]
+    )
+    assert run["data"] == [("rows", "d" * 32 + ".dir")]
+    assert [path for path in run["artifacts"] if not path.startswith("images")] == [
+        "eval/metrics.json",
+        "eval/plots/a #1 50 %.csv",
+        "extra/note.txt",
+        "models/model.json",
+        "record.json",
+    ]
+    assert run["models"] == [("model", "READY")]
+    assert names(root) == ["mlartifacts", "mlflow.db", "mlflow.db.lock", "records"]
+    assert names(Path()) == []
+    assert names(root.parent) == ["a 50%25 #1", "elsewhere"]
+
+
+def test_a_run_without_known_code_and_environment_is_tagged_unknown(root):
+    records.save_record(collected(0.02, code=None, environment=None), root)
+    deliver_all(root)
+    (run,) = runs(root)
+    assert (run["tags"]["code"], run["tags"]["environment"]) == ("unknown", "unknown")
+
+
+def test_a_store_that_is_rebuilt_from_the_records_is_the_same(root, store, monkeypatch):
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.01, name="strict"), root)
+    records.save_record(collected(0.5, experiment="another"), root)
+    deliver_all(root)
+    before = shown(root)
+    assert [len(before[name]) for name in ("Default", EXPERIMENT, "another")] == [0, 2, 1]
+    shutil.rmtree(root / "mlartifacts")
+    shutil.copy(store, root / "new.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///new.db")  # another name: MLflow keeps the file open
+    assert deliver_all(root) == 0
+    assert shown(root) == before
+
+
+def test_delivering_again_changes_nothing(root):
+    records.save_record(collected(0.02), root)
+    deliver_all(root)
+    before = shown(root)
+    assert deliver_all(root) == 0
+    assert shown(root) == before
+
+
+def test_a_run_that_the_user_deleted_stays_deleted(root):
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.01), root)
+    deliver_all(root)
+    client = client_of(root)
+    (one, _) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    client.delete_run(one.info.run_id)
+    assert deliver_all(root) == 0
+    assert len(runs(root)) == 1
+
+
+def test_an_experiment_that_the_user_deleted_stays_deleted(root):
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.5, experiment="other"), root)
+    deliver_all(root)
+    client = client_of(root)
+    client.delete_experiment(client.get_experiment_by_name(EXPERIMENT).experiment_id)
+    assert deliver_all(root) == 0
+    assert sorted(shown(root)) == ["Default", "other"]
+
+
+def test_the_partial_run_of_a_killed_delivery_is_removed_with_its_model_and_the_record_sent_again(
+    root, monkeypatch
+):
+    records.save_record(collected(0.02), root)
+
+    def killed(client, run, one, folder):
+        client.create_logged_model(run.info.experiment_id, "model", run.info.run_id)  # PENDING
+        raise KeyboardInterrupt  # as SIGKILL: nothing is put in order on the way out
+
+    with pytest.raises(KeyboardInterrupt):
+        deliver(root, RunContent(SHOWN.title, SHOWN.dataset, killed))
+    assert [run["status"] for run in runs(root)] == ["RUNNING"]
+    deliver_all(root)
+    assert [run["status"] for run in runs(root)] == ["FINISHED"]
+    assert models_of(root) == ["READY"]
+
+
+def test_the_partial_run_of_a_killed_delivery_is_removed_even_if_another_repository_delivered_the_record(
+    root, tmp_path
+):
+    second = tmp_path / "second"
+    second.mkdir()
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.02), second)
+    with pytest.raises(KeyboardInterrupt):
+        deliver(root, RunContent(SHOWN.title, SHOWN.dataset, interrupt))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
+        assert deliver(second, SHOWN) == 0
+    assert sorted(run["status"] for run in runs(root)) == ["FINISHED", "RUNNING"]  # it may be alive
+    deliver_all(root)
+    assert [run["status"] for run in runs(root)] == ["FINISHED"]
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_stale_partial_run_of_another_owner_is_removed(root, tmp_path, monkeypatch):
+    second = tmp_path / "second"
+    second.mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
+    records.save_record(collected(0.02), second)
+    with pytest.raises(KeyboardInterrupt):
+        deliver(second, RunContent(SHOWN.title, SHOWN.dataset, interrupt))
+    records.save_record(collected(0.02), root)
+    monkeypatch.setattr(delivery, "STALE", -1)
+    deliver_all(root)
+    assert [run["status"] for run in runs(root)] == ["FINISHED"]
+
+
+def test_of_two_hosts_that_finish_a_run_of_one_record_the_next_delivery_keeps_one(root, tmp_path):
+    records.save_record(collected(0.02), root)
+    second = tmp_path / "second"
+    second.mkdir()
+    records.save_record(collected(0.02), second)
+
+    def race(client, run, one, folder):  # the other host begins and ends in the meantime
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
+            patch.setattr(delivery, "FileLock", contextlib.nullcontext)
+            deliver(second, SHOWN)
+        SHOWN.add(client, run, one, folder)
+
+    assert deliver(root, RunContent(SHOWN.title, SHOWN.dataset, race)) == 0
+    assert [run["status"] for run in runs(root)] == ["FINISHED"]
+    assert models_of(root) == ["READY"]
+    assert deliver(second, SHOWN) == deliver_all(root) == 0
+    assert len(runs(root)) == 1
+
+
+def test_a_record_that_the_content_fails_for_stays_pending_and_the_others_are_delivered(root, capsys):
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.03, params={"train.L": 1}), root)
+    records.save_record(collected(0.04), root)
+    assert deliver_all(root) == 1
+    assert [run["name"] for run in runs(root)] == ["C=0.02", "C=0.04"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("('train.C'): 1 record is pending in records/. To deliver: dvc-mlflow track")
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), OSError("bad"), ZeroDivisionError("bad")])
+def test_a_whole_record_is_never_set_aside_whatever_the_content_raises(root, capsys, error):
+    records.save_record(collected(0.02), root)
+    attempts = []
+
+    def fail_once(client, run, one, folder):
+        attempts.append(run)
+        if len(attempts) == 1:
+            raise error
+
+    assert deliver(root, RunContent(SHOWN.title, SHOWN.dataset, fail_once)) == 0
+    assert [run["status"] for run in runs(root)] == ["FINISHED"]
+    assert len(records.record_folders(root)) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_record_that_was_damaged_is_set_aside_with_a_reason_and_not_tried_again(root, capsys):
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.04), root)
+    folder = collected(0.02).record.folder(root)
+    (folder / "files" / "models" / "model.json").write_text("{}")
+    assert deliver_all(root) == 0
+    (aside,) = (root / "records" / ".damaged").iterdir()
+    reason = "files/models/model.json is not what record.json has the digest of"
+    assert (aside / "reason.txt").read_text() == f"{reason}\n"
+    assert capsys.readouterr().err == f"warning: a damaged record was set aside in {aside}: {reason}\n"
+    assert deliver_all(root) == 0
+    assert capsys.readouterr().err == ""
+    assert [run["name"] for run in runs(root)] == ["C=0.04"]
+
+
+def test_more_params_than_mlflow_takes_at_once_and_longer_ones_are_delivered(root):
+    params = {f"p{i}": i for i in range(250)} | {"train.C": 0.02, "long": "x" * 10_000}
+    records.save_record(collected(0.02, params=params), root)
+    assert deliver_all(root) == 0
+    (run,) = runs(root)
+    assert len(run["params"]) == 252
+    assert len(run["params"]["long"]) == 6000
+
+
+# Where the store is
+
+
+def test_a_relative_sqlite_file_is_one_in_the_main_repository(root, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert Store.of(root).lock == root / "mlflow.db.lock"
+    records.save_record(collected(0.02), root)
+    deliver_all(root)
+    assert names(Path()) == []
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert len(runs(root)) == 1
+
+
+@pytest.mark.parametrize(
+    ("uri", "artifacts", "lock"),
+    [
+        ("http://mlflow.example.org", None, "records/.delivery.lock"),
+        ("databricks", None, "records/.delivery.lock"),
+        ("postgresql://u:p@db.example.org/mlflow", "ROOT/mlartifacts", "records/.delivery.lock"),
+        ("sqlite:////srv/runs.db?timeout=5", "file:///srv/mlartifacts", "/srv/runs.db.lock"),
+    ],
+)
+def test_a_store_that_is_no_server_has_its_artifacts_beside_the_records_or_the_file(
+    tmp_path, monkeypatch, uri, artifacts, lock
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    store = Store.of(tmp_path)
+    assert store.uri == uri
+    assert store.artifacts == (artifacts and artifacts.replace("ROOT", tmp_path.as_uri()))
+    assert store.lock == tmp_path / lock
+
+
+def test_the_environment_is_after_a_delivery_as_it_was(root):
+    records.save_record(collected(0.02), root)
+    before = dict(os.environ)
+    deliver_all(root)
+    assert dict(os.environ) == before

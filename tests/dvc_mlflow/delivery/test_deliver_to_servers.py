@@ -1,0 +1,220 @@
+"""Servers that are gone, broken, slow or lost on the way, and disks that are full: the result is kept."""
+
+import os
+import shutil
+import sys
+import time
+
+import pytest
+from mlflow import MlflowClient
+
+import commands
+import servers
+import tracking
+from dvc_mlflow import records
+from tracking import EXPERIMENT, collected, deliver_in_process, dvc, dvc_mlflow, shown
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A project's root with one record."""
+    monkeypatch.setenv("PYTHONPATH", str(tracking.ROOT / "src"))
+    monkeypatch.setenv("RECORDS_ROOT", str(tmp_path))
+    records.save_record(collected(0.02), tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, store):
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(store, folder)
+    with servers.mlflow_server(folder, f"sqlite:///{folder}/mlflow.db") as uri:
+        yield uri
+
+
+def deliver(root, uri, patience=2):
+    """Deliver in a process of its own; return what it printed."""
+    return deliver_in_process(root, MLFLOW_TRACKING_URI=uri, PATIENCE=str(patience))
+
+
+def runs(root, uri, monkeypatch, experiment=EXPERIMENT):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return shown(root, experiment).get(experiment, [])
+
+
+def test_a_server_that_is_gone_is_told_in_one_line_with_what_waits_and_how_to_send_it(root):
+    records.save_record(collected(0.03), root)
+    printed = deliver(root, "http://127.0.0.1:9")
+    assert printed == (
+        "warning: MLflow at http://127.0.0.1:9 failed (Connection refused): "
+        "2 records are pending in records/. To deliver: dvc-mlflow track\n"
+    )
+
+
+def test_a_server_whose_name_resolves_nowhere_is_told(root):
+    printed = deliver(root, "http://nowhere.invalid:5000")
+    assert printed.count("\n") == 1
+    assert "(HTTP" not in printed
+    assert "1 record is pending" in printed
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body", "reason"),
+    [
+        (500, "text/plain", b"broken", "(too many 500 error responses)"),
+        (200, "text/html", b"<html>Please log in</html>", "<html>Please log in</html>"),
+        (200, "text/html", b"", "("),
+    ],
+)
+def test_a_server_that_answers_nonsense_is_told_at_once(root, status, kind, body, reason):
+    with servers.serving(servers.answering(status, kind, body)) as uri:
+        printed = deliver(root, uri, patience=60)
+    assert printed.count("\n") == 1
+    assert reason in printed
+    assert "1 record is pending" in printed
+
+
+def test_dvc_repro_succeeds_and_gives_up_after_ten_seconds_where_a_server_never_answers(
+    tmp_path, monkeypatch, store
+):
+    monkeypatch.setenv("PYTHONPATH", str(tracking.ROOT / "src"))
+    folder = tracking.small_pipeline(tmp_path / "a project", store)
+    with servers.silent() as uri:
+        begin = time.monotonic()
+        printed = dvc(folder, "repro", MLFLOW_TRACKING_URI=uri)
+        assert 10 < time.monotonic() - begin < 60  # the imports are not counted
+    line = f"warning: MLflow at {uri} failed (no answer for 10 s): 1 record is pending in records/. "
+    assert printed.count(line + "To deliver: dvc-mlflow track") == 1
+    assert printed.count("warning") == 1
+    assert "up to date" in dvc(folder, "status")
+    dvc_mlflow(folder, "track")
+    monkeypatch.chdir(folder)
+    assert [run["status"] for run in shown(folder)[EXPERIMENT]] == ["FINISHED"]
+
+
+@pytest.mark.slow
+def test_a_slow_server_gets_a_hundred_records_while_it_acknowledges(root, server):
+    for i in range(1, 100):
+        records.save_record(collected(0.02 + i, "slow"), root)
+    requests = []
+
+    def slowly(*_):
+        requests.append(time.monotonic())
+        time.sleep(1 if len(requests) % 200 == 0 else 0.005)
+
+    with servers.serving(servers.forwarding(server, slowly)) as uri:
+        assert deliver(root, uri, patience=3) == ""
+    assert requests[-1] - requests[0] > 9
+    client = MlflowClient(server)
+    sent = client.search_runs([client.get_experiment_by_name("slow").experiment_id])
+    assert [run.info.status for run in sent] == ["FINISHED"] * 99
+
+
+@pytest.mark.parametrize("gone", [False, "silent"])
+def test_a_server_that_disappears_in_the_midst_of_a_run_has_a_whole_one_after_the_next_delivery(
+    tmp_path, root, server, monkeypatch, gone
+):
+    name = f"gone {gone}"
+    (root / "records" / EXPERIMENT).rename(root / "elsewhere")
+    records.save_record(collected(0.02, name), root)
+    uploads = []
+
+    def disappear(method, path):
+        uploads.append(path) if "mlflow-artifacts" in path and method == "PUT" else None
+        if len(uploads) > 2 and gone:
+            time.sleep(4)
+        return len(uploads) <= 2
+
+    with servers.serving(servers.forwarding(server, disappear)) as uri:
+        printed = deliver(root, uri)
+    assert "1 record is pending" in printed
+    assert printed.count("\n") == 1
+    assert [run["status"] for run in runs(root, server, monkeypatch, name)] == ["RUNNING"]
+    assert deliver(root, server) == ""
+    (run,) = runs(root, server, monkeypatch, name)
+    assert run["status"] == "FINISHED"
+    assert len(run["artifacts"]) == 5
+
+
+# Disks
+
+
+def limited(blocks, *command):
+    """Return a command that may write files of so many blocks (of 512 bytes) alone."""
+    return ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *command)
+
+
+def test_a_full_disk_is_told_by_record_and_the_next_track_records(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tracking.ROOT / "src"))
+    folder = tracking.small_pipeline(tmp_path / "a project")
+    dvc(folder, "repro")
+    shutil.rmtree(folder / "records")
+    printed = commands.run(
+        *limited(0, sys.executable, "-m", "dvc_mlflow.cli", "record", "evaluate"), cwd=folder
+    ).stderr
+    assert printed.startswith("warning: this result has no record yet (disk I/O error)")
+    assert printed.endswith("To record it: dvc-mlflow track\n")
+    assert records.record_folders(folder) == []
+    assert dvc_mlflow(folder, "track") == "workspace: evaluate is recorded\n"
+
+
+@pytest.mark.parametrize("blocks", [0, 8])
+def test_a_full_disk_is_told_by_deliver_and_the_next_delivery_sends(root, store, monkeypatch, blocks):
+    shutil.copy(store, root)
+    printed = commands.run(*limited(blocks, sys.executable, "-c", tracking.DELIVER), cwd=root).stderr
+    assert printed.count("\n") == 1
+    assert "1 record is pending" in printed
+    assert deliver_in_process(root) == ""
+    assert [run["status"] for run in shown(root)[EXPERIMENT]] == ["FINISHED"]
+
+
+@pytest.mark.parametrize("part", ["mlflow.db", ".", "mlartifacts"])
+def test_a_read_only_store_is_told_and_the_next_delivery_sends(root, store, part):
+    shutil.copy(store, root)
+    (root / "mlartifacts").mkdir()
+    mode = (root / part).stat().st_mode
+    (root / part).chmod(mode & ~0o222)
+    powerless = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    printed = commands.run(*powerless, sys.executable, "-c", tracking.DELIVER, cwd=root).stderr
+    assert printed.count("\n") == 1
+    assert "1 record is pending" in printed
+    (root / part).chmod(mode)
+    assert deliver_in_process(root) == ""
+    assert [run["status"] for run in shown(root)[EXPERIMENT]] == ["FINISHED"]
+
+
+@pytest.mark.parametrize("content", [b"no database" * 100, b""])
+def test_a_file_that_is_no_database_is_told_at_once_and_an_empty_one_becomes_one(root, content):
+    (root / "mlflow.db").write_bytes(content)
+    begin = time.monotonic()
+    printed = deliver_in_process(root)
+    assert time.monotonic() - begin < 60
+    assert ("1 record is pending" in printed) == bool(content)
+
+
+# Secrets
+
+
+def test_no_password_is_in_a_message_a_record_or_a_run(root, server):
+    for uri in (server, "http://127.0.0.1:9"):
+        printed = deliver(root, uri.replace("://", "://ann:hunter2@"))
+        assert "hunter2" not in printed
+        assert ("MLflow at http://***@127.0.0.1:9 failed" in printed) == bool(printed) == (uri != server)
+    printed = deliver(root, "postgresql://ann:hunter2@127.0.0.1:9/mlflow?password=hunter2&passfile=/hunter")
+    assert "hunter2" not in printed
+    assert "1 record is pending" in printed
+    stored = [path for path in root.rglob("*") if path.is_file()]
+    assert len(stored) > 4
+    assert not [path for path in stored if b"hunter2" in path.read_bytes()]
+
+
+def test_nothing_is_unpickled_from_records_or_the_store(root, store):
+    shutil.copy(store, root)
+    code = (
+        "import sys\n"
+        "import dvc_mlflow.delivery.deliver\n"
+        "sys.addaudithook(lambda event, _: event == 'pickle.find_class' and print(event))\n"
+        + tracking.DELIVER
+    )
+    assert commands.run(sys.executable, "-c", code, cwd=root).stdout == ""
+    assert [run["status"] for run in shown(root)[EXPERIMENT]] == ["FINISHED"]

@@ -1,0 +1,110 @@
+"""Records and a store that version 0.1 made, of one `evaluate` and one sweep on digits, are still good."""
+
+import json
+import shutil
+import sqlite3
+import tarfile
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+import commands
+from dvc_mlflow import records
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.delivery.run_tags import record_runs
+from dvc_mlflow.store import Store
+from dvc_mlflow.verification.run_snapshot import snapshot
+from projects import ROOT
+from sparse_digits.mlflow_content.run_content import CONTENT
+
+ARCHIVE = Path(__file__).parent / "fixtures" / "earlier_records.tar.xz"
+COMMIT = "d1edca880d3f0ca8e0363300e8d505aa629fe266"  # the code that computed them
+FOLDER = "/tmp/old/fix"  # noqa: S108 - the folder that they were computed in, which the store's URIs have
+STAGES = ("evaluate", "sweep/dvc.yaml:report")
+URIS = {"runs": "artifact_uri", "experiments": "artifact_location", "logged_models": "artifact_location"}
+
+
+def unpack(folder):
+    """Unpack records, mlflow.db and mlartifacts, and let the store's URIs name the folder they are in."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    database = sqlite3.connect(folder / "mlflow.db")
+    with database:
+        for table, column in URIS.items():
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (FOLDER, str(folder)))  # noqa: S608
+    database.close()
+    return folder
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder with the earlier records and their store."""
+    folder = tmp_path / "earlier"
+    folder.mkdir()
+    return unpack(folder)
+
+
+def all_runs(root):
+    """Return all runs of a store, deleted ones too, by the record that they show."""
+    client = MlflowClient(Store.of(root).uri)
+    experiment = client.get_experiment_by_name("sparse-digits").experiment_id
+    return client, {run.data.tags["record.result"]: run for run in record_runs(client, experiment)}
+
+
+def test_every_earlier_record_is_whole(earlier):
+    read = [records.read_record(folder) for folder in records.record_folders(earlier)]
+    assert sorted(record.stage for record in read) == sorted(STAGES)
+    assert {record.code["commit"] for record in read} == {COMMIT}
+
+
+def test_status_lists_the_earlier_records_with_their_runs(project, sparse_digits):
+    unpack(project)
+    results = json.loads(sparse_digits("status", "--json").stdout)["results"]
+    assert {row["stage"]: (row["record"], row["mlflow"], row["todo"]) for row in results} == dict.fromkeys(
+        STAGES, ("whole", "there", "")
+    )
+
+
+def test_the_earlier_records_delivered_to_an_empty_store_show_what_the_earlier_runs_show(
+    earlier, store, tmp_path
+):
+    new = tmp_path / "new"
+    shutil.copytree(earlier / "records", new / "records")
+    shutil.copy(store, new)
+    assert deliver(new, CONTENT) == 0
+    earlier_client, earlier_runs = all_runs(earlier)
+    new_client, new_runs = all_runs(new)
+    assert new_runs.keys() == earlier_runs.keys()
+    assert len(new_runs) == len(STAGES)
+    for result, run in earlier_runs.items():
+        assert snapshot(new_client, new_runs[result]) == snapshot(earlier_client, run)
+
+
+def test_the_earlier_store_gets_no_record_a_second_time(earlier):
+    client, before = all_runs(earlier)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    number = len(client.search_runs(experiments))
+    assert deliver(earlier, CONTENT) == 0
+    _, after = all_runs(earlier)
+    assert {run.info.run_id for run in after.values()} == {run.info.run_id for run in before.values()}
+    assert len(client.search_runs(experiments)) == number
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_earlier_record_computed_again_at_its_commit_is_the_same(tmp_path, sparse_digits, git, stage):
+    present = ["git", "-C", ROOT, "cat-file", "-e", f"{COMMIT}^{{commit}}"]
+    if commands.run("sh", "-c", '"$@" 2>/dev/null || echo missing', "sh", *present).stdout:
+        pytest.skip(f"the history here lacks the commit {COMMIT[:12]}, as an archive or a shallow clone does")
+    clone = tmp_path / "a clone"
+    git("clone", "--quiet", "--shared", ROOT, clone)
+    unpack(clone)
+    (result,) = (
+        folder.name for folder in records.record_folders(clone) if records.read_record(folder).stage == stage
+    )
+    printed = sparse_digits("verify", result[:8], cwd=clone).stdout
+    assert "rebuilt: data/raw.npz" in printed
+    assert "run: values, files, models" in printed
+    assert "DIFFERS" not in printed
+    assert printed.endswith(" are the same.\n")

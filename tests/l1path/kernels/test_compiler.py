@@ -1,0 +1,97 @@
+"""Kernels are compiled once for a machine and a source, also where the cache is damaged or not writable."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from projects import ROOT
+
+SRC = ROOT / "src"
+CALL = (
+    "import numpy as np; from l1path import kernels; "
+    "print(kernels.intercept_hessian(*map(np.array, {}))[0, 0])"
+)
+CALL = CALL.format("([[0.5, 0.5], [0, 0]], [[False] * 2, [True] * 2], [1.0, 1.0])")
+NOTICE = "l1path: compiling the path solver"
+
+
+def start(checkout, **environment):
+    """Start a process that calls `intercept_hessian`, which calls `dot` and `total` of another module."""
+    inherited = {k: v for k, v in os.environ.items() if k not in {"XDG_CACHE_HOME", "NUMBA_CACHE_DIR"}}
+    return subprocess.Popen(
+        [sys.executable, "-c", CALL],
+        env={**inherited, "PYTHONPATH": str(checkout), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def notice(process, result="0.5"):
+    """Return the standard error of a process that printed `result`."""
+    out, err = process.communicate(timeout=300)
+    assert out == f"{result}\n", err
+    return err
+
+
+@pytest.fixture
+def checkouts(tmp_path):
+    """Two folders with the package."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        shutil.copytree(SRC / "l1path", folder / "l1path", ignore=shutil.ignore_patterns("__pycache__"))
+    return folders
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """An environment variable that moves the cache to an empty folder."""
+    return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+def test_a_second_process_and_another_checkout_compile_nothing(checkouts, cache):
+    err = notice(start(checkouts[0], **cache))
+    assert err.count("\n") == 1
+    assert err.startswith(NOTICE)
+    assert notice(start(checkouts[0], **cache)) == ""
+    assert notice(start(checkouts[1], **cache)) == ""
+
+
+def test_a_change_in_a_called_kernel_compiles_its_callers_again(checkouts, cache):
+    notice(start(checkouts[0], **cache))
+    file = checkouts[1] / "l1path/kernels/elementary.py"
+    source = file.read_text()
+    assert source.count("total = sum_lanes(lanes)") == 1  # in `dot`
+    file.write_text(source.replace("total = sum_lanes(lanes)", "total = sum_lanes(lanes) - 1"))
+    assert NOTICE in notice(start(checkouts[1], **cache), result="1.5")
+
+
+def test_importing_the_package_touches_no_cache(tmp_path, cache):
+    code = "import l1path.kernels, l1path.path"
+    subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SRC), **cache}, check=True
+    )
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("home", [{"HOME": "/dev/null"}, {"XDG_CACHE_HOME": "/dev/null/none"}])
+def test_without_a_writable_cache_the_kernels_are_compiled_for_the_process(home):
+    assert "for this process only" in notice(start(SRC, **home))
+
+
+def test_a_damaged_cache_is_replaced(checkouts, cache, tmp_path):
+    notice(start(checkouts[0], **cache))
+    for file in (tmp_path / "cache").rglob("*.nb*"):
+        file.write_bytes(b"")
+    assert NOTICE in notice(start(checkouts[0], **cache))
+    assert notice(start(checkouts[0], **cache)) == ""
+
+
+@pytest.mark.slow
+def test_four_processes_may_compile_at_the_same_time(checkouts, cache):
+    for process in [start(checkouts[0], **cache) for _ in range(4)]:
+        notice(process)
+    assert notice(start(checkouts[1], **cache)) == ""

@@ -1,0 +1,38 @@
+"""The working copy represents the data."""
+
+import numpy as np
+import pytest
+
+from l1_problems import KINDS, data_of_kind, problem, stored_as, working_copy
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_working_copy_is_the_data_centered(kind):
+    X, y = problem(n=300)
+    X = data_of_kind(kind, X)
+    X[:, 3], X[:, 5] = 0.1, X[:, 4] > 0  # a constant and a flag
+    with stored_as(kind):
+        data = working_copy(X, y)
+    assert data.rows.dtype == kind
+    np.testing.assert_array_equal(data.columns, data.rows.T)
+    scale = np.where(np.isinf(data.scale), 0, data.scale)
+    found = (data.rows - data.offset)[:300, :12] * scale
+    np.testing.assert_allclose(found, X - X.mean(axis=0), atol=1e-6 if kind == "float32" else 1e-13)
+    np.testing.assert_allclose(data.column_norm[:12] * scale, X.std(axis=0), atol=1e-15)
+    if kind == "uint8":
+        np.testing.assert_array_equal(data.levels[np.arange(12), data.rows[:300, :12]], X)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: X + 1e-9 * np.arange(len(X))[:, None],
+        lambda X: np.where(np.arange(len(X))[:, None] == len(X) - 1, np.nextafter(X, 9), X),
+        lambda X: np.hstack([X, np.arange(len(X))[:, None]]),
+    ],
+    ids=["not whole", "off by the last bit", "more than 256"],
+)
+def test_data_that_bytes_cannot_represent_are_stored_in_float32(change):
+    X, y = problem(n=300)
+    with stored_as("uint8"):
+        assert working_copy(change(data_of_kind("uint8", X)), y).rows.dtype == np.float32

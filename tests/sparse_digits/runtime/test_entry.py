@@ -1,0 +1,100 @@
+"""What a program does before it imports a library, and that importing the package does nothing."""
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import imports
+
+SRC = Path(__file__).parents[3] / "src"
+STAGES = [
+    *(f"sparse_digits.{name}" for name in ("fetch", "split", "scale", "train", "evaluate")),
+    *(f"sparse_digits.sweep.{name}" for name in ("sweep", "baselines", "report")),
+]
+
+
+def test_outside_the_environment_the_message_says_how_to_use_it():
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "sparse_digits.split", "raw.npz", "split.npz"],  # -S: no site-packages
+        env={"PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"sparse-digits: {sys.executable} lacks the project's libraries.\n"
+        "Use `make repro`, or put the environment first on PATH: . .venv/bin/activate\n"
+    )
+
+
+def test_importing_a_module_of_the_package_changes_nothing_in_another_program():
+    code = (
+        "import signal; before = signal.getsignal(signal.SIGINT); "
+        "import sparse_digits.split, sparse_digits.cli; "
+        "assert signal.getsignal(signal.SIGINT) is before"
+    )
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(SRC)}, check=True)
+
+
+def test_importing_the_package_runs_no_code():
+    (docstring,) = ast.parse((SRC / "sparse_digits/__init__.py").read_text()).body
+    assert isinstance(docstring, ast.Expr)
+
+
+@pytest.mark.parametrize("module", [*STAGES, "sparse_digits.cli", "sparse_digits.runtime.stage_harness"])
+def test_a_program_imports_entry_before_any_library(module):
+    """It does so itself or by its first import beyond the standard library, which is the stage harness."""
+    names = imports.imported_names(module)
+    first = next(name for name in names if name.partition(".")[0] not in sys.stdlib_module_names)
+    assert first.startswith(("sparse_digits.runtime.entry", "sparse_digits.runtime.stage_harness"))
+
+
+def test_entry_imports_no_library():
+    assert imports.closure("sparse_digits.runtime.entry") == {"sparse_digits.runtime.entry"}
+    assert not imports.third_party_imports("sparse_digits.runtime.entry")
+
+
+def interrupted(tmp_path, words, module, meanwhile="time.sleep(60)"):
+    """Return the status and the output of a program that ctrl-C meets while it imports `module`."""
+    (tmp_path / f"{module}.py").write_text(f"import time; print('begun', flush=True); {meanwhile}")
+    path = os.pathsep.join(map(str, [tmp_path, SRC]))
+    with subprocess.Popen(
+        words,
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=SRC.parent,
+    ) as program:
+        assert program.stdout.readline() == "begun\n"
+        program.send_signal(signal.SIGINT)
+        return program.wait(), program.stdout.read()
+
+
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        (["-m", "sparse_digits.scale", "split.npz", "scaled.npz"], "numpy"),
+        (["-m", "sparse_digits.cli", "check"], "pydantic"),
+        ([Path(sys.executable).with_name("sparse-digits"), "check"], "pydantic"),
+    ],
+)
+def test_ctrl_c_while_a_program_imports_ends_it_silently(tmp_path, words, module):
+    assert interrupted(tmp_path, [sys.executable, *words], module) == (-signal.SIGINT, "")
+
+
+def test_ctrl_c_while_a_command_imports_what_it_needs_ends_it_with_one_word(tmp_path):
+    words = [sys.executable, "-m", "sparse_digits.cli", "status"]
+    assert interrupted(tmp_path, words, "mlflow") == (130, "\ninterrupted\n")
+
+
+def test_a_program_whose_caller_ignores_ctrl_c_ignores_it_too(tmp_path):
+    words = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "sparse_digits.cli", "check"]
+    assert interrupted(tmp_path, words, "pydantic", "time.sleep(1); raise SystemExit(3)") == (3, "")
