@@ -77,8 +77,10 @@ def main(rounds: int) -> None:
         shutil.copy(project / "params.digits.yaml", project / "params.yaml")
         run(project, "-m", "dvc", "repro", "--quiet", RECORDS_ONLY="yes")
         shutil.rmtree(project / "records")
-        code = "from pathlib import Path; "
-            "from dvc_mlflow.delivery.mlflow_session import initialize_store; initialize_store(Path.cwd())"
+        code = (
+            "from pathlib import Path; from dvc_mlflow.delivery.mlflow_session import initialize_store; "
+            "initialize_store(Path.cwd())"
+        )
         (project / "records").mkdir()
         seconds["a new store's tables, once"].append(run(project, "-c", code))
         shutil.copy(project / "mlflow.db", project / "empty.db")
