@@ -1,10 +1,10 @@
 """The path solver and its peers, side by side: ``python benchmarks/path.py [--full]``.
 
-The unit is one fit of the example in the same process: scikit-learn's SAGA at tol 0.1 on 5,000 rows. Every gap
-is recomputed from the definition, in float64 on the standardized data. A peer that is not installed is listed
-as such. The times include the solver's working copy, not its compilation. `--full` runs the peers on C = 1 and
-on 60,000 rows too, which takes half an hour; no peer finishes a path of 40 points to C = 1. The benchmark needs
-3 GB, and Linux for the memory.
+The unit is one fit of the example in the same process: scikit-learn's SAGA at tol 0.1 on 5,000 rows. Every
+gap is recomputed from the definition, in float64 on the standardized data. A peer that is not installed is
+listed as such. The times include the solver's working copy, not its compilation. `--full` runs the peers on
+C = 1 and on 60,000 rows too, which takes half an hour; no peer finishes a path of 40 points to C = 1. The
+benchmark needs 3 GB, and Linux for the memory.
 """
 
 from __future__ import annotations
@@ -191,7 +191,8 @@ def main() -> None:
         "glmnet": (shutil.which("Rscript") is not None, glmnet),
     }
     print(
-        "| problem | solver | seconds | in fits of the example | by processor time | worst gap | MB beyond the data |"
+        "| problem | solver | seconds | in fits of the example | by processor time | worst gap "
+        "| MB beyond the data |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     example_gap = gap(X, y, example_fit(X, y).coef_, example_fit(X, y).intercept_, 0.02)
