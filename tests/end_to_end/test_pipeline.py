@@ -127,7 +127,7 @@ def test_the_command_in_the_message_restores_what_dvc_removed_before_the_stage_r
     assert "Traceback" not in done.stderr
     assert [path for path in before if not Path(path).exists()]
 
-    (command,) = re.findall(r"^What DVC removed .* comes back with: (.*)$", done.stderr, re.MULTILINE)
+    (command,) = re.findall(r"^DVC removed .* To restore them: (.*)$", done.stderr, re.MULTILINE)
     subprocess.run(command, shell=True, check=True, capture_output=True)  # noqa: S602 - as printed
     assert contents(*RESULTS, *DATA) == before
 
@@ -139,7 +139,7 @@ def test_an_invalid_value_is_reported_once_and_no_later_stage_runs(computed, dvc
     assert re.search(
         r"^params.yaml: 1 fault\n"
         r"  train.C: expected a number > 0, got 'minus one' \(line \d+\)\n"
-        r"What DVC removed .*: dvc checkout results/model.npz\n",
+        r"DVC removed .*: dvc checkout results/model.npz\n",
         done.stderr,
         re.MULTILINE,
     )
@@ -159,7 +159,7 @@ def test_the_command_in_the_message_restores_a_dvc_lock_that_was_half_written(co
 
 def test_the_message_names_no_command_if_dvc_removed_nothing(project, dvc):
     change("params.yaml", "C: 0.05 ", "C: minus one ")
-    assert "comes back" not in dvc("repro", status=255).stderr
+    assert "To restore them" not in dvc("repro", status=255).stderr
 
 
 # --- experiments ------------------------------------------------------------------------------------------
