@@ -84,8 +84,8 @@ def link_distribution(distribution, site_packages):
     files |= {Path(cache_from_source(file)) for file in files if file.suffix == ".py"}
     for file in files:
         source = Path(os.path.abspath(distribution.locate_file(file)))  # noqa: PTH100 - resolve() follows links
-        if source.exists():
-            target = site_packages / file
+        target = site_packages / file
+        if source.exists() and not target.exists():  # mlflow and its parts share files
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(source)
 
