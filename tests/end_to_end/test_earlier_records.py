@@ -1,4 +1,4 @@
-"""Records and a store that version 0.1 made, of one `evaluate` and one sweep on digits, are still good."""
+"""Records and a store that an earlier version made, of one `evaluate` and one sweep on digits, are still good."""
 
 import json
 import shutil
