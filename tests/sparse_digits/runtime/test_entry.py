@@ -78,21 +78,21 @@ def interrupted(tmp_path, words, module, meanwhile="time.sleep(60)"):
         return program.wait(), program.stdout.read()
 
 
-def test_ctrl_c_while_a_stage_imports_its_libraries_ends_it_silently(tmp_path):
-    words = [sys.executable, "-m", "sparse_digits.scale", "split.npz", "scaled.npz"]
-    assert interrupted(tmp_path, words, "numpy") == (-signal.SIGINT, "")
-
-
 @pytest.mark.parametrize(
     ("words", "module"),
     [
-        (["-m", "sparse_digits.cli", "check"], "pydantic"),
-        ([Path(sys.executable).with_name("sparse-digits"), "check"], "pydantic"),
-        (["-m", "sparse_digits.cli", "status"], "mlflow"),
+        (["-m", "sparse_digits.scale", "split.npz", "scaled.npz"], "numpy"),
+        (["-m", "sparse_digits.cli", "check"], "filelock"),
+        ([Path(sys.executable).with_name("sparse-digits"), "check"], "filelock"),
     ],
 )
-def test_ctrl_c_while_a_command_imports_its_libraries_ends_it_with_one_word(tmp_path, words, module):
-    assert interrupted(tmp_path, [sys.executable, *words], module) == (130, "\ninterrupted\n")
+def test_ctrl_c_while_a_program_imports_ends_it_silently(tmp_path, words, module):
+    assert interrupted(tmp_path, [sys.executable, *words], module) == (-signal.SIGINT, "")
+
+
+def test_ctrl_c_while_a_command_imports_what_it_needs_ends_it_with_one_word(tmp_path):
+    words = [sys.executable, "-m", "sparse_digits.cli", "check"]
+    assert interrupted(tmp_path, words, "pydantic") == (130, "\ninterrupted\n")
 
 
 def test_a_program_whose_caller_ignores_ctrl_c_ignores_it_too(tmp_path):
