@@ -150,7 +150,7 @@ def test_the_command_in_the_message_restores_a_dvc_lock_that_was_half_written(co
     Path("dvc.lock").write_text("")
     done = sparse_digits("repro", status=255)
     assert "Traceback" not in done.stderr
-    (line,) = re.findall(r"What brings it back: (git checkout \S+) ", done.stderr)
+    (line,) = re.findall(r"To restore it: (git checkout \S+) ", done.stderr)
     assert f"{line} " in sparse_digits("status").stdout
     subprocess.run(line, shell=True, check=True, capture_output=True)  # noqa: S602 - as printed
     assert stages_run(dvc("repro")) == []
