@@ -76,7 +76,7 @@ def test_each_point_has_a_child_with_the_digest_that_dvc_repro_gives_its_model(c
 def test_the_parent_run_shows_the_selection_the_table_and_the_path(client):
     parent = parent_of(client)
     note = parent.data.tags["mlflow.note.content"]
-    assert "chosen by accuracy on validation rows" in note
+    assert "selected by accuracy on validation rows" in note
     assert [line.split(" | ")[0] for line in note.splitlines()[-len(CS) :]] == [f"| {C:g}" for C in CS]
     history = client.get_metric_history(parent.info.run_id, "path_log10_C")
     assert [metric.step for metric in history] == list(range(len(CS)))
