@@ -1,9 +1,10 @@
 """The path solver and its peers, side by side: ``python benchmarks/path.py [--full]``.
 
-The unit is one fit of the seed in the same process: scikit-learn's SAGA at tol 0.1 on 5,000 rows. Every gap
-is recomputed from the definition, in float64 on the standardised data. What is not installed is named.
-Set-up copies count, compilation does not. `--full` runs the peers on C = 1 and on 60,000 rows too, half an
-hour; none comes to an end with a path of 40 points to C = 1. It takes 3 GB, and Linux for the memory.
+The unit is one fit of the example in the same process: scikit-learn's SAGA at tol 0.1 on 5,000 rows. Every
+gap is recomputed from the definition, in float64 on the standardized data. A peer that is not installed is
+listed as such. The times include the solver's working copy, not its compilation. `--full` runs the peers on
+C = 1 and on 60,000 rows too, which takes half an hour; no peer finishes a path of 40 points to C = 1. The
+benchmark needs 3 GB, and Linux for the memory.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from sklearn.utils import check_random_state
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
+from l1path import multinomial_l1_path
 from l1path.objective import log_softmax, one_hot, scores
-from l1path.solver import multinomial_l1_path
 
 Points = Iterable[tuple[np.ndarray, np.ndarray, float]]  # coef (K, p), intercept (K,), lambda
 
@@ -48,8 +49,8 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(images).reshape(-1, 784), np.concatenate(labels).astype(int)
 
 
-def seed_rows(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the 5,000 standardised training rows of the seed at split seed 0."""
+def example_rows(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 5,000 standardized training rows of the example at split seed 0."""
     order = check_random_state(0).permutation(len(labels))
     X, _, y, _ = train_test_split(
         images[order].astype(float), labels[order], train_size=5000, test_size=10000, random_state=0
@@ -86,19 +87,21 @@ def memory(name: str) -> float:
     return int(status.split(f"{name}:")[1].split()[0]) / 1024
 
 
-def seed_fit(X: np.ndarray, y: np.ndarray) -> LogisticRegression:
-    """Return the seed's fit."""
+def example_fit(X: np.ndarray, y: np.ndarray) -> LogisticRegression:
+    """Return the example's fit."""
     return LogisticRegression(C=50 / len(y), l1_ratio=1, solver="saga", tol=0.1, random_state=0).fit(X, y)
 
 
-def ours(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray, threads: int) -> tuple[np.ndarray, Points]:
+def l1path_solver(
+    X: np.ndarray, y: np.ndarray, lambdas: np.ndarray, threads: int
+) -> tuple[np.ndarray, Points]:
     """Return the seconds and points of this project's solver."""
     repeat = 3 if len(y) < 10_000 and lambdas[-1] > 0.01 else 1  # noqa: PLR2004 - what takes part of a second
-    found = []
+    paths = []
     took = seconds(
-        lambda: found.append(multinomial_l1_path(X, y, 1 / (len(y) * lambdas), threads=threads)), repeat
+        lambda: paths.append(multinomial_l1_path(X, y, 1 / (len(y) * lambdas), threads=threads)), repeat
     )
-    return took, zip(found[-1].coef, found[-1].intercept, lambdas, strict=True)
+    return took, zip(paths[-1].coef, paths[-1].intercept, lambdas, strict=True)
 
 
 def growth(X: np.ndarray, y: np.ndarray, sizes: tuple[int, ...] = (5000, 10000, 20000, 40000, 60000)) -> None:
@@ -163,7 +166,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="the peers on C = 1 and 60,000 rows too")
     full = parser.parse_args().full
     images, labels = mnist()
-    X, y = seed_rows(images, labels)
+    X, y = example_rows(images, labels)
     no_bytes = X * (1 + 1e-9 * np.random.default_rng(0).normal(size=X.shape))
     everything = StandardScaler().fit_transform(images[:60000].astype(float))
     multinomial_l1_path(X, y, [1e-3])  # compiled or loaded
@@ -171,7 +174,7 @@ def main() -> None:
     twenty, all_peers = np.geomspace(0.2, 0.02, 20), "cyanure glmstar glmnet"
     problems = [
         ("5,000 rows, 20 points to lambda 0.02", X, y, twenty, all_peers),
-        ("the same, of numbers that no bytes hold", no_bytes, y, twenty, ""),
+        ("the same, of numbers that bytes cannot represent", no_bytes, y, twenty, ""),
         ("5,000 rows, 40 points to C = 1", X, y, np.geomspace(0.3, 1 / len(y), 40), ""),
         ("5,000 rows, C = 1 alone", X, y, np.array([1 / len(y)]), "cyanure" if full else ""),
         (
@@ -188,19 +191,20 @@ def main() -> None:
         "glmnet": (shutil.which("Rscript") is not None, glmnet),
     }
     print(
-        "| problem | solver | seconds | in seed fits | by processor time | worst gap | MB beyond the data |"
+        "| problem | solver | seconds | in fits of the example | by processor time | worst gap "
+        "| MB beyond the data |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    seed_gap = gap(X, y, seed_fit(X, y).coef_, seed_fit(X, y).intercept_, 0.02)
+    example_gap = gap(X, y, example_fit(X, y).coef_, example_fit(X, y).intercept_, 0.02)
     for name, rows, classes, lambdas, named in problems:
-        unit = seconds(lambda: seed_fit(X, y), 3)
+        unit = seconds(lambda: example_fit(X, y), 3)
         print(
-            f"| 5,000 rows, lambda 0.02 | SAGA, tol 0.1 | {unit[0]:.2f} | 1 | 1 | {seed_gap:.1e} | |",
+            f"| 5,000 rows, lambda 0.02 | SAGA, tol 0.1 | {unit[0]:.2f} | 1 | 1 | {example_gap:.1e} | |",
             flush=True,
         )
         solvers = {
             f"path, {threads} thread{'s' * (threads > 1)}": (
-                True, lambda *problem, threads=threads: ours(*problem, threads)
+                True, lambda *problem, threads=threads: l1path_solver(*problem, threads)
             )
             for threads in (1, 2)
         } | {peer: peers[peer] for peer in named.split()}  # fmt: skip
@@ -208,7 +212,7 @@ def main() -> None:
             if not installed:
                 print(f"| {name} | {solver} | not installed | | | | |", flush=True)
                 continue
-            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+            Path("/proc/self/clear_refs").write_text("5")  # resets the peak
             before = memory("VmRSS")
             took, points = fit(rows, classes, lambdas)
             peak = memory("VmHWM") - before

@@ -38,13 +38,14 @@ Parallel(n_jobs=-1)(delayed(fit.fit)(X, y) for fit in fits)
 
 DELIVER = """
 from pathlib import Path
-from dvc_mlflow import deliver
+from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.delivery.mlflow_session import initialize_store
 from sparse_digits.mlflow_content.content import CONTENT
 import time
 root = Path.cwd()
-deliver.initialize_store(root)
+initialize_store(root)
 began = time.perf_counter()
-pending = deliver.deliver(root, CONTENT)
+pending = deliver(root, CONTENT)
 print(f"{time.perf_counter() - began:.2f} s to deliver all records, {pending} pending")
 """
 

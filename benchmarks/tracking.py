@@ -24,7 +24,7 @@ RECORD = ("-m", "sparse_digits.cli", "record")
 IMPORTS = {
     "import mlflow": "import mlflow",
     "the imports of a delivery": (
-        "from dvc_mlflow import deliver; from sparse_digits.mlflow_content import content"
+        "from dvc_mlflow.delivery import deliver; from sparse_digits.mlflow_content import content"
     ),
     "the imports of recording": "from sparse_digits import cli, model; from dvc_mlflow import collect",
 }
@@ -78,7 +78,8 @@ def main(rounds: int) -> None:
         run(project, "-m", "dvc", "repro", "--quiet", RECORDS_ONLY="yes")
         shutil.rmtree(project / "records")
         code = (
-            "from pathlib import Path; from dvc_mlflow import deliver; deliver.initialize_store(Path.cwd())"
+            "from pathlib import Path; from dvc_mlflow.delivery.mlflow_session import initialize_store; "
+            "initialize_store(Path.cwd())"
         )
         (project / "records").mkdir()
         seconds["a new store's tables, once"].append(run(project, "-c", code))

@@ -18,6 +18,13 @@ hypothesis.settings.load_profile("patient")
 
 
 COMPUTED = {"dvc", "sparse_digits", "store", "computed_small", "built"}  # fixtures that take seconds
+SLOW_MODULES = {  # their tests start servers, crowds of processes, compilers or package builds
+    "test_compiler",
+    "test_deliver_concurrently",
+    "test_deliver_to_servers",
+    "test_ui",
+    "test_wheel",
+}
 SECONDS = 10  # of a slow test that has no other number in its mark
 
 
@@ -30,7 +37,8 @@ def pytest_collection_modifyitems(items):
     """
     groups, seconds = {}, {}
     for item in items:
-        if item.path.parent.name == "end_to_end" or COMPUTED & set(item.fixturenames):
+        whole_program = item.path.parent.name == "end_to_end" or item.path.stem in SLOW_MODULES
+        if whole_program or COMPUTED & set(item.fixturenames):
             item.add_marker("slow")  # after a slow(seconds) of the test itself, which counts
         slow = item.get_closest_marker("slow")
         definitions = item._fixtureinfo.name2fixturedefs.values()

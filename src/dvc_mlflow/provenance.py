@@ -51,7 +51,7 @@ def write_provenance(stage: str, outputs: Iterable[Path], inputs: Iterable[Path]
 def read_provenance(path: Path, md5s: Mapping[str, str]) -> dict[str, Any] | None:
     """Return the provenance at `path` if it is about outputs with these MD5s by name, else None."""
     for place in (path, path.with_name(path.name.replace(".provenance.json", ".note.json"))):
-        try:  # .note.json is the name that version 0.1 gave it
+        try:  # .note.json is the name that earlier versions gave it
             content = json.loads(place.read_bytes())
         except (OSError, ValueError):
             continue

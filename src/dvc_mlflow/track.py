@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from dvc_mlflow.collect import Source, collect_result, final_stages, stage_address, translate_dvc_errors
@@ -60,7 +62,8 @@ def collect_all(project: Project) -> Iterator[Found]:
     A stage that was never run gives nothing. Raises UserError if dvc.yaml has not a stage that is configured.
     """
     with translate_dvc_errors(), Repo(str(project.folder)) as repo:
-        _check_stages(repo, project)
+        with suppress(DvcException):  # what DVC cannot read is reported as the reason of the workspace
+            _check_stages(repo, project)
         scm = not repo.config["core"].get("no_scm")
         groups = repo.experiments.ls(all_commits=True).values() if scm else []
     for name, commit in sorted({(name, rev) for group in groups for name, rev in group if rev}):

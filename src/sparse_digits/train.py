@@ -49,7 +49,7 @@ def train(
     X, y = scaled["X_train"], scaled["y_train"]
     classes = np.unique(y)
     if len(classes) < MIN_CLASSES:
-        raise TooFewClassesError(MIN_CLASSES, classes.tolist())
+        raise TooFewClassesError(MIN_CLASSES, [str(label) for label in classes])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # reported as the metric `converged`
         if how.solver == "path":

@@ -36,7 +36,7 @@ def test_a_sweep_killed_at_any_moment_repeats_no_finished_path_and_ends_in_the_s
         checkpointed = finished(folder)
         assert least_finished <= len(checkpointed) <= 12
         printed, begun = finish(folder)
-        assert f"{len(checkpointed)} of 12 paths kept" in printed
+        assert f"{len(checkpointed)} of 12 paths from checkpoints" in printed
         assert begun == sorted(set(names(*SEEDS)) - set(checkpointed))
         assert outputs(folder) == expected
         assert not (folder / "kept").exists()
@@ -56,7 +56,10 @@ def test_ctrl_C_ends_a_sweep_in_the_middle_of_a_fit(folder, seeds, number):
         printed = program.communicate(timeout=60)[1]  # the fit would take longer
         assert "resource_tracker" not in printed
         assert program.returncode == 128 + number
-        assert f"0 of {len(seeds)} paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in printed
+        assert (
+            f"0 of {len(seeds)} paths are finished and saved. To continue: dvc repro sweep/dvc.yaml"
+            in printed
+        )
         psutil.wait_procs(children, timeout=5)
         assert not [child for child in children if child.is_running()]
 
@@ -68,7 +71,7 @@ def test_the_message_after_ctrl_C_has_the_number_of_finished_paths(folder):
         time.sleep(0.3)
         program.send_signal(signal.SIGINT)
         printed = program.communicate()[1]
-    assert "4 of 12 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in printed
+    assert "4 of 12 paths are finished and saved. To continue: dvc repro sweep/dvc.yaml" in printed
     assert finish(folder)[1] == names(*SEEDS[4:])
 
 
@@ -89,7 +92,7 @@ FAILURES = {
     ),
     "worker killed": (
         "os.kill(os.getpid(), signal.SIGKILL) if replicate.split_seed == 3 else time.sleep(0.1)",
-        "its worker process was ended, for want of memory perhaps",
+        "its worker process was killed, perhaps because memory ran out",
     ),
     "error in the program": ("assert replicate.split_seed != 3, 'a fault'", "AssertionError: a fault"),
 }
@@ -101,7 +104,7 @@ def test_a_path_that_fails_is_reported_and_the_others_are_checkpointed(folder, h
     printed, _ = finish(folder, first, status=2)
     assert "path rows-1000-seed-3 failed: " in printed
     assert reason in printed
-    assert "1 of 12 paths failed; 11 of 12 paths are finished and kept; to go on: dvc repro" in printed
+    assert "1 of 12 paths failed. 11 of 12 paths are finished and saved. To continue: dvc repro" in printed
     assert finished(folder) == names(*set(SEEDS) - {3})
     assert not any((folder / name).exists() for name in OUTPUTS)
     assert finish(folder)[1] == names(3)
@@ -169,7 +172,7 @@ def test_ctrl_C_in_the_baselines_leaves_no_table_of_a_half_trained_network(folde
             time.sleep(0.01)
         os.killpg(program.pid, signal.SIGINT)  # as a terminal does
         printed = program.communicate()[1]
-    words = "\nbaselines: interrupted; to go on: dvc repro sweep/dvc.yaml\n"
+    words = "\nbaselines: interrupted. To continue: dvc repro sweep/dvc.yaml\n"
     assert printed.endswith(words)
     assert (
         printed == words or len(seeds) > 1
@@ -194,7 +197,7 @@ def test_ctrl_C_ends_dvc_too_and_the_sweep_can_be_resumed(computed, dvc):
         time.sleep(2)  # until the workers are fitting
         os.killpg(program.pid, signal.SIGINT)  # as a terminal does
         printed = program.communicate(timeout=60)[1]
-    assert "0 of 2 paths are finished and kept; to go on: dvc repro sweep/dvc.yaml" in printed
+    assert "0 of 2 paths are finished and saved. To continue: dvc repro sweep/dvc.yaml" in printed
     change(computed / "params.yaml", sweep=SAGA)
     dvc("repro", "sweep/dvc.yaml:sweep")
     assert Path("sweep/sweep.csv").exists()

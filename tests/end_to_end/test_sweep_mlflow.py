@@ -21,7 +21,7 @@ from dvc_mlflow.pages import page_url
 from dvc_mlflow.project import Project
 from dvc_mlflow.verification import run_snapshot
 from sparse_digits.mlflow_content.content import CONTENT
-from sparse_digits.sweep import csv_table, selection
+from sparse_digits.sweep import csv_table, selection_display
 from sweeps import SWEPT_CS
 
 CS = SWEPT_CS
@@ -76,7 +76,7 @@ def test_each_point_has_a_child_with_the_digest_that_dvc_repro_gives_its_model(c
 def test_the_parent_run_shows_the_selection_the_table_and_the_path(client):
     parent = parent_of(client)
     note = parent.data.tags["mlflow.note.content"]
-    assert "chosen by accuracy on validation rows" in note
+    assert "selected by accuracy on validation rows" in note
     assert [line.split(" | ")[0] for line in note.splitlines()[-len(CS) :]] == [f"| {C:g}" for C in CS]
     history = client.get_metric_history(parent.info.run_id, "path_log10_C")
     assert [metric.step for metric in history] == list(range(len(CS)))
@@ -188,7 +188,7 @@ def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_cli
     swept, address, tmp_path, client
 ):
     of = json.loads((swept / "sweep/chosen.json").read_text())["train_size_1000"]
-    chosen = {of[name]["C"] for name in selection.TITLES}
+    chosen = {of[name]["C"] for name in selection_display.TITLES}
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
     browser += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", address]
     deadline = time.monotonic() + 120

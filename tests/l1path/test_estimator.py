@@ -94,7 +94,7 @@ def test_one_standard_error_takes_the_smallest_that_is_near_enough_in_any_order(
 
 def test_a_fold_that_lacks_a_class_is_refused(data):
     X, y = data
-    with pytest.raises(ValueError, match="fold 0 trains on 2 of 3 classes"):
+    with pytest.raises(ValueError, match="expected all 3 classes in the training rows of fold 0, got 2"):
         L1MultinomialPath(cv=[(np.flatnonzero(y != "a"), np.flatnonzero(y == "a"))]).fit(X, y)
 
 

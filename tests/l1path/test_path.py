@@ -130,7 +130,7 @@ def test_a_point_is_the_same_bits_alone_and_in_any_list(*, standardized_digits, 
     Cs = C_max(X, y, 10) * np.array([30.0, 0.5, 3.0, 100.0, 3.1, 1.0])
     with stored_as(kind):
         assert working_copy(X, y).rows.dtype == kind
-        path, *all_alone = (multinomial_l1_path(X, y, asked) for asked in (Cs, *Cs))
+        path, *all_alone = (multinomial_l1_path(X, y, requested) for requested in (Cs, *Cs))
     for k, alone in enumerate(all_alone):
         for name in ("coef", "intercept", "duality_gap", "objective", "n_iter", "converged"):
             np.testing.assert_array_equal(getattr(alone, name)[0], getattr(path, name)[k])
@@ -216,7 +216,6 @@ PATH = """
 import hashlib, sys
 import numpy as np
 from l1path import multinomial_l1_path
-from projects import ROOT
 rng = np.random.default_rng(0)
 floats = rng.normal(size=(1500, 200))
 y = np.argmax(floats[:, :4] + rng.normal(size=(1500, 4)), axis=1)

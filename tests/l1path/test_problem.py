@@ -16,8 +16,8 @@ def test_the_working_copy_is_the_data_centered(kind):
     assert data.rows.dtype == kind
     np.testing.assert_array_equal(data.columns, data.rows.T)
     scale = np.where(np.isinf(data.scale), 0, data.scale)
-    found = (data.rows - data.offset)[:300, :12] * scale
-    np.testing.assert_allclose(found, X - X.mean(axis=0), atol=1e-6 if kind == "float32" else 1e-13)
+    columns = (data.rows - data.offset)[:300, :12] * scale
+    np.testing.assert_allclose(columns, X - X.mean(axis=0), atol=1e-6 if kind == "float32" else 1e-13)
     np.testing.assert_allclose(data.column_norm[:12] * scale, X.std(axis=0), atol=1e-15)
     if kind == "uint8":
         np.testing.assert_array_equal(data.levels[np.arange(12), data.rows[:300, :12]], X)

@@ -14,25 +14,23 @@ from l1path.warm_start import initial_state
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 10**6),
-    moved=st.floats(0, 1),
+    decrease=st.floats(0, 1),
     share=st.floats(0.3, 1),
-    broad=st.booleans(),
+    full=st.booleans(),
 )
-def test_no_column_is_screened_whose_gradient_exceeds_lambda(*, kind, seed, moved, share, broad):
+def test_no_gradient_entry_above_lambda_is_screened_out(*, kind, seed, decrease, share, full):
     X, y = problem(n=60, p=40, seed=seed)
     X = data_of_kind(kind, X)
     with stored_as(kind), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            screening, "FULL_GRADIENT_FRACTION", 0.0 if broad else 1.0
-        )  # one product for all, or one for each
+        patch.setattr(screening, "FULL_GRADIENT_FRACTION", 0.0 if full else 1.0)
         data = working_copy(X, y)
         state = initial_state(data)
         state.lam *= share
-        R = (state.gradient_residual / np.where(data.s > 0, data.s, 1)) * (1 - moved)
+        R = (state.gradient_residual / np.where(data.s > 0, data.s, 1)) * (1 - decrease)
         largest = screening.update_gradient(data, state, R)
     exact = (R * data.s)[:, :60] @ (X - X.mean(axis=0)) / data.scale
-    over = np.abs(exact) > state.lam * data.penalty_factor[:40]
-    rounded = 1e-6 * data.column_norm[:40].max() if kind == "float32" else 1e-12
-    np.testing.assert_allclose(state.gradient[:, :40][over], exact[over], rtol=0, atol=rounded)
-    if over.any():
+    above = np.abs(exact) > state.lam * data.penalty_factor[:40]
+    tolerance = 1e-6 * data.column_norm[:40].max() if kind == "float32" else 1e-12
+    np.testing.assert_allclose(state.gradient[:, :40][above], exact[above], rtol=0, atol=tolerance)
+    if above.any():
         assert largest >= (np.abs(exact) / data.penalty_factor[:40]).max()

@@ -74,7 +74,7 @@ def test_training_rows_of_fewer_than_three_classes_are_refused(digits, digits_pa
     with pytest.raises(SystemExit) as end:
         train.main(["few.npz", "model.npz"])
     assert end.value.code == 2
-    assert capsys.readouterr().err.startswith("split.train_size: expected training rows of three classes")
+    assert capsys.readouterr().err.startswith("split.train_size: expected training rows of 3 classes")
     assert not Path("model.npz").exists()
 
 

@@ -73,7 +73,7 @@ def main(moments: int, seed: int) -> None:
             )
             checkpoints = count_checkpoints(folder)
             printed = repro(folder)
-            match = re.search(r"\((\d+) of \d+ paths kept\)", printed)
+            match = re.search(r"\((\d+) of \d+ paths from checkpoints\)", printed)
             reused = (
                 int(match[1]) if match else 0 if checkpoints < SEEDS else SEEDS
             )  # no line if none is left

@@ -5,6 +5,7 @@ import os
 import sys
 import sysconfig
 import zipfile
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -76,13 +77,17 @@ def dependency_closure(requirements):
 def link_distribution(distribution, site_packages):
     """Link the files of an installed distribution, as its RECORD lists them, into `site_packages`.
 
-    Files, not folders: several distributions may share a namespace package.
+    Files, not folders: several distributions may share a namespace package. The compiled modules beside them
+    come along, listed or not, or the environment's first import of each would compile it.
     """
-    for file in distribution.files:
-        if ".." not in file.parts:
-            target = site_packages / file
+    files = {Path(file) for file in distribution.files if ".." not in file.parts}
+    files |= {Path(cache_from_source(file)) for file in files if file.suffix == ".py"}
+    for file in files:
+        source = Path(os.path.abspath(distribution.locate_file(file)))  # noqa: PTH100 - resolve() follows links
+        target = site_packages / file
+        if source.exists() and not target.exists():  # mlflow and its parts share files
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(os.path.abspath(file.locate()))  # noqa: PTH100 - resolve() would follow links
+            target.symlink_to(source)
 
 
 def write_scripts(distribution, python):

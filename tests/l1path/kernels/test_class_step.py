@@ -108,10 +108,10 @@ def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponen
         assert objective() < before or violation < 1e-5 * steps
         before = objective()
         np.testing.assert_array_equal(below, e)
-    centred = columns - offset[:, None]
-    np.testing.assert_allclose(eta[:-1], (V @ centred)[:-1], atol=1e-4)
+    centered = columns - offset[:, None]
+    np.testing.assert_allclose(eta[:-1], (V @ centered)[:-1], atol=1e-4)
     np.testing.assert_allclose(e, np.exp(eta), rtol=1e-12)
-    np.testing.assert_allclose(gradient[:12], centred[:12] @ gradient_residual, atol=1e-5 * steps)
+    np.testing.assert_allclose(gradient[:12], centered[:12] @ gradient_residual, atol=1e-5 * steps)
     assert known == 12
     assert violations[-1] < 1e-2 * violations[0]
     assert not V[12:].any()

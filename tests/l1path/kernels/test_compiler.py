@@ -10,11 +10,12 @@ import pytest
 from projects import ROOT
 
 SRC = ROOT / "src"
-CALL = (
-    "import numpy as np; from l1path import kernels; "
-    "print(kernels.intercept_hessian(*map(np.array, {}))[0, 0])"
-)
-CALL = CALL.format("([[0.5, 0.5], [0, 0]], [[False] * 2, [True] * 2], [1.0, 1.0])")
+CALL = """
+import numpy as np
+from l1path import kernels
+R, in_class, s = np.array([[0.5, 0.5], [0, 0]]), np.array([[False] * 2, [True] * 2]), np.ones(2)
+print(kernels.intercept_hessian(R, in_class, s)[0, 0])
+"""
 NOTICE = "l1path: compiling the path solver"
 
 

@@ -1,4 +1,4 @@
-"""The door of a stage: params before the work, the note after it, and what is said when either fails."""
+"""The stage harness: params before the work, provenance after it, and the message when either fails."""
 
 import json
 import shutil
@@ -28,29 +28,29 @@ def write():
         output.write_text(output.name)
 
 
-def test_the_paths_are_those_of_the_command_line_in_its_order():
+def test_the_paths_are_in_the_order_of_the_command_line():
     assert parse_paths(["a/b.npz", "c.npz"], "raw.npz", "split.npz") == [Path("a/b.npz"), Path("c.npz")]
 
 
-def test_too_few_paths_are_told_by_their_names(capsys):
+def test_missing_paths_are_reported_by_name(capsys):
     with pytest.raises(SystemExit) as end:
         parse_paths(["a.npz"], "raw.npz", "split.npz")
     assert end.value.code == 2
     assert "the following arguments are required: split.npz" in capsys.readouterr().err
 
 
-def test_a_stage_that_ends_well_leaves_a_note_about_all_its_outputs():
+def test_a_stage_that_succeeds_writes_the_provenance_of_all_its_outputs():
     with stage_harness("train", *OUTPUTS) as params:
         assert params.train.C == 0.05
         write()
-    left = json.loads(Path("results/train.note.json").read_text())
-    assert left["outputs"] == {output.name: provenance.md5(output) for output in OUTPUTS}
+    written = json.loads(Path("results/train.provenance.json").read_text())
+    assert written["outputs"] == {output.name: provenance.md5(output) for output in OUTPUTS}
 
 
 def test_params_are_checked_before_the_work(capsys):
     Path("params.yaml").write_text("fetch: 1\n")
     with pytest.raises(SystemExit) as end, stage_harness("train", *OUTPUTS):
-        pytest.fail("the work was begun")
+        pytest.fail("the block ran")
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith("params.yaml: 4 faults\n")
     assert not list(Path("results").iterdir())
@@ -59,13 +59,15 @@ def test_params_are_checked_before_the_work(capsys):
 @pytest.mark.parametrize(
     "error", [UserError("the data are not there"), OSError(28, "No space left", "raw.npz")]
 )
-def test_a_stage_that_fails_leaves_no_note(error):
+def test_a_stage_that_fails_writes_no_provenance(error):
     with pytest.raises(SystemExit), stage_harness("train", *OUTPUTS):
         raise error
     assert not list(Path("results").iterdir())
 
 
-def test_where_dvc_cannot_be_asked_a_fault_names_the_outputs_all_the_same(monkeypatch, capsys):
+def test_outside_a_dvc_project_a_failing_stage_still_names_the_command_that_restores_its_outputs(
+    monkeypatch, capsys
+):
     for under_dvc in (False, True):
         if under_dvc:
             monkeypatch.setenv("DVC_STAGE", "train")
