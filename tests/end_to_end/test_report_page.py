@@ -174,6 +174,25 @@ def test_a_click_on_a_column_sorts_the_table_and_the_csv_has_all_points(page, sw
         np.testing.assert_allclose([float(row[name]) for row in rows], table[name], atol=1e-9)
 
 
+def test_other_results_are_laid_over_the_curve_and_another_file_is_refused(page, swept, tmp_path):
+    page.call("DOM.enable")
+
+    def lay(condition, *paths):
+        root = page.call("DOM.getDocument")["root"]["nodeId"]
+        node = page.call("DOM.querySelector", nodeId=root, selector="#overlays")["nodeId"]
+        page.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
+        page.wait_until(condition)
+
+    count = "document.querySelectorAll('#curve svg g .overlay-point').length"
+    lay(f"{count} === {1 + len(SWEPT_CS)}", swept / "results/metrics.json", swept / "sweep/sweep.csv")
+    assert "metrics.json" in page.evaluate("document.querySelector('.legend').textContent")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    message_shown = "document.querySelector('#overlay-error').textContent"
+    lay(message_shown, tmp_path / "other.csv")
+    message = page.evaluate(message_shown)
+    assert message.startswith("other.csv: expected a sweep.csv or a metrics.json ")
+
+
 @pytest.mark.parametrize("width", [360, 3840])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_into_a_window_of_any_width(page, width, scheme):
@@ -204,7 +223,7 @@ def test_the_page_works_in_the_sandboxed_frame_in_which_mlflow_shows_it(browser,
         deadline = time.monotonic() + 60
         while len(browser.frames()) < 2 or not browser.evaluate(READY, contextId=browser.frames()[-1]):
             assert time.monotonic() < deadline
-            browser.wait(0.1)
+            time.sleep(0.1)
         server.shutdown()
     frame = browser.frames()[-1]
     assert browser.evaluate("document.querySelector('#chosen').textContent", contextId=frame)

@@ -71,10 +71,12 @@ class Page:
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
-    def wait(self, seconds: float) -> None:
-        """Collect events for so long."""
-        time.sleep(seconds)
-        self.evaluate("0")
+    def wait_until(self, expression: str) -> None:
+        """Wait until an expression is true."""
+        deadline = time.monotonic() + SECONDS
+        while not self.evaluate(f"Boolean({expression})"):
+            assert time.monotonic() < deadline, f"not true after {SECONDS} s: {expression}"
+            time.sleep(0.05)
 
     def press(self, key: str, code: int) -> None:
         """Press a key, such as ArrowRight, whose Windows virtual key code is 39."""

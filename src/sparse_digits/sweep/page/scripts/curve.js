@@ -9,6 +9,7 @@ const MARK_SHAPES = {
   early: "M-6,-6 L6,6 M-6,6 L6,-6",
 };
 
+const OVERLAY = "M0,-6 L6,5 -6,5Z";
 const NEAR_BEST = 0.1; // the accuracy below the best that the enlarged part shows
 let enlarged = true;
 
@@ -26,8 +27,9 @@ function ticks([low, high]) {
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
 }
 
-/** Draw the curve of the chosen path; `choose(i)` is called with a point that is clicked. */
-export function drawCurve(content, path, chosen, choose) {
+/** Draw the curve of the chosen path; `choose(i)` is called with a point that is clicked.
+ *  overlays: other sweeps and runs, as `readOther` returns them. */
+export function drawCurve(content, path, chosen, overlays, choose) {
   const marks = content.selection[path.train_size];
   const others = content.baselines.filter(
     (row) => row.train_size === path.train_size && row.split_seed === path.split_seed,
@@ -37,7 +39,8 @@ export function drawCurve(content, path, chosen, choose) {
   );
   const siblings = content.paths.filter((other) => other.train_size === path.train_size);
   const now = path.points[chosen];
-  const drawn = [...siblings.flatMap((one) => one.points), ...early].map(({ metrics }) => metrics);
+  const laidOver = overlays.flatMap(({ points }) => points);
+  const drawn = [...siblings.flatMap((one) => one.points), ...early, ...laidOver].map(({ metrics }) => metrics);
   const least = Math.max(...drawn.map(({ accuracy }) => accuracy)) - NEAR_BEST;
   const cut = enlarged && now.metrics.accuracy >= least;
   const inside = drawn.filter(({ accuracy }) => !cut || accuracy >= least);
@@ -56,6 +59,12 @@ export function drawCurve(content, path, chosen, choose) {
   const lines = shape("g", { "clip-path": "url(#curve-clip)" });
   if (siblings.length > 1) lines.append(band(siblings, x, y));
   lines.append(shape("polyline", { class: "curve", points: path.points.map(place).join(" ") }));
+  for (const { points } of overlays) {
+    lines.append(shape("polyline", { class: "overlay", points: points.map(place).join(" ") }));
+    lines.append(
+      ...points.map((point) => shape("path", { class: "overlay-point", d: OVERLAY, transform: `translate(${place(point)})` })),
+    );
+  }
   svg.append(lines);
   const byAccuracy = [...others].sort((a, b) => b.accuracy - a.accuracy);
   byAccuracy.forEach((row, i) => {
@@ -98,7 +107,7 @@ export function drawCurve(content, path, chosen, choose) {
     );
   });
   svg.append(shape("circle", { class: "chosen", r: 9, transform: `translate(${place(now)})` }));
-  byId("curve").replaceChildren(svg, legend(content, marks, early), enlargeButton(cut, () => drawCurve(content, path, chosen, choose)));
+  byId("curve").replaceChildren(svg, legend(content, marks, early, overlays), enlargeButton(cut, () => drawCurve(content, path, chosen, overlays, choose)));
   byId("curve-text").textContent = describeCurve(path, now, others);
 }
 
@@ -162,7 +171,7 @@ function band(siblings, x, y) {
   ]);
 }
 
-function legend(content, marks, early) {
+function legend(content, marks, early, overlays) {
   const titles = { ...content.titles, ...(early.length ? { early: early[0].title } : {}) };
   const names = Object.keys(titles).filter((name) => name === "early" || marks?.[name] !== undefined);
   const items = names.map((name) =>
@@ -173,6 +182,9 @@ function legend(content, marks, early) {
       titles[name],
     ]),
   );
+  const keyOfOverlay = () =>
+    shape("svg", { viewBox: "-10 -10 20 20", class: "key", "aria-hidden": "true" }, [shape("path", { class: "overlay-point", d: OVERLAY })]);
+  items.push(...overlays.map(({ name }) => element("li", {}, [keyOfOverlay(), name])));
   return element("ul", { class: "legend" }, items);
 }
 

@@ -8,11 +8,11 @@ import { colorBar, paint, pixelCanvas } from "./images.js";
 import { answeredSamples, showConfusion, showHistogram, showPairs, showSamples } from "./mistakes.js";
 import { scoresOf, softmax, weightsOf } from "./model.js";
 import { startPad } from "./pad.js";
-import { csvOf, drawTable } from "./points_table.js";
+import { csvOf, drawTable, readOther } from "./points_table.js";
 import { prepare } from "./prepare.js";
 
 const content = decodeContent(byId("content").textContent);
-const state = { path: content.paths.length - 1, point: 0, digit: null, pair: null };
+const state = { path: content.paths.length - 1, point: 0, digit: null, pair: null, overlays: [] };
 const pathNow = () => content.paths[state.path];
 const pad = startPad((ink, width) => {
   state.digit = { pixels: prepare(ink, width, content.preparation) };
@@ -49,13 +49,25 @@ function choosePair(pair) {
   byId("pairs").querySelector('[aria-pressed="true"]')?.focus();
 }
 
+/** Lay the chosen files over the curve, in place of those before. */
+async function chooseOverlays(event) {
+  const files = [...event.target.files];
+  byId("overlay-error").textContent = "";
+  try {
+    state.overlays = await Promise.all(files.map(async (file) => readOther(file.name, await file.text())));
+  } catch (error) {
+    byId("overlay-error").textContent = error.message;
+  }
+  draw();
+}
+
 function draw() {
   const path = pathNow();
   const point = path.points[state.point];
   drawControls(path, point);
   drawWeights(path, point);
   drawNumbers(path, point);
-  drawCurve(content, path, state.point, choosePoint);
+  drawCurve(content, path, state.point, state.overlays, choosePoint);
   showAnswer(content, path, state.point, state.digit);
   const answered = answeredSamples(content, path, point);
   showSamples(content, answered, chooseSample);
@@ -187,6 +199,7 @@ byId("clear").addEventListener("click", () => {
   state.digit = null;
   showAnswer(content, pathNow(), state.point, state.digit);
 });
+byId("overlays").addEventListener("change", chooseOverlays);
 onThemeChange(draw);
 makeSelectors();
 describeSweep();
@@ -200,5 +213,6 @@ globalThis.sparseDigits = {
   prepare: (ink, width) => prepare(Float64Array.from(ink), width, content.preparation),
   scores: (pixels, p, i) => [...scoresOf(content.paths[p], content.paths[p].points[i], pixels)],
   probabilities: (pixels, p, i) => [...softmax(scoresOf(content.paths[p], content.paths[p].points[i], pixels))],
+  readOther,
   csv: () => csvOf(content),
 };

@@ -23,6 +23,26 @@ export function csvOf(content) {
   return [names, ...rowsOf(content).map((row) => names.map((name) => row[name] ?? ""))].map((cells) => `${cells.join(",")}\n`).join("");
 }
 
+/** The points of another sweep (sweep.csv) or run (metrics.json), to be laid over the curve. */
+export function readOther(name, text) {
+  const wrong = () => new Error(`${name}: expected a sweep.csv or a metrics.json with accuracy and sparsity. Choose one of them.`);
+  let rows;
+  if (name.endsWith(".json")) {
+    try {
+      rows = [JSON.parse(text)];
+    } catch {
+      throw wrong();
+    }
+  } else {
+    const [names, ...lines] = text.trim().split(/\r?\n/).map((line) => line.split(","));
+    rows = lines.map((cells) => Object.fromEntries(names.map((column, i) => [column, Number(cells[i])])));
+  }
+  const isPoint = ({ accuracy, sparsity }) => Number.isFinite(accuracy) && Number.isFinite(sparsity);
+  if (!rows.length || !rows.every(isPoint)) throw wrong();
+  const points = rows.map(({ C, accuracy, sparsity }) => ({ C, metrics: { accuracy, sparsity } }));
+  return { name, points: points.sort((a, b) => a.metrics.sparsity - b.metrics.sparsity) };
+}
+
 /** Draw the table; `choose(p, i)` is called with the path and the point of a row whose C is clicked. */
 export function drawTable(content, position, choose) {
   const columns = [
