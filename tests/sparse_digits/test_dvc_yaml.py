@@ -108,6 +108,14 @@ def test_the_code_deps_of_a_stage_are_the_modules_that_determine_its_bytes(modul
     assert sorted(declared) == sorted(needed)
 
 
+def test_the_files_beside_the_modules_are_in_a_folder_that_a_stage_depends_on():
+    folders = {path for stage in MODULES.values() for path in code(stage) if not path.endswith(".py")}
+    left_out = {".py", ".pyc", ".md", ".typed"}  # modules, and what .dvcignore names
+    for path in (ROOT / "src/sparse_digits").rglob("*.*"):
+        if path.is_file() and path.suffix not in left_out:
+            assert any(path.is_relative_to(ROOT / folder) for folder in folders), path
+
+
 def test_every_module_that_is_left_out_is_imported_by_a_stage():
     assert set(LEFT_OUT) <= set().union(*map(imports.closure, MODULES))
     for module, left_out in LEFT_OUT_OF_STAGE.items():
