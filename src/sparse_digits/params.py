@@ -31,7 +31,7 @@ class Section(BaseModel):
 
     def flat(self) -> dict[str, Any]:
         """Return the values by full name: ``{"train.C": 0.01, ...}``."""
-        return {f"{type(self).__name__.lower()}.{key}": value for key, value in self.model_dump().items()}
+        return {f"{type(self).__name__.lower()}.{key}": value for key, value in self}
 
 
 class Fetch(Section):

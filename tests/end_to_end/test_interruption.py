@@ -39,7 +39,7 @@ def test_a_sweep_killed_at_any_moment_repeats_no_finished_path_and_ends_in_the_s
         assert f"{len(checkpointed)} of 12 paths from checkpoints" in printed
         assert begun == sorted(set(names(*SEEDS)) - set(checkpointed))
         assert outputs(folder) == expected
-        assert not (folder / "kept").exists()
+        assert not (folder / "checkpoints").exists()
 
 
 @pytest.mark.parametrize("seeds", [[0], SEEDS], ids=["in one process", "in workers"])
@@ -112,9 +112,9 @@ def test_a_path_that_fails_is_reported_and_the_others_are_checkpointed(folder, h
 
 def test_a_folder_for_checkpoints_that_cannot_be_written_ends_the_sweep_with_one_line(folder):
     change(folder / "params.yaml", sweep={"split_seeds": [0, 1, 2]})
-    program = [sys.executable, "-m", "sparse_digits.sweep.sweep", "raw.npz", "/proc/kept", *OUTPUTS]
+    program = [sys.executable, "-m", "sparse_digits.sweep.sweep", "raw.npz", "/proc/checkpoints", *OUTPUTS]
     printed = run(*program, cwd=folder, status=2, PYTHONPATH=str(ROOT / "src")).stderr
-    assert printed == "/proc/kept: No such file or directory\n"
+    assert printed == "/proc/checkpoints: No such file or directory\n"
 
 
 def test_a_checkpoint_is_used_only_by_the_same_code_and_inputs(tmp_path, monkeypatch):

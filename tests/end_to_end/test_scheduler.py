@@ -87,7 +87,7 @@ def test_the_command_computes_the_paths_on_the_cluster_and_writes_the_same_bytes
 ):
     change(computed / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": [0, 1], **SAGA})
     monkeypatch.setattr(parallel, "cpu_count", lambda: 1)  # in this process
-    sweep.main(["data/raw.npz", *(str(tmp_path / name) for name in ("kept", *OUTPUTS))])
+    sweep.main(["data/raw.npz", *(str(tmp_path / name) for name in ("checkpoints", *OUTPUTS))])
     with cluster(tmp_path) as (address, _):
         printed = sparse_digits("sweep", "--scheduler", address, cwd=computed, RECORDS_ONLY="1").stderr
     assert "sweep: 4 of 4 points" in printed

@@ -209,7 +209,7 @@ def test_what_python_and_an_editor_leave_in_a_folder_of_code_makes_no_stage_stal
 @pytest.mark.parametrize("module", MODULES)
 def test_the_data_of_a_stage_are_the_paths_on_its_command_line(module):
     stage = MODULES[module]
-    cached_by_the_stage = {"sweep/kept"}  # its checkpoints
+    cached_by_the_stage = {"sweep/checkpoints"}  # its checkpoints
     paths = [path for path in words(stage)[4:] if path not in cached_by_the_stage]
     n_inputs = len(data(stage))
     assert sorted(paths[:n_inputs]) == sorted(data(stage))

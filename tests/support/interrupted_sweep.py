@@ -15,7 +15,7 @@ from sweeps import MADE_WITH, ROOT, SAGA, change
 
 SEEDS = list(range(12))
 OUTPUTS = ("sweep.csv", "models.npz", "chosen.json")
-ARGUMENTS = ("raw.npz", "kept", *OUTPUTS)
+ARGUMENTS = ("raw.npz", "checkpoints", *OUTPUTS)
 
 # The stage itself, but each path first runs a statement of the test and appends its name to begun.txt.
 PROGRAM = """\
@@ -70,7 +70,7 @@ def finish(folder, first="pass", status=0):
 
 def finished(folder):
     """Return the names of the paths that have a checkpoint."""
-    return sorted(file.name[:-37] for file in (folder / "kept").glob("*.npz"))
+    return sorted(file.name[:-37] for file in (folder / "checkpoints").glob("*.npz"))
 
 
 def outputs(folder):

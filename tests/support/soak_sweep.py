@@ -35,7 +35,7 @@ def repro(folder: Path) -> str:
 
 def count_checkpoints(folder: Path) -> int:
     """Return the number of paths that have a checkpoint."""
-    return len(list(folder.glob("sweep/kept/*.npz")))
+    return len(list(folder.glob("sweep/checkpoints/*.npz")))
 
 
 def run_and_kill(folder: Path, paths: int, delay: float) -> None:

@@ -355,7 +355,7 @@ def test_the_stage_writes_the_same_bytes_again_and_leaves_no_checkpoints(compute
     for _ in range(2):
         printed = dvc("repro", "--force", "--single-item", "sweep/dvc.yaml:sweep").stdout
         assert "4 points in" in printed
-        assert not (computed / "sweep/kept").exists()
+        assert not (computed / "sweep/checkpoints").exists()
         written.append(
             {file: (computed / "sweep" / file).read_bytes() for file in ("sweep.csv", "models.npz")}
         )
