@@ -77,8 +77,8 @@ def test_repro_says_in_one_line_where_this_machine_has_other_bits(computed, git,
     git("commit", "--quiet", "--all", "--message", "a lock of another machine")
     lock.write_text(whole)
     cli.main(["repro"])
-    (told,) = [line for line in capfd.readouterr().out.split("\n") if "bits" in line]
-    assert told == (
+    (line,) = [text for text in capfd.readouterr().out.split("\n") if "bits" in text]
+    assert line == (
         "data/raw.npz has other bits than the committed dvc.lock, from the same code, data and params: "
         "this processor or platform rounds otherwise."
     )

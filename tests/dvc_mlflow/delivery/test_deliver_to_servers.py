@@ -42,7 +42,7 @@ def runs(root, uri, monkeypatch, experiment=EXPERIMENT):
     return shown(root, experiment).get(experiment, [])
 
 
-def test_a_server_that_is_gone_is_told_in_one_line_with_what_waits_and_how_to_send_it(root):
+def test_a_server_that_is_gone_gives_one_warning_with_the_number_pending_and_the_command(root):
     records.save_record(collected(0.03), root)
     printed = deliver(root, "http://127.0.0.1:9")
     assert printed == (
@@ -51,7 +51,7 @@ def test_a_server_that_is_gone_is_told_in_one_line_with_what_waits_and_how_to_se
     )
 
 
-def test_a_server_whose_name_resolves_nowhere_is_told(root):
+def test_a_server_whose_name_cannot_be_resolved_gives_one_warning(root):
     printed = deliver(root, "http://nowhere.invalid:5000")
     assert printed.count("\n") == 1
     assert "(HTTP" not in printed
@@ -66,7 +66,7 @@ def test_a_server_whose_name_resolves_nowhere_is_told(root):
         (200, "text/html", b"", "("),
     ],
 )
-def test_a_server_that_answers_nonsense_is_told_at_once(root, status, kind, body, reason):
+def test_a_server_that_answers_nonsense_gives_one_warning_at_once(root, status, kind, body, reason):
     with servers.serving(servers.answering(status, kind, body)) as uri:
         printed = deliver(root, uri, patience=60)
     assert printed.count("\n") == 1
@@ -144,7 +144,7 @@ def limited(blocks, *command):
     return ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *command)
 
 
-def test_a_full_disk_is_told_by_record_and_the_next_track_records(tmp_path, monkeypatch):
+def test_record_warns_of_a_full_disk_and_the_next_track_records(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tracking.ROOT / "src"))
     folder = tracking.small_pipeline(tmp_path / "a project")
     dvc(folder, "repro")
@@ -159,7 +159,7 @@ def test_a_full_disk_is_told_by_record_and_the_next_track_records(tmp_path, monk
 
 
 @pytest.mark.parametrize("blocks", [0, 8])
-def test_a_full_disk_is_told_by_deliver_and_the_next_delivery_sends(root, store, monkeypatch, blocks):
+def test_a_delivery_warns_of_a_full_disk_and_the_next_one_sends(root, store, monkeypatch, blocks):
     shutil.copy(store, root)
     printed = commands.run(*limited(blocks, sys.executable, "-c", tracking.DELIVER), cwd=root).stderr
     assert printed.count("\n") == 1
@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_by_deliver_and_the_next_delivery_sends(root, store,
 
 
 @pytest.mark.parametrize("part", ["mlflow.db", ".", "mlartifacts"])
-def test_a_read_only_store_is_told_and_the_next_delivery_sends(root, store, part):
+def test_a_delivery_warns_of_a_read_only_store_and_the_next_one_sends(root, store, part):
     shutil.copy(store, root)
     (root / "mlartifacts").mkdir()
     mode = (root / part).stat().st_mode
@@ -184,7 +184,7 @@ def test_a_read_only_store_is_told_and_the_next_delivery_sends(root, store, part
 
 
 @pytest.mark.parametrize("content", [b"no database" * 100, b""])
-def test_a_file_that_is_no_database_is_told_at_once_and_an_empty_one_becomes_one(root, content):
+def test_a_file_that_is_no_database_gives_one_warning_at_once_and_an_empty_one_becomes_a_store(root, content):
     (root / "mlflow.db").write_bytes(content)
     begin = time.monotonic()
     printed = deliver_in_process(root)

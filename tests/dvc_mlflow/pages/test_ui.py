@@ -73,8 +73,8 @@ def taken():
 
 def address_of(program):
     """Return the address that it prints when it answers."""
-    said = iter(program.stdout.readline, "")
-    return next(found[0] for line in said if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+    lines = iter(program.stdout.readline, "")
+    return next(match[0] for line in lines if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
