@@ -1,6 +1,7 @@
 """The page of a sweep, report.html, as a user sees it in Chromium: from a file, with the network cut off."""
 
 import base64
+import contextlib
 import csv
 import io
 import json
@@ -207,6 +208,14 @@ def test_the_page_prints_on_two_sheets(page):
     assert 1 <= len(sheets) <= 2
 
 
+def frame_is_ready(browser):
+    """Return whether the page in the frame has started; False while the frame changes its page."""
+    frames = browser.frames()
+    with contextlib.suppress(AssertionError):  # Chromium has dropped the frame's context by then
+        return len(frames) > 1 and browser.evaluate(READY, contextId=frames[-1])
+    return False
+
+
 def test_the_page_works_in_the_sandboxed_frame_in_which_mlflow_shows_it(browser, swept, tmp_path):
     shutil.copy(swept / "sweep/report.html", tmp_path)
     (tmp_path / "mlflow.html").write_text(
@@ -221,7 +230,7 @@ def test_the_page_works_in_the_sandboxed_frame_in_which_mlflow_shows_it(browser,
         Thread(target=server.serve_forever, daemon=True).start()
         browser.open(f"http://127.0.0.1:{server.server_port}/mlflow.html")
         deadline = time.monotonic() + 60
-        while len(browser.frames()) < 2 or not browser.evaluate(READY, contextId=browser.frames()[-1]):
+        while not frame_is_ready(browser):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         server.shutdown()
