@@ -156,6 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", action="version", version=__version__)
     add_commands(parser.add_subparsers(required=True, metavar="COMMAND", title="commands"))
     arguments = parser.parse_args(argv)
+    git.leave_hook()
     with exit_on_user_error():
         arguments.run(arguments)
 

@@ -5,16 +5,14 @@ and the provenance of the stages. All of it comes from dvc.yaml and dvc.lock. A 
 annotation `type: model`, a report one with `type: report`.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from dvc.dependency.param import ParamsDependency
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.graph import collect_pipeline
 
@@ -98,23 +96,6 @@ def collect_result(
     )
     warnings = _lock_warnings(lineage, params, embedded)
     return CollectedResult(replace(record, result=identity_of(record)), files, warnings)
-
-
-@contextlib.contextmanager
-def translate_dvc_errors() -> Iterator[None]:
-    """Turn an error that DVC finds in a repository into NotRecorded."""
-    try:
-        yield
-    except DvcException as error:
-        raise NotRecorded(" ".join(str(error).split()) + recovery_hint(error)) from error
-
-
-def recovery_hint(error: DvcException) -> str:
-    """Return the command that restores dvc.lock if DVC was interrupted while it wrote it, else ""."""
-    path = Path(getattr(error, "path", "")).as_posix()
-    if not path.endswith("dvc.lock"):
-        return ""
-    return f". DVC was interrupted as it wrote it. To restore it: git checkout {path} (or rm, without git)"
 
 
 def stage_address(repo: Repo, stage: "Stage") -> str:

@@ -1,12 +1,16 @@
 """git, always for an explicit folder, never for the repository that the environment of a hook names."""
 
 import configparser
+import contextlib
 import functools
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from dvc_mlflow.errors import UserError
+
+CONFIGURATION = {"GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}  # of `git -c`, and of an environment
 
 
 @functools.cache
@@ -14,19 +18,37 @@ def local_variables() -> frozenset[str]:
     """Return the names of the variables by which git tells its children which repository they work on.
 
     In hooks git exports some of them (GIT_DIR, GIT_INDEX_FILE, ...): `git -C elsewhere` would then work on
-    the repository of the hook.
+    the repository of the hook. Those with the configuration of the command line are not among them: git
+    hands them to its children in submodules too, and an exception for safe.directory may be there.
     """
     command = ["git", "rev-parse", "--local-env-vars"]
     try:
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):  # without git there is nothing to protect
         return frozenset()
-    return frozenset(listed.split())
+    return frozenset(listed.split()) - CONFIGURATION
 
 
 def clean_environment() -> dict[str, str]:
     """Return the environment for a child that works in another folder: without git's local variables."""
     return {key: value for key, value in os.environ.items() if key not in local_variables()}
+
+
+def leave_hook() -> None:
+    """Remove git's local variables from this process, which works on the folders that it is told."""
+    for key in local_variables():
+        os.environ.pop(key, None)
+
+
+@contextlib.contextmanager
+def without_local_variables() -> Iterator[None]:
+    """Remove git's local variables from this process while the body runs."""
+    before = {key: os.environ[key] for key in local_variables() if key in os.environ}
+    leave_hook()
+    try:
+        yield
+    finally:
+        os.environ |= before
 
 
 def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from dvc_mlflow.collect import Source, collect_result, final_stages, stage_address, translate_dvc_errors
+from dvc_mlflow.collect import Source, collect_result, final_stages, stage_address
+from dvc_mlflow.dvc_repository import open_repository, translate_dvc_errors
 from dvc_mlflow.errors import NeverRun, NotRecorded, UserError
 from dvc_mlflow.project import TABLE, Project
 from dvc_mlflow.records import CollectedResult, read_record, record_folders, save_record
@@ -33,7 +34,7 @@ def record_stage(
     The stage's own outputs are hashed in the workspace: DVC writes dvc.lock after the command.
     """
     read_embedded_params = project.read_embedded_params()
-    with translate_dvc_errors(), Repo(str(project.folder)) as repo:
+    with open_repository(project.folder) as repo:
         address = address or _running_stage(repo, project)
         name = os.environ.get("DVC_EXP_NAME")
         collected = collect_result(repo, project, address, read_embedded_params, source, name)
@@ -61,7 +62,7 @@ def collect_all(project: Project) -> Iterator[Found]:
 
     A stage that was never run gives nothing. Raises UserError if dvc.yaml has not a stage that is configured.
     """
-    with translate_dvc_errors(), Repo(str(project.folder)) as repo:
+    with open_repository(project.folder) as repo:
         with suppress(DvcException):  # what DVC cannot read is reported as the reason of the workspace
             _check_stages(repo, project)
         scm = not repo.config["core"].get("no_scm")
@@ -74,7 +75,7 @@ def collect_all(project: Project) -> Iterator[Found]:
 def _collect_experiment(project: Project, name: str, commit: str) -> Iterator[Found]:
     place = f"experiment {name}"
     try:
-        with translate_dvc_errors(), Repo(str(project.folder), rev=commit) as repo:
+        with open_repository(project.folder, commit) as repo:
             existing = {stage_address(repo, stage) for stage in repo.index.stages}
             for address in project.stages or final_stages(repo):
                 if address in existing:
@@ -85,7 +86,7 @@ def _collect_experiment(project: Project, name: str, commit: str) -> Iterator[Fo
 
 def _collect_workspace(project: Project) -> Iterator[Found]:
     try:
-        with translate_dvc_errors(), Repo(str(project.folder)) as repo:
+        with open_repository(project.folder) as repo:
             for address in project.stages or final_stages(repo):
                 locked = list(_attempt(repo, project, address, "lock", "workspace"))
                 # A run that was killed after the work, before DVC wrote dvc.lock.

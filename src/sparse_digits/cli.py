@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
 
 import dvc_mlflow.cli
+from dvc_mlflow import git
 from dvc_mlflow.errors import exit_on_user_error
 from dvc_mlflow.project import Project
 
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
     dvc_mlflow.cli.add_commands(commands)
     arguments = parser.parse_args(argv)
+    git.leave_hook()
     with exit_on_user_error():
         arguments.run(arguments)
 

@@ -1,6 +1,7 @@
 """Compute a recorded result again, in a temporary clone of its commit with a cache of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -8,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dvc.repo import Repo
 from dvc.utils.serialize import MODIFIERS
 
 from dvc_mlflow import git
-from dvc_mlflow.collect import collect_result, stage_address, translate_dvc_errors
+from dvc_mlflow.collect import collect_result, stage_address
+from dvc_mlflow.dvc_repository import open_repository
 from dvc_mlflow.errors import NotRecorded, UserError
 from dvc_mlflow.outputs import output_files, relative_path
 from dvc_mlflow.project import Project
@@ -40,13 +41,8 @@ def rebuild(record: Record, folder: Path) -> Record:
     """
     with tempfile.TemporaryDirectory(prefix="dvc-mlflow-verify-") as name:
         temporary = Path(name)
-        top, prefix = (
-            git.git(folder, "rev-parse", flag) or "" for flag in ("--show-toplevel", "--show-prefix")
-        )
-        clone = temporary / "clone"
-        _run("git", "clone", "--quiet", "--shared", "--no-checkout", top, str(clone), cwd=temporary)
-        _run("git", "checkout", "--quiet", "--detach", str(_commit_of(record, folder)), cwd=clone)
-        project = clone / prefix
+        clone = _check_out(folder, str(_commit_of(record, folder)), temporary / "clone")
+        project = clone / (git.git(folder, "rev-parse", "--show-prefix") or "")
         (project / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {temporary / 'cache'}\n")
         for lock in project.rglob("dvc.lock"):  # else DVC takes a result that is committed for up to date
             lock.unlink()
@@ -58,12 +54,37 @@ def rebuild(record: Record, folder: Path) -> Record:
         command = (sys.executable, "-m", "dvc", "repro", "--no-run-cache", record.stage)
         _run(*command, cwd=project, RECORDS_ROOT=str(separate), RECORDS_ONLY="yes")
         try:
-            with translate_dvc_errors(), Repo(str(project)) as repo:
+            with open_repository(project) as repo:
                 return collect_result(
                     repo, Project(project, separate), record.stage, lambda _path, _content: None, "lock"
                 ).record
         except NotRecorded as reason:
             raise UserError(f"the new computation has no complete result: {reason}") from None
+
+
+def _check_out(folder: Path, commit: str, clone: Path) -> Path:
+    """Check a commit of the repository of `folder` out into a new one that shares its objects; return it.
+
+    `git clone --shared` would leave out the experiments of a shallow clone. None of the user's hooks runs.
+    """
+    objects, shallow, form = (
+        git.git(folder, "rev-parse", *words) or ""
+        for words in (
+            ("--path-format=absolute", "--git-path", "objects"),
+            ("--path-format=absolute", "--git-path", "shallow"),
+            ("--show-object-format",),
+        )
+    )
+    clone.mkdir()
+    _run("git", "init", "--quiet", "--template=", f"--object-format={form}", cwd=clone)
+    alternates = clone / ".git" / "objects" / "info" / "alternates"
+    alternates.parent.mkdir(parents=True, exist_ok=True)
+    alternates.write_text(f"{objects}\n")
+    if Path(shallow).exists():
+        shutil.copy(shallow, clone / ".git" / "shallow")
+    without_hooks = ("-c", f"core.hooksPath={os.devnull}")
+    _run("git", *without_hooks, "checkout", "--quiet", "--detach", commit, cwd=clone)
+    return clone
 
 
 def _commit_of(record: Record, folder: Path) -> str | None:
@@ -97,7 +118,7 @@ def _set_params(project: Path, params: Mapping[str, Any]) -> None:
 def _copy_data(project: Path, folder: Path, data: Mapping[str, str]) -> list[str]:
     """Copy the outputs of the first stages that `folder` still has; return the stages that need not run."""
     addresses = []
-    with Repo(str(folder)) as original, Repo(str(project)) as clone:
+    with open_repository(folder) as original, open_repository(project) as clone:
         for out in clone.index.outs:
             path = relative_path(clone, out)
             md5 = data.get(path)

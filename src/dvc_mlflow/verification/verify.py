@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.repo import Repo
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Run
 
 from dvc_mlflow import collect, provenance, records
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
+from dvc_mlflow.dvc_repository import open_repository
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
@@ -122,7 +122,7 @@ def _run_of(client: MlflowClient, folder: Path) -> Run | None:
 
 def _record_of_part(project: Project, parts: Parts, record: Record, folder: Path, run: Run) -> Record:
     """Return the record that a part would have by itself."""
-    with collect.translate_dvc_errors(), Repo(str(project.folder)) as repo:
+    with open_repository(project.folder) as repo:
         model = next(iter(collect.models_of(repo, parts.stage)), "")
     return parts.record_of(record, folder, run, parts.stage, model)
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
 from dvc.utils.serialize import load_yaml
 
-from dvc_mlflow.collect import recovery_hint
+from dvc_mlflow import git
+from dvc_mlflow.dvc_repository import open_repository
+from dvc_mlflow.errors import NotRecorded
 
 RESULT = "evaluate"  # the last stage of dvc.yaml
 SWEEP = "sweep/dvc.yaml"  # the second pipeline
@@ -22,7 +22,8 @@ def dvc_repro(folder: Path, *targets: str, **variables: str) -> None:
     """Run `dvc repro` with this Python first on PATH; end the program with DVC's status if it fails."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command = [sys.executable, "-m", "dvc", "repro", *targets]
-    done = subprocess.run(command, cwd=folder, env=os.environ | {"PATH": path} | variables, check=False)
+    environment = git.clean_environment() | {"PATH": path} | variables
+    done = subprocess.run(command, cwd=folder, env=environment, check=False)
     if done.returncode:
         _print_recovery_hint(folder)
         raise SystemExit(done.returncode)
@@ -43,7 +44,7 @@ def model_paths(stages: Mapping[str, Any]) -> list[str]:
 def _print_recovery_hint(folder: Path) -> None:
     """Print how to restore dvc.lock if that is why `dvc repro` failed: DVC's own message does not say it."""
     try:
-        with Repo(str(folder)) as repo:
+        with open_repository(folder) as repo:
             list(repo.index.stages)
-    except DvcException as error:
-        print(f"{error}{recovery_hint(error)}", file=sys.stderr)
+    except NotRecorded as reason:
+        print(reason, file=sys.stderr)

@@ -1,10 +1,10 @@
 """Whether outputs drifted from dvc.lock: other bits than the committed lock has, or other params."""
 
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dvc_mlflow import git
 from sparse_digits.runtime import yaml_core
 
 
@@ -13,12 +13,8 @@ def drifted_output(lock: Path) -> str | None:
 
     lock : dvc.lock. None if there is no such output, no lock, or no committed lock to compare with.
     """
-    show = ["git", "-C", str(lock.parent), "show", f"HEAD:./{lock.name}"]
-    try:
-        committed_text = subprocess.run(show, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    if not lock.exists():
+    committed_text = git.git(lock.absolute().parent, "show", f"HEAD:./{lock.name}")
+    if committed_text is None or not lock.exists():
         return None
     current, committed = _stages(lock.read_text(encoding="utf-8")), _stages(committed_text)
     for name, stage in current.items():

@@ -3,7 +3,6 @@
 import argparse
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
 
-from dvc_mlflow import provenance
+from dvc_mlflow import git, provenance
 from dvc_mlflow.errors import exit_on_user_error
 from sparse_digits import params
 
@@ -44,19 +43,15 @@ def _print_restore_commands(outputs: Sequence[Path]) -> None:
     """Print the commands that restore what DVC removed: from git what it has, the rest from DVC's cache."""
     if "DVC_STAGE" not in os.environ:
         return
-    from dvc.repo import Repo  # noqa: PLC0415 - a quarter of a second that only a failing stage needs
+    from dvc_mlflow.dvc_repository import open_repository  # noqa: PLC0415 - a quarter of a second that only a failing stage needs
 
     paths = [str(path) for path in outputs]
     try:
-        with Repo() as repo:
+        with open_repository(Path.cwd()) as repo:
             in_cache = [os.path.relpath(out.fs_path) for out in repo.index.outs if not out.changed_cache()]
     except Exception:  # noqa: BLE001 - a full disk, a broken dvc.yaml: the stage's own error matters here
         in_cache = paths
-    ls_files = ["git", "ls-files", "-z", "--", *paths]
-    try:
-        in_git = subprocess.run(ls_files, capture_output=True, text=True, check=True).stdout.split("\0")
-    except (OSError, subprocess.CalledProcessError):  # no git
-        in_git = []
+    in_git = (git.git(Path.cwd(), "ls-files", "-z", "--", *paths) or "").split("\0")
     restorable = {
         "dvc checkout": [path for path in paths if path in in_cache and path not in in_git],
         "git checkout": [path for path in paths if path in in_git],

@@ -1,0 +1,52 @@
+"""Commands that a git hook calls, with the variables that git exports, change nothing that is the user's."""
+
+import json
+import shlex
+import sys
+
+import pytest
+
+import tracking
+from commands import run
+from layouts import place
+from small import computed_small
+from tracking import git
+
+__all__ = ["computed_small"]  # a fixture
+
+EXPORTED = {  # to the hooks pre-commit, pre-push and post-checkout
+    "plain checkout": ["GIT_INDEX_FILE"],
+    "linked worktree": ["GIT_DIR", "GIT_INDEX_FILE"],
+    "submodule": ["GIT_DIR", "GIT_INDEX_FILE"],
+}
+
+
+@pytest.mark.slow(40)
+@pytest.mark.parametrize("layout", EXPORTED)
+def test_no_command_touches_head_index_refs_reflog_or_files(layout, computed_small, tmp_path, monkeypatch):
+    support = tracking.ROOT / "tests" / "support"
+    monkeypatch.setenv("PYTHONPATH", f"{tracking.ROOT / 'src'}:{support}")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("RECORDS_ONLY", "1")
+    project = place(layout, computed_small, tmp_path / "layout")
+    log = tmp_path / "log"
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for name in ("pre-commit", "pre-push", "post-checkout"):
+        words = shlex.join([sys.executable, str(support / "hook.py"), str(log)])
+        (hooks / name).write_text(f"#!/bin/sh\n{words} > {tmp_path}/printed 2>&1 < /dev/null\n")
+        (hooks / name).chmod(0o755)
+    git(tmp_path, "init", "--quiet", "--bare", "remote.git")
+    git(project, "config", "core.hooksPath", hooks)
+
+    (project / "params.yaml").write_text("prepare: {seed: 0}\ntrain: {C: 0.02}\n# another file\n")
+    git(project, "commit", "--quiet", "--all", "--message", "By the user")
+    git(project, "push", "--quiet", tmp_path / "remote.git", "HEAD:refs/heads/main")
+    git(project, "checkout", "--quiet", "-b", "another")
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    assert set(EXPORTED[layout]) <= set(entries[0]["exported"])
+    assert len(entries) == 3
+    for entry in entries:
+        assert entry["changed"] == []
+        assert entry["results"] == {"track": 0, "status": 0, "record": 0, "verify": 0}
+    assert run("git", "show", "--stat", "--format=", cwd=project).stdout.split()[0] == "params.yaml"
