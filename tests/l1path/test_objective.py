@@ -112,6 +112,7 @@ def test_C_max_is_infinite_where_no_column_tells_the_classes_apart():
     assert o.C_max(np.zeros((4, 2)), np.array([0, 1, 2, 2]), 3) == np.inf
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e2), SHARES, st.floats(0, 30), st.floats(0, 3))
 @settings(max_examples=60)
 @example(3240, 1.0, 1.0, 30.0, 0.0)  # no intercept is found that balances the residuals

@@ -41,6 +41,7 @@ def test_a_problem_large_enough_for_float32_is_certified():
     assert_certified(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
 
 
+@pytest.mark.slow
 def test_on_mnist_a_path_of_twenty_points_is_certified(mnist_rows):
     X, y = mnist_rows
     Cs = 1 / (len(y) * np.geomspace(0.2, 0.02, 20))

@@ -127,6 +127,7 @@ def test_a_module_that_is_left_out_imports_no_library_that_computes(module):
     assert not imports.third_party_imports(module) & {"numpy", "sklearn", "scipy", "pandas", "matplotlib"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "unused"),
     [

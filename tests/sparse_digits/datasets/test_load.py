@@ -92,6 +92,7 @@ def test_a_source_with_other_data_is_passed_over(monkeypatch):
     assert digest(*arrays) == DIGITS.sha256
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("empty_data_home")
 def test_without_a_source_that_answers_the_error_lists_every_reason_and_what_to_do(use_index, capsys):
     use_index("http://127.0.0.1:9/simple")

@@ -12,6 +12,7 @@ from sparse_digits.datasets.load import TIMEOUTS
 from sparse_digits.datasets.openml import load_openml
 
 
+@pytest.mark.slow
 def test_openml_gives_mnist_in_the_same_order():
     home = os.environ.get("SCIKIT_LEARN_DATA")
     if not home or not Path(home, "openml", "openml.org").is_dir():
@@ -19,6 +20,7 @@ def test_openml_gives_mnist_in_the_same_order():
     assert digest(*load_openml(554, TIMEOUTS)) == MNIST.sha256
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("empty_data_home", "use_index")
 @pytest.mark.parametrize(
     ("socket_timeout", "total", "reason"), [(0.3, 20, "timed out"), (3, 0.5, r"not done within 0\.5 s")]

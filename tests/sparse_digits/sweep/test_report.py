@@ -83,6 +83,7 @@ def test_each_figure_of_the_page_has_its_caption(sweep):
     assert len({caption for _, caption in drawn.values()}) == len(drawn) == 6
 
 
+@pytest.mark.slow
 def test_figures_of_one_split_seed_and_of_one_C_can_be_drawn():
     points = synthetic_sweep.points_of([0.01], [0], [1000])
     baselines = synthetic_sweep.baselines_of([0], [1000])
@@ -92,6 +93,7 @@ def test_figures_of_one_split_seed_and_of_one_C_can_be_drawn():
     assert "L1, the example's C" not in report.tables(points, baselines, selection)
 
 
+@pytest.mark.slow
 def test_a_sweep_without_a_nonzero_weight_can_be_drawn():
     points = synthetic_sweep.points_of([1e-4, 1e-3], [0], [1000])
     assert not points["coef"].any()

@@ -128,6 +128,7 @@ def test_a_replicate_whose_training_rows_lack_a_class_is_reported_before_the_wor
 # What a point is
 
 
+@pytest.mark.slow
 def test_a_point_depends_on_no_other_C_seed_size_nor_on_the_number_of_workers(compute):
     whole = compute(wanting(C=[0.02, 0.05, 0.3], split_seeds=[0, 1, 2], train_sizes=[600, 1000]))
     for asked in (
@@ -214,6 +215,7 @@ def test_a_point_counts_once_when_it_is_trained_before_any_is_evaluated(compute,
     assert measured == [3, 3, 3]
 
 
+@pytest.mark.slow
 def test_several_paths_count_the_points_that_their_workers_train_before_a_path_is_done(compute, monkeypatch):
     counts, add = [], Progress.add
 
@@ -227,6 +229,7 @@ def test_several_paths_count_the_points_that_their_workers_train_before_a_path_i
     assert not set(counts) <= {3, 6}
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_bar_moves_with_each_point_of_a_path(raw, tmp_path):
     npz.write_npz(tmp_path / "raw.npz", MADE_WITH, **raw)
     (tmp_path / "params.yaml").write_text((ROOT / "params.digits.yaml").read_text())
