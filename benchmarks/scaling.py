@@ -11,6 +11,7 @@ the processor time of the last one among the workers.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from ruamel.yaml import YAML
+from dvc.utils.serialize import modify_yaml
 
 from sparse_digits.datasets.load import load_dataset, mirror_folder
 from sparse_digits.runtime import npz
@@ -35,11 +36,10 @@ SEEDS = 4
 
 def run(folder: Path, sweep: Mapping[str, Any], processors: int) -> tuple[float, float, float]:
     """Run the stage; return its seconds of wall time and processor time, and its memory in MB."""
-    yaml = YAML()
-    content = yaml.load(ROOT / "params.yaml")
-    content["split"]["test_size"] = 5000  # leaves 60,000 training rows
-    content["sweep"] |= sweep
-    yaml.dump(content, folder / "params.yaml")
+    shutil.copy(ROOT / "params.yaml", folder)
+    with modify_yaml(folder / "params.yaml") as content:
+        content["split"]["test_size"] = 5000  # leaves 60,000 training rows
+        content["sweep"] |= sweep
     names = ("raw.npz", "checkpoints", "sweep.csv", "models.npz", "chosen.json")
     program = subprocess.Popen(
         [sys.executable, "-m", "sparse_digits.sweep.sweep", *names],

@@ -18,10 +18,11 @@ hypothesis.settings.load_profile("patient")
 
 
 COMPUTED = {"dvc", "sparse_digits", "store", "computed_small", "built"}  # fixtures that take seconds
-SLOW_MODULES = {  # their tests start servers, crowds of processes, compilers or package builds
+SLOW_MODULES = {  # their tests start servers, crowds of processes, compilers, pip or package builds
     "test_compiler",
     "test_deliver_concurrently",
     "test_deliver_to_servers",
+    "test_index_wheel",
     "test_ui",
     "test_wheel",
 }

@@ -145,6 +145,14 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
 
 
+def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> None:
+    """Run the command of a command line, outside any git hook; end the program on a user's error."""
+    arguments = parser.parse_args(argv)
+    git.leave_hook()
+    with exit_on_user_error():
+        arguments.run(arguments)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command."""
     parser = argparse.ArgumentParser(
@@ -155,10 +163,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--version", action="version", version=__version__)
     add_commands(parser.add_subparsers(required=True, metavar="COMMAND", title="commands"))
-    arguments = parser.parse_args(argv)
-    git.leave_hook()
-    with exit_on_user_error():
-        arguments.run(arguments)
+    run(parser, argv)
 
 
 if __name__ == "__main__":

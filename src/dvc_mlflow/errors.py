@@ -25,9 +25,7 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     `afterwards` may print more, after the message. Ctrl-C ends the program with status 130, as a shell does.
     Any other exception is an error of the program and shows its traceback.
     """
-    importing = (
-        signal.getsignal(signal.SIGINT) is signal.SIG_DFL
-    )  # as a package sets it that is still importing
+    importing = signal.getsignal(signal.SIGINT) is signal.SIG_DFL  # a program sets it while it imports
     if importing:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

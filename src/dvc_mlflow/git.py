@@ -35,7 +35,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def leave_hook() -> None:
-    """Remove git's local variables from this process, which works on the folders that it is told."""
+    """Remove git's local variables from this process, which names the folder of every repository."""
     for key in local_variables():
         os.environ.pop(key, None)
 

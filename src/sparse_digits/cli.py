@@ -6,8 +6,6 @@ from collections.abc import Sequence
 import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
 
 import dvc_mlflow.cli
-from dvc_mlflow import git
-from dvc_mlflow.errors import exit_on_user_error
 from dvc_mlflow.project import Project
 
 
@@ -57,10 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "--scheduler", help="address of a Dask cluster that computes: tcp://host:port"
             )
     dvc_mlflow.cli.add_commands(commands)
-    arguments = parser.parse_args(argv)
-    git.leave_hook()
-    with exit_on_user_error():
-        arguments.run(arguments)
+    dvc_mlflow.cli.run(parser, argv)
 
 
 if __name__ == "__main__":

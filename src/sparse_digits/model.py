@@ -1,6 +1,5 @@
 """The model: coefficients and scaler in one, from raw pixels to a class."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dvc_mlflow.files import md5_of_bytes
 from l1path.objective import Floats, scores
 from sparse_digits.runtime.errors import InvalidModelError
 from sparse_digits.runtime.npz import Arrays, Params, read_npz, save_npz, write_npz
@@ -62,7 +62,7 @@ class Model:
         """Return the MD5 of the file that `write` writes, which is its digest in dvc.lock."""
         file = BytesIO()
         save_npz(file, self.params, **self.arrays())
-        return hashlib.md5(file.getvalue(), usedforsecurity=False).hexdigest()
+        return md5_of_bytes(file.getvalue())
 
     def arrays(self) -> Arrays:
         """Return the arrays of model.npz."""

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-import tracking
 from commands import run
 from layouts import place
+from projects import ROOT
 from small import computed_small
 from tracking import git
 
@@ -24,8 +24,8 @@ EXPORTED = {  # to the hooks pre-commit, pre-push and post-checkout
 @pytest.mark.slow(40)
 @pytest.mark.parametrize("layout", EXPORTED)
 def test_no_command_touches_head_index_refs_reflog_or_files(layout, computed_small, tmp_path, monkeypatch):
-    support = tracking.ROOT / "tests" / "support"
-    monkeypatch.setenv("PYTHONPATH", f"{tracking.ROOT / 'src'}:{support}")
+    support = ROOT / "tests" / "support"
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{support}")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("RECORDS_ONLY", "1")
     project = place(layout, computed_small, tmp_path / "layout")

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-import tracking
 from dvc_mlflow import cli, records
+from projects import ROOT
 from small import computed_small, small
 from tracking import EXPERIMENT, client_of, collected, deliver_in_process, dvc, dvc_mlflow, names
 
@@ -20,7 +20,7 @@ def tracked_small(computed_small, tmp_path_factory, store):
     shutil.copytree(computed_small, folder)
     shutil.copy(store, folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(tracking.ROOT / "src"))
+        patch.setenv("PYTHONPATH", str(ROOT / "src"))
         dvc_mlflow(folder, "track")
     return folder
 

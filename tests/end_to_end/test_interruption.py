@@ -14,8 +14,9 @@ import pytest
 
 from commands import run
 from interrupted_sweep import OUTPUTS, SEEDS, children_of, finish, finished, names, outputs, start
+from projects import ROOT
 from sparse_digits.sweep import checkpoints
-from sweeps import ROOT, SAGA, change
+from sweeps import SAGA, change
 
 
 @pytest.mark.slow(30)

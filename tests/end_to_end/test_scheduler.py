@@ -13,8 +13,9 @@ import pytest
 
 from commands import run
 from interrupted_sweep import OUTPUTS, SEEDS, command, finish, finished, names, outputs
+from projects import ROOT
 from sparse_digits.sweep import parallel, sweep
-from sweeps import ROOT, SAGA, change
+from sweeps import SAGA, change
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="the package distributed is not installed"

@@ -13,7 +13,6 @@ import time
 import pytest
 import requests
 from mlflow import MlflowClient
-from ruamel.yaml import YAML
 
 from dvc_mlflow import records
 from dvc_mlflow.delivery.deliver import deliver
@@ -21,6 +20,7 @@ from dvc_mlflow.pages import page_url
 from dvc_mlflow.project import Project
 from dvc_mlflow.verification import run_snapshot
 from sparse_digits.mlflow_content.content import CONTENT
+from sparse_digits.runtime import yaml_core
 from sparse_digits.sweep import csv_table, selection_display
 from sweeps import SWEPT_CS
 
@@ -65,7 +65,7 @@ def test_each_point_has_a_child_with_the_digest_that_dvc_repro_gives_its_model(c
     assert {child.info.status for child in children} == {"FINISHED"}
     (same,) = (child for child in children if child.data.params["train.C"] == "0.05")
     (alone,) = runs(client, "params.`train.C` = '0.05' AND tags.`mlflow.parentRunId` IS NULL")
-    lock = YAML(typ="safe").load(swept / "dvc.lock")["stages"]["train"]["outs"][0]
+    lock = yaml_core.load((swept / "dvc.lock").read_text())["stages"]["train"]["outs"][0]
     assert same.data.tags["dvc.md5"] == f"model.npz {lock['md5']}"
     assert f"model.npz {lock['md5']}" in alone.data.tags["dvc.md5"]
     assert same.data.params == alone.data.params

@@ -7,8 +7,8 @@ import mlflow
 import pytest
 
 import commands
-import tracking
 from dvc_mlflow import records
+from projects import ROOT
 from tracking import artifacts_of, client_of, shown
 
 
@@ -44,13 +44,13 @@ def test_a_kill_at_any_moment_loses_doubles_and_leaves_nothing(computed, dvc):
     dvc("repro", "--force", "--single-item", "evaluate", RECORDS_ONLY="yes")  # so that HEAD is its commit
     command = (
         sys.executable,
-        tracking.ROOT / "tests" / "support" / "soak.py",
+        ROOT / "tests" / "support" / "soak.py",
         "--moments",
         3,
         "--seed",
         5,
         computed,
     )
-    printed = commands.run(*command, cwd=computed, PYTHONPATH=str(tracking.ROOT / "src")).stdout
+    printed = commands.run(*command, cwd=computed, PYTHONPATH=str(ROOT / "src")).stdout
     assert printed.count("one finished, complete run") == 3
     assert printed.endswith("nothing was lost, doubled or left over\n")

@@ -27,7 +27,7 @@ MODULES = {f"sparse_digits.{name}": stage for name, stage in FIVE.items()} | {
 # is not followed: it reaches an output only through a stage's own imports.
 LEFT_OUT = {
     "dvc_mlflow.errors": "ends a program that has no result",
-    "dvc_mlflow.files": "writes the bytes that it is given, or none",
+    "dvc_mlflow.files": "writes the bytes that it is given, or none, and computes MD5s",
     "dvc_mlflow.provenance": "writes what varies between runs, to a file that DVC does not track",
     "sparse_digits.datasets.load": "returns data with the digest that the catalogue pins, or refuses",
     "sparse_digits.params": "validates params.yaml, whose values DVC compares itself",

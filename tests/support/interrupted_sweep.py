@@ -9,9 +9,10 @@ import psutil
 import pytest
 
 from commands import run
+from projects import ROOT
 from sparse_digits.datasets.load import load_dataset
 from sparse_digits.runtime import npz
-from sweeps import MADE_WITH, ROOT, SAGA, change
+from sweeps import MADE_WITH, SAGA, change
 
 SEEDS = list(range(12))
 OUTPUTS = ("sweep.csv", "models.npz", "chosen.json")

@@ -1,12 +1,10 @@
 """Small sweeps on digits: their params, and how to change them."""
 
-from pathlib import Path
+from dvc.utils.serialize import modify_yaml
 
-from ruamel.yaml import YAML
-
+from projects import ROOT
 from sparse_digits import params
 
-ROOT = Path(__file__).parents[2]
 DIGITS = params.read(ROOT / "params.digits.yaml")
 MADE_WITH = {"fetch.dataset": "digits"}
 SAGA = {"solver": "saga", "tol": 0.1, "max_iter": 100}  # needs no compilation
@@ -21,8 +19,6 @@ def wanting(**keys):
 
 def change(file, **sections):
     """Change keys in sections of a params.yaml."""
-    yaml = YAML()
-    content = yaml.load(file)
-    for section, values in sections.items():
-        content[section] |= values
-    yaml.dump(content, file)
+    with modify_yaml(file) as content:
+        for section, values in sections.items():
+            content[section] |= values

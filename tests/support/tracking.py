@@ -5,7 +5,6 @@ import re
 import shutil
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from mlflow import MlflowClient
@@ -16,7 +15,6 @@ from dvc_mlflow.delivery import run_tags
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
 
-ROOT = Path(__file__).parents[2]
 EXPERIMENT = "small"
 
 PREPARE = """\

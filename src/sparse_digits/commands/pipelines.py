@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dvc.utils.serialize import load_yaml
-
 from dvc_mlflow import git
 from dvc_mlflow.dvc_repository import open_repository
 from dvc_mlflow.errors import NotRecorded
+from sparse_digits.runtime import yaml_core
 
 RESULT = "evaluate"  # the last stage of dvc.yaml
 SWEEP = "sweep/dvc.yaml"  # the second pipeline
@@ -31,7 +30,7 @@ def dvc_repro(folder: Path, *targets: str, **variables: str) -> None:
 
 def stages_of(path: Path) -> dict[str, Any]:
     """Return the stages that a dvc.yaml declares, by name."""
-    stages: dict[str, Any] = load_yaml(path)["stages"]
+    stages: dict[str, Any] = yaml_core.load(path.read_text(encoding="utf-8"))["stages"]
     return stages
 
 

@@ -1,9 +1,6 @@
 """Stage report: the figures of the sweep, its numbers and the figures' captions, and the page report.html."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
@@ -12,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from dvc_mlflow.files import write_atomically
+from dvc_mlflow.files import md5, write_atomically
 from sparse_digits.figures import png
 from sparse_digits.metrics import Metric, Where, in_table_order
 from sparse_digits.params import Params
@@ -22,6 +19,7 @@ from sparse_digits.sweep.csv_table import Table, filter_rows, read_csv
 from sparse_digits.sweep.page import explanation
 from sparse_digits.sweep.page.content import content
 from sparse_digits.sweep.page.document import document
+from sparse_digits.sweep.selection import read_selection
 from sparse_digits.sweep.selection_display import TITLES, pick_representative
 
 SHORT_TITLES = {"best": "best", "one_standard_error": "one s.e.", "example": "the example's"}
@@ -195,14 +193,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     source, table, chosen, models, target, html, folder = parse_paths(argv, *names)
     with stage_harness("report", target, html) as params:
         (of_data, raw), (of_sweep, points) = read_npz(source), read_npz(models)
-        baselines, selection = read_csv(table), json.loads(Path(chosen).read_bytes())
+        baselines, selection = read_csv(table), read_selection(chosen.read_bytes())
         drawn = draw(points, baselines, selection)
         for name, (figure, _) in drawn.items():
             write_atomically(folder / f"{name}.png", png(figure))
-        md5 = hashlib.md5(source.read_bytes(), usedforsecurity=False).hexdigest()
         flat = params.split.flat() | params.train.flat()
         used = {name: flat[name] for name in OWN_PARAMS}
-        made_with = of_data | used | of_sweep | {f"MD5 of {source}": md5}
+        made_with = of_data | used | of_sweep | {f"MD5 of {source}": md5(source)}
         write_atomically(html, html_page(points, baselines, selection, raw, params, made_with).encode())
         report = page(tables(points, baselines, selection), drawn, folder.name, html.name)
         write_atomically(target, report.encode())

@@ -6,15 +6,15 @@ import pytest
 
 import commands
 import servers
-import tracking
+from projects import ROOT
 from tracking import EXPERIMENT, names, shown
 
 NUMBER = 16
 
 
 def crowd(*roots, results, **environment):
-    path = str(tracking.ROOT / "src")
-    command = (sys.executable, tracking.ROOT / "tests" / "support" / "crowd.py", NUMBER, *roots, results)
+    path = str(ROOT / "src")
+    command = (sys.executable, ROOT / "tests" / "support" / "crowd.py", NUMBER, *roots, results)
     done = commands.run(*command, cwd=roots[0], PYTHONPATH=path, **environment)
     assert done.stderr == ""
 

@@ -12,13 +12,14 @@ import commands
 import servers
 import tracking
 from dvc_mlflow import records
+from projects import ROOT
 from tracking import EXPERIMENT, collected, deliver_in_process, dvc, dvc_mlflow, shown
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A project's root with one record."""
-    monkeypatch.setenv("PYTHONPATH", str(tracking.ROOT / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     monkeypatch.setenv("RECORDS_ROOT", str(tmp_path))
     records.save_record(collected(0.02), tmp_path)
     return tmp_path
@@ -77,7 +78,7 @@ def test_a_server_that_answers_nonsense_gives_one_warning_at_once(root, status, 
 def test_dvc_repro_succeeds_and_gives_up_after_ten_seconds_where_a_server_never_answers(
     tmp_path, monkeypatch, store
 ):
-    monkeypatch.setenv("PYTHONPATH", str(tracking.ROOT / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     folder = tracking.small_pipeline(tmp_path / "a project", store)
     with servers.silent() as uri:
         begin = time.monotonic()
@@ -145,7 +146,7 @@ def limited(blocks, *command):
 
 
 def test_record_warns_of_a_full_disk_and_the_next_track_records(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(tracking.ROOT / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     folder = tracking.small_pipeline(tmp_path / "a project")
     dvc(folder, "repro")
     shutil.rmtree(folder / "records")

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dvc_mlflow.errors import UserError
+from projects import ROOT
 from sparse_digits import evaluate, params, split
 from sparse_digits.datasets.load import load_dataset, mirror_folder
 from sparse_digits.metrics import METRICS
@@ -24,7 +25,7 @@ from sparse_digits.runtime.progress import Progress
 from sparse_digits.runtime.rounding import round_float
 from sparse_digits.sweep import csv_table, grid, replicates, selection, selection_display, sweep
 from sparse_digits.sweep.checkpoints import Checkpoints
-from sweeps import DIGITS, MADE_WITH, ROOT, SAGA, change, wanting
+from sweeps import DIGITS, MADE_WITH, SAGA, change, wanting
 
 
 @pytest.fixture(scope="module")

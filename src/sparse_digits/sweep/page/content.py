@@ -138,7 +138,7 @@ def _point(
 
 
 def _early(raw: Arrays, params: Params, replicate: Replicate, names: list[str]) -> dict[str, Any]:
-    _, model, metrics = fit_as_the_example(raw, params, replicate)
+    model, metrics = fit_as_the_example(raw, params, replicate)
     return {
         "title": f"the example's solver, stopped after {model.n_iter} epochs",
         **replicate._asdict(),
