@@ -98,9 +98,9 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
         return 0
     keep_mlflow_private()
     gc.disable()  # a fifth of the time of these imports would go into searching for garbage
+    content = project.content()  # first: what it imports may be quicker to import before mlflow
     from dvc_mlflow.delivery.deliver import deliver
 
-    content = project.content()
     gc.freeze()
     gc.enable()
     pending = deliver(project.root, content, status=failure, command=project.command)

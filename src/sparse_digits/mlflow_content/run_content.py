@@ -6,6 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import skops.io  # noqa: F401 - MLflow needs it; it searches all modules that are loaded, so before mlflow is quicker
+
+# isort: split
 import mlflow.sklearn
 import numpy as np
 from mlflow import MlflowClient
