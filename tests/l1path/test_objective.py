@@ -212,9 +212,11 @@ def test_the_gap_is_right_on_columns_far_from_zero(shift):
         assert gap == pytest.approx(path.duality_gap[k], rel=1e-2)
 
 
+@pytest.mark.filterwarnings("ignore:relative duality gap above tol")
 def test_the_gap_is_right_with_classes_of_single_rows():
-    X, y = FAMILIES["noise"](np.random.default_rng(0), 800, 40, 9)
-    C = 1e3 / np.abs(X.T @ (np.eye(y.max() + 1)[y] - np.bincount(y) / len(y))).max()
-    path = multinomial_l1_path(X, y, [C])
+    X, y = FAMILIES["noise"](np.random.default_rng(0), 300, 20, 9)
+    y = np.unique(y, return_inverse=True)[1]
+    C = 1e4 / np.abs(X.T @ (np.eye(y.max() + 1)[y] - np.bincount(y) / len(y))).max()
+    path = multinomial_l1_path(X, y, [C], max_iter=100)
     gap = o.duality_gap(X, y, path.coef[0], path.intercept[0], C)
     assert gap == pytest.approx(path.duality_gap[0], rel=1e-2)
