@@ -167,7 +167,7 @@ def weights_along_C(
     style = "." if len(Cs) == 1 else "-"
     for k, (ax, label) in enumerate(zip(axes.flat, classes, strict=False)):
         used = np.flatnonzero(coef[:, k].any(axis=0))
-        for j in used[np.argsort(np.abs(coef[-1, k, used]))]:
+        for j in used[np.argsort(np.abs(coef[-1, k, used]), kind="stable")]:
             ax.plot(Cs, coef[:, k, j], style, ms=3, lw=0.6, color=colors.to_rgba(coef[-1, k, j]))
         for name, entry in _marked(selection):
             text = f"{TITLES[name]}: C = {entry['C']:g}"
