@@ -1,6 +1,6 @@
 """A git hook that runs commands of `dvc-mlflow` and writes what they changed of the user's, as JSON.
 
-    python tests/support/hook.py LOG COMMAND...
+python tests/support/hook.py LOG COMMAND...
 """
 
 import hashlib
