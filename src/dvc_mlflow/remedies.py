@@ -41,7 +41,8 @@ def bring(folder: Path, name: str | None, digest: str, computing: str) -> str:
     remote = (git.git(folder, "remote") or "").partition("\n")[0]
     quoted = shlex.quote(name)
     bringing = f"To bring them: dvc exp pull {remote} {quoted}. " if remote else ""
-    return f"{bringing}To compute them: dvc exp apply {quoted} && {computing}"
+    # `dvc exp apply` writes dvc.lock and params, then fails for lack of the files: hence no `&&`.
+    return f"{bringing}To compute them: dvc exp apply {quoted}; {computing}"
 
 
 def restore_lock(error: DvcException) -> str:

@@ -126,8 +126,7 @@ def test_the_commit_of_a_record_is_found_by_what_it_holds(small, dvc_mlflow):
     printed = dvc_mlflow(small, "track", status=1)
     assert "experiment first: neither in the workspace nor in DVC's cache: models/model.json" in printed
     assert (
-        "To bring them: dvc exp pull origin first. To compute them: dvc exp apply first && dvc repro"
-        in printed
+        "To bring them: dvc exp pull origin first. To compute them: dvc exp apply first; dvc repro" in printed
     )
 
 
