@@ -47,22 +47,29 @@ def record(arguments: argparse.Namespace) -> None:
 
 
 def track(_: argparse.Namespace) -> None:
-    """Record every result without a record, of workspace and DVC experiments, then deliver."""
+    """Record every result without a record, of workspace and DVC experiments, then deliver.
+
+    The status is 1 if a result is not at hand or a record is still pending.
+    """
     from dvc_mlflow.track import record_all
 
     project = Project.find()
     git.require_repository(project.folder)
-    empty = True
+    empty, failed = True, False
     for found, new in record_all(project):
         empty = False
+        if found.recorded:
+            print(f"{found.place}: {found.stage} has a record; its files are not at hand any more")
+            continue
         if found.result is None:
+            failed |= found.failed
             print(f"{found.place}: {found.reason}")
             continue
         print(f"{found.place}: {found.stage} {'is recorded' if new else 'has a record'}")
         print_warnings(found.result.warnings)
     if empty:
         print("There is no result yet. To compute one: dvc repro")
-    raise SystemExit(deliver_records(project, 1))
+    raise SystemExit(deliver_records(project, 1) or int(failed))
 
 
 def status(arguments: argparse.Namespace) -> None:

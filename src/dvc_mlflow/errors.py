@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -16,6 +16,18 @@ class NotRecorded(Exception):  # noqa: N818 - not an error of the program: the t
 
 class NeverRun(NotRecorded):
     """A stage without an entry in dvc.lock."""
+
+
+class NotAtHand(NotRecorded):
+    """A result whose files are elsewhere: neither in the workspace nor in DVC's cache.
+
+    digests, params : what dvc.lock has of it.
+    """
+
+    def __init__(self, reason: str, digests: Mapping[str, str], params: Mapping[str, object]) -> None:
+        super().__init__(reason)
+        self.digests = dict(digests)
+        self.params = dict(params)
 
 
 @contextmanager

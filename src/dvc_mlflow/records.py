@@ -108,6 +108,20 @@ def find_matching_record(
     return max(matching, key=lambda record: (record.experiment == experiment, record.created), default=None)
 
 
+def find_record_of_digests(
+    root: Path, stage: str, digests: Mapping[str, str], params: Mapping[str, Any]
+) -> Record | None:
+    """Return a whole record of what dvc.lock has of a stage and all upstream of it, None without one."""
+    for place in record_folders(root):
+        with contextlib.suppress(ValueError, KeyError, OSError):
+            content = json.loads((place / "record.json").read_bytes())
+            if (content["stage"], content["digests"]) == (stage, digests):
+                record = read_record(place)
+                if all(record.params.get(key) == value for key, value in params.items()):
+                    return record
+    return None
+
+
 def set_aside(folder: Path, root: Path, reason: str) -> Path:
     """Move a damaged record out of the way, with the reason beside it; return where it is now."""
     place = records_folder(root) / ".damaged" / f"{folder.name}-{uuid.uuid4().hex[:6]}"

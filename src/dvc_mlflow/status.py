@@ -12,7 +12,7 @@ from dvc_mlflow import records
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
 from dvc_mlflow.project import Project
-from dvc_mlflow.records import CollectedResult
+from dvc_mlflow.records import Record
 from dvc_mlflow.store import Store, redact_credentials
 from dvc_mlflow.track import collect_all
 
@@ -43,8 +43,8 @@ def print_status(project: Project, *, as_json: bool) -> None:
     """Print the table of results, or JSON."""
     rows = [*_recorded(project.root), *_set_aside(project.root)]
     for found in collect_all(project):
-        if found.result:
-            _add_place(rows, found.place, found.result)
+        if one := found.recorded or (found.result and found.result.record):
+            _add_place(rows, found.place, one, found.result.warnings if found.result else [])
         else:
             stage = found.stage or None
             rows.append(
@@ -93,17 +93,16 @@ def _set_aside(root: Path) -> Iterable[Row]:
         yield Row(folder.name.partition("-")[0], None, None, record="set aside", reason=reason, mlflow="")
 
 
-def _add_place(rows: list[Row], place: str, collected: CollectedResult) -> None:
+def _add_place(rows: list[Row], place: str, one: Record, warnings: list[str]) -> None:
     """Add to a result's rows, or to a new one, a place that has it, and the warnings about it."""
-    one = collected.record
     same = [row for row in rows if row.result == one.result and row.record != "set aside"]
     if not same:
         same = [Row(one.result, one.stage, one.experiment, one.params, one.name)]
         rows += same
     for row in same:
         row.found.append(place)
-        if collected.warnings:
-            row.reason, row.todo = "; ".join(collected.warnings), "correct dvc.lock"
+        if warnings:
+            row.reason, row.todo = "; ".join(warnings), "correct dvc.lock"
 
 
 def _add_runs(client: MlflowClient, rows: list[Row]) -> None:

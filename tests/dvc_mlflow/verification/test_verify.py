@@ -100,9 +100,12 @@ def test_a_model_or_an_image_that_was_replaced_in_the_store_differs(computed, sp
         (None, "the code that computed it is unknown"),
         (
             {"commit": "c" * 40, "dirty": True},
-            "it was computed by code that differs from the commit cccccccccccc",
+            "it was computed by code that differs from the commit cccccccccccc, and no commit here has it",
         ),
-        ({"commit": "c" * 40, "dirty": False}, "this repository has no commit cccccccccccc"),
+        (
+            {"commit": "c" * 40, "dirty": False},
+            "this repository has no commit cccccccccccc. To bring it: git fetch",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_computed_again_is_reported_with_the_reason(tmp_path, capsys, code, reason):
