@@ -1,5 +1,6 @@
 """Errors that the user can correct: one message, exit status 2, no traceback."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +48,9 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         raise SystemExit(130) from None
+    except BrokenPipeError:  # the reader of the output has ended, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again as it ends
+        raise SystemExit(128 + signal.SIGPIPE) from None
     except OSError as error:  # a full disk, a read-only folder, a file that is not there
         message = f"{error.filename or 'a file'}: {error.strerror or error}"
     else:

@@ -54,8 +54,16 @@ def predict(arguments: argparse.Namespace) -> None:
     )
 
 
+def register(arguments: argparse.Namespace) -> None:
+    """Register a model in MLflow, as champion if it is not worse than the present one."""
+    from sparse_digits.commands import register as command
+
+    is_champion = command.register(Project.find(), arguments.model, arguments.C)
+    raise SystemExit(0 if is_champion else 1)
+
+
 Command = Callable[[argparse.Namespace], None]
-COMMANDS: tuple[Command, ...] = (repro, sweep, demo, check, predict)
+COMMANDS: tuple[Command, ...] = (repro, sweep, demo, check, predict, register)
 
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
@@ -71,21 +79,32 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="a PNG, JPEG or .npy file, dark on light or light on dark; a folder; - is standard input",
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--model",
-        help="a model.npz, the first digits of a record, or an MLflow run id (default: results/model.npz)",
-    )
-    source.add_argument("--C", type=float, help="the model of the sweep at this C")
+    add_model_options(parser, "results/model.npz")
     parser.add_argument("--json", action="store_true", help="print a JSON list in place of a table")
     parser.add_argument(
         "--show", type=Path, metavar="FILE", help="write a picture of which pixels spoke for and against"
     )
 
 
+def add_register_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `register`."""
+    add_model_options(parser, "that of the sweep, selected by the one-standard-error rule")
+
+
+def add_model_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the options that name a model, which is by default the one that `default` says."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--model",
+        help=f"a model.npz, the first digits of a record, or an MLflow run id (default: {default})",
+    )
+    source.add_argument("--C", type=float, help="the model of the sweep at this C")
+
+
 OPTIONS: dict[Command, Callable[[argparse.ArgumentParser], None]] = {
     sweep: add_sweep_options,
     predict: add_predict_options,
+    register: add_register_options,
 }
 
 

@@ -25,8 +25,10 @@ from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
 
 ENVIRONMENT = {"conda.yaml", "python_env.yaml", "requirements.txt"}  # MLflow's, beside a model
-VARY = (
-    rb"(?m)^ *(artifact_path|model_id|model_uuid|run_id|utc_time_created|model_size_bytes|\w*version): .*\n"
+VARY = (  # and the numbers that the signature takes: that of version 0.1 refused all but uint8
+    rb"(?m)^ *((artifact_path|model_id|model_uuid|run_id|utc_time_created|model_size_bytes|\w*version): .*"
+    rb"|inputs: '\[\{\"type\":\s+"
+    rb"(\"tensor\",\s+\"tensor-spec\":\s+\{\"dtype\":\s+\"uint8\"|\"double\")[^']*')\n"
 )
 
 

@@ -57,7 +57,7 @@ def point_of_sweep(path: Path, C: float) -> model.Model:
         **{part: arrays[part][i] for part in parts},
         n_iter=int(arrays["n_iter"][i]),
         converged=bool(arrays["converged"][i]),
-        params=params | {"train.C": float(arrays["C"][i])},
+        params=params | {"train.C": float(arrays["C"][i]), "split.train_size": int(arrays["train_size"][i])},
     )
 
 

@@ -16,7 +16,7 @@ from dvc_mlflow.verification import run_snapshot
 from dvc_mlflow.verification.verify import verify
 from small import computed_small, small
 from sparse_digits import model
-from sparse_digits.mlflow_content import run_content
+from sparse_digits.mlflow_content import logged_model
 from sparse_digits.mlflow_content.content import CONTENT
 from tracking import EXPERIMENT, SHOWN, client_of, collected, dvc, git
 
@@ -78,7 +78,7 @@ def test_a_model_or_an_image_that_was_replaced_in_the_store_differs(computed, sp
     assert "model C-0_05: model.skops" in expected
 
     (packed,) = (computed / "mlartifacts").rglob("model.skops")
-    other = run_content.pipeline(model.read(computed / "results/model.npz"))
+    other = logged_model.pipeline(model.read(computed / "results/model.npz"))
     other[-1].coef_ = -other[-1].coef_
     skops.io.dump(other, packed)
     zero, one = (next((computed / "mlartifacts").rglob(f"class+step+{digit}+*.png")) for digit in (0, 1))
