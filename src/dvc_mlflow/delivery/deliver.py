@@ -14,13 +14,14 @@ from itertools import groupby
 from pathlib import Path
 
 import mlflow
+import requests
 from filelock import FileLock
 from mlflow import MlflowClient, MlflowException
-from mlflow.entities import Run
+from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
-from dvc_mlflow.delivery.mlflow_session import open_client, quiet, root_cause
-from dvc_mlflow.delivery.request_watchdog import request_watchdog
+from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, root_cause
+from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
 from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, RESULT, record_runs
 from dvc_mlflow.delivery.send_record import remove_run, send_record
 from dvc_mlflow.run_content import RunContent
@@ -28,6 +29,13 @@ from dvc_mlflow.store import Store, redact_credentials
 
 ATTEMPTS = 2  # on PostgreSQL MLflow fails one of two hosts that log the same data set at once
 STALE = 600  # seconds after which the partial run of another owner is removed
+TIMEOUTS = (
+    2  # records in a row whose artifacts the server does not take in time, after which it counts as dead
+)
+
+
+class ArtifactTimeoutError(Exception):
+    """An artifact that the server did not take in time."""
 
 
 def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = "dvc-mlflow") -> int:
@@ -41,19 +49,23 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
         return 0
     store = Store.of(root)
     reasons: list[str] = []
+    timeouts = 0
 
     def warn(reason: str) -> None:
         _warn(len(pending), store.uri, reason, command)
 
     try:
-        with quiet(), request_watchdog(warn, status), FileLock(store.lock):
+        with request_watchdog(warn, status), quiet(), FileLock(store.lock):
             client = open_client(store, root)
             for name, folders in groupby(list(pending), records.experiment_of):
-                for folder, reason in _deliver_experiment(client, name, list(folders), store, root, content):
-                    if reason:
-                        reasons.append(reason)
-                    else:
+                for folder, failure in _deliver_experiment(client, name, list(folders), store, root, content):
+                    if failure is None:
                         pending.remove(folder)
+                    else:
+                        reasons.append(root_cause(failure))
+                    timeouts = timeouts + 1 if isinstance(failure, ArtifactTimeoutError) else 0
+                    if timeouts == TIMEOUTS and failure:
+                        raise failure  # noqa: TRY301 - as if the store had raised it
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a library does, the record stays
         reasons.insert(0, root_cause(error))
     if pending:
@@ -63,17 +75,14 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
 
 def _deliver_experiment(
     client: MlflowClient, name: str, folders: list[Path], store: Store, root: Path, content: RunContent
-) -> Iterator[tuple[Path, str | None]]:
-    """Deliver the records of one experiment; yield each with the reason why it is still pending, or None."""
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        # Whoever creates it fixes the place of its artifacts, by default in the working directory.
-        try:
-            client.create_experiment(name, store.artifacts)
-        except MlflowException:
-            if client.get_experiment_by_name(name) is None:  # no other host created it meanwhile
-                raise
-        experiment = client.get_experiment_by_name(name)
+) -> Iterator[tuple[Path, Exception | None]]:
+    """Deliver the records of one experiment; yield each with the failure that keeps it pending, or None."""
+    try:
+        experiment = _find_or_create_experiment(client, name, store)
+    except MlflowException as error:
+        client.search_experiments(max_results=1)  # raises if it is the store that fails, not this experiment
+        yield from ((folder, error) for folder in folders)
+        return
     if experiment.lifecycle_stage == "deleted":  # by the user: it stays deleted
         yield from ((folder, None) for folder in folders)
         return
@@ -81,36 +90,58 @@ def _deliver_experiment(
     mlflow.set_experiment(experiment_id=experiment_id)  # else Model.log files its model under Default
     owner = f"{socket.gethostname()}:{root.resolve()}"
     delivered = remove_duplicates_and_partial_runs(client, record_runs(client, experiment_id), owner)
-    for folder in folders:
-        if folder.name in delivered:
-            yield folder, None
-        else:
-            yield folder, _deliver_record(client, experiment_id, folder, root, content, owner)
-    if not delivered.issuperset(folder.name for folder in folders):
+    missing = [folder for folder in folders if folder.name not in delivered]
+    yield from ((folder, None) for folder in folders if folder.name in delivered)
+    for folder in sorted(missing, key=_size):  # so that none waits for a larger one that the server refuses
+        yield folder, _deliver_record(client, experiment_id, folder, root, content, owner)
+    if missing:
         content.arrange(client, experiment_id)
+
+
+def _find_or_create_experiment(client: MlflowClient, name: str, store: Store) -> Experiment:
+    """Return the experiment of this name. Whoever creates it fixes the place of its artifacts."""
+    if experiment := client.get_experiment_by_name(name):
+        return experiment
+    try:
+        client.create_experiment(name, store.artifacts)
+    except MlflowException:
+        if experiment := client.get_experiment_by_name(name):  # another host created it meanwhile
+            return experiment
+        raise
+    return client.get_experiment_by_name(name)
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of a record."""
+    return sum(path.stat().st_size for path in folder.rglob("*"))
 
 
 def _deliver_record(
     client: MlflowClient, experiment_id: str, folder: Path, root: Path, content: RunContent, owner: str
-) -> str | None:
-    """Deliver one record; return the reason why it is still pending, or None. Raises if the store fails."""
+) -> Exception | None:
+    """Deliver one record; return the failure that keeps it pending, or None. Raises if the store fails."""
     try:
         record = records.read_record(folder)
     except ValueError as damage:
         place = records.set_aside(folder, root, str(damage))
         print(f"warning: a damaged record was set aside in {place}: {damage}", file=sys.stderr)
         return None
-    reason = "its run did not stay"
+    failure: Exception = RuntimeError("its run did not stay")
     for _ in range(ATTEMPTS):
         try:
             send_record(client, experiment_id, record, folder, content, owner)
         except Exception as error:  # noqa: BLE001 - of whatever kind, the other records may be sent
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
-            reason = root_cause(error)
+            failure = error
         runs = record_runs(client, experiment_id, record.result)
         if record.result in remove_duplicates_and_partial_runs(client, runs, owner):
             return None
-    return reason
+        if any(isinstance(link, requests.Timeout | TimeoutError) for link in error_chain(failure)):
+            return ArtifactTimeoutError(
+                f"the server did not take an artifact within {artifact_patience():g} s. "
+                f"To allow more seconds: {ARTIFACT_VARIABLE}"
+            )
+    return failure
 
 
 def remove_duplicates_and_partial_runs(client: MlflowClient, runs: list[Run], owner: str) -> set[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,10 @@ from mlflow import MlflowClient
 from dvc_mlflow.delivery import request_watchdog
 from dvc_mlflow.store import Store, sqlite
 
+WITHOUT_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
+MAX_REASON = 400  # characters
+SQL_DETAILS = ("[SQL:", "[parameters:", "(Background on")  # lines that SQLAlchemy adds to a driver's error
+
 
 @contextmanager
 def connect(root: Path, give_up: Callable[[str], None], status: int = 1) -> Iterator[MlflowClient]:
@@ -27,7 +32,7 @@ def connect(root: Path, give_up: Callable[[str], None], status: int = 1) -> Iter
     store = Store.of(root)
     if store.file and not store.file.exists():
         raise FileNotFoundError("there is no store yet")
-    with quiet(), request_watchdog.request_watchdog(give_up, status):
+    with request_watchdog.request_watchdog(give_up, status), quiet():
         yield open_client(store, root)
 
 
@@ -65,12 +70,12 @@ def quiet() -> Iterator[None]:
     before = dict(os.environ)  # MLflow puts the store's URI there, which the next delivery would use
     os.environ |= {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # the watchdog is quicker
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{max(request_watchdog.artifact_patience(), 1):.0f}",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "DO_NOT_TRACK": "true",
-        "PGCONNECT_TIMEOUT": str(request_watchdog.PATIENCE),
+        "PGCONNECT_TIMEOUT": f"{max(request_watchdog.patience(), 1):.0f}",
     }
     mlflow.store.db.utils.MAX_RETRY_COUNT = 1  # else a file that cannot be opened takes 100 s
     for name in ("mlflow", "urllib3", "alembic"):
@@ -86,12 +91,19 @@ def quiet() -> Iterator[None]:
 
 def root_cause(error: BaseException) -> str:
     """Return one line about what went wrong: of a failed connection, the error at the bottom of the chain."""
-    text, chain = str(error), [error]
-    while inner := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(inner)
-    if any(isinstance(link, requests.RequestException) for link in chain):
+    text, chain = str(error), error_chain(error)
+    if any(isinstance(link, WITHOUT_ANSWER) for link in chain):
         error = chain[-1]
         while error.args and isinstance(error.args[-1], BaseException):
             error = error.args[-1]
         text = getattr(error, "strerror", None) or str(error)
-    return text.strip().partition("\n")[0] or type(error).__name__
+    lines = [line.strip() for line in text.splitlines() if not line.startswith(SQL_DETAILS)]
+    return textwrap.shorten(" ".join(lines), MAX_REASON, placeholder=" ...") or type(error).__name__
+
+
+def error_chain(error: BaseException) -> list[BaseException]:
+    """Return an error and those that it came from."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    return chain
