@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from dvc_mlflow import records
+from dvc_mlflow.delivery.find_all import find_all
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
 from dvc_mlflow.project import Project
@@ -107,7 +108,9 @@ def _add_place(rows: list[Row], place: str, one: Record, warnings: list[str]) ->
 
 def _add_runs(client: MlflowClient, rows: list[Row]) -> None:
     """Add what the store has of each result."""
-    experiments = {one.name: one for one in client.search_experiments(view_type=ViewType.ALL)}
+    wanted = {row.experiment for row in rows}
+    existing = find_all(client.search_experiments, view_type=ViewType.ALL)
+    experiments = {one.name: one for one in existing if one.name in wanted}
     runs: dict[str, dict[str, list[Run]]] = {name: {} for name in experiments}
     for name, experiment in experiments.items():
         for run in record_runs(client, experiment.experiment_id):

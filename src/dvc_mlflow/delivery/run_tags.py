@@ -1,9 +1,11 @@
-"""The tags of a run, and the runs that have them."""
+"""The tags of a run, the runs that have them, and what belongs to a run."""
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import LoggedModel, Run, ViewType
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
+from dvc_mlflow.delivery.find_all import RUNS, find_all
 from dvc_mlflow.records import Record
 
 RESULT = "record.result"  # the identity of the record that a run shows
@@ -31,11 +33,16 @@ def tags_of(record: Record) -> dict[str, str]:
 def record_runs(client: MlflowClient, experiment_id: str, result: str = "") -> list[Run]:
     """Return the runs that show records (or the record `result`), deleted ones too."""
     where = f"tags.`{RESULT}` = '{result}'" if result else f"tags.`{RESULT}` != ''"
-    runs: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], where, ViewType.ALL, 1000, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+    return list(find_all(client.search_runs, [experiment_id], where, ViewType.ALL, RUNS))
+
+
+def child_runs(client: MlflowClient, run: Run) -> list[Run]:
+    """Return the active children of a run."""
+    where = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
+    return list(find_all(client.search_runs, [run.info.experiment_id], where, max_results=RUNS))
+
+
+def models_of(client: MlflowClient, run: Run) -> list[LoggedModel]:
+    """Return the models that a run logged."""
+    where = f"source_run_id = '{run.info.run_id}'"
+    return list(find_all(client.search_logged_models, [run.info.experiment_id], where))

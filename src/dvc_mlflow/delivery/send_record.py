@@ -11,10 +11,9 @@ from typing import Any
 
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
 
-from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, tags_of
+from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, child_runs, models_of, tags_of
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import RunContent
 
@@ -57,11 +56,9 @@ def remove_run(client: MlflowClient, run: Run) -> None:
     """Delete a run, and its models and children, which MLflow would keep."""
     run_id = run.info.run_id
     try:
-        for child in client.search_runs(
-            [run.info.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"
-        ):
+        for child in child_runs(client, run):
             client.delete_run(child.info.run_id)
-        for model in client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'"):
+        for model in models_of(client, run):
             client.delete_logged_model(model.model_id)
         client.set_terminated(run_id, "KILLED")  # FINISHED and deleted would mean: by the user
         client.delete_run(run_id)

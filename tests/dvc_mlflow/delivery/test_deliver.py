@@ -9,6 +9,7 @@ import pytest
 
 from dvc_mlflow import records
 from dvc_mlflow.delivery import deliver as delivery
+from dvc_mlflow.delivery import run_tags
 from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
@@ -162,6 +163,21 @@ def test_a_stale_partial_run_of_another_owner_is_removed(root, tmp_path, monkeyp
     records.save_record(collected(0.02), root)
     monkeypatch.setattr(delivery, "STALE", -1)
     deliver_all(root)
+    assert [run["status"] for run in runs(root)] == ["FINISHED"]
+
+
+def test_more_children_than_a_page_of_mlflow_are_removed_with_a_partial_run(root, monkeypatch):
+    monkeypatch.setattr(run_tags, "RUNS", 3)
+    records.save_record(collected(0.02), root)
+
+    def killed(client, run, one, folder):
+        for i in range(7):
+            client.create_run(run.info.experiment_id, 0, {"mlflow.parentRunId": run.info.run_id}, f"{i}")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deliver(root, RunContent(SHOWN.title, SHOWN.dataset, killed))
+    assert deliver_all(root) == 0
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
 
 
