@@ -6,7 +6,6 @@ partial run is removed, and the record is sent again. Where two hosts that share
 one record, each of them then keeps the one with the least run id and removes the others.
 """
 
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -21,8 +20,9 @@ from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
 from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, root_cause
+from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
 from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
-from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, RESULT, record_runs
+from dvc_mlflow.delivery.run_tags import BEGUN, KIND, OWNER, RESULT, record_runs
 from dvc_mlflow.delivery.send_record import remove_run, send_record
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store, redact_credentials
@@ -88,13 +88,16 @@ def _deliver_experiment(
         return
     experiment_id = experiment.experiment_id
     mlflow.set_experiment(experiment_id=experiment_id)  # else Model.log files its model under Default
-    owner = f"{socket.gethostname()}:{root.resolve()}"
-    delivered = remove_duplicates_and_partial_runs(client, record_runs(client, experiment_id), owner)
+    owner = owner_of(root)
+    runs, owners = record_runs(client, experiment_id), {owner, earlier_owner_of(root)}
+    delivered = remove_duplicates_and_partial_runs(client, runs, owners)
     missing = [folder for folder in folders if folder.name not in delivered]
     yield from ((folder, None) for folder in folders if folder.name in delivered)
     for folder in sorted(missing, key=_size):  # so that none waits for a larger one that the server refuses
         yield folder, _deliver_record(client, experiment_id, folder, root, content, owner)
     if missing:
+        for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
+            client.set_experiment_tag(experiment_id, key, KIND[key])
         content.arrange(client, experiment_id)
 
 
@@ -134,7 +137,7 @@ def _deliver_record(
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
             failure = error
         runs = record_runs(client, experiment_id, record.result)
-        if record.result in remove_duplicates_and_partial_runs(client, runs, owner):
+        if record.result in remove_duplicates_and_partial_runs(client, runs, {owner}):
             return None
         if any(isinstance(link, requests.Timeout | TimeoutError) for link in error_chain(failure)):
             return ArtifactTimeoutError(
@@ -144,10 +147,11 @@ def _deliver_record(
     return failure
 
 
-def remove_duplicates_and_partial_runs(client: MlflowClient, runs: list[Run], owner: str) -> set[str]:
+def remove_duplicates_and_partial_runs(client: MlflowClient, runs: list[Run], owners: set[str]) -> set[str]:
     """Remove partial runs, and all but one run of each record; return the records that need no run.
 
-    The caller holds the lock, so an unfinished run of the same owner belongs to a process that has ended.
+    owners : the names of this repository. The caller holds the lock, so an unfinished run of one of them
+        belongs to a process that has ended.
     """
     delivered, active_records = set(), set()
     for run in sorted(runs, key=lambda run: str(run.info.run_id)):
@@ -158,7 +162,7 @@ def remove_duplicates_and_partial_runs(client: MlflowClient, runs: list[Run], ow
                 remove_run(client, run)
             elif active:
                 active_records.add(tags[RESULT])
-        elif active and (tags.get(OWNER) == owner or time.time() - float(tags.get(BEGUN, 0)) > STALE):
+        elif active and (tags.get(OWNER) in owners or time.time() - float(tags.get(BEGUN, 0)) > STALE):
             remove_run(client, run)
     return delivered
 

@@ -2,29 +2,31 @@
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from dvc_mlflow.delivery.find_all import RUNS, find_all
+from dvc_mlflow.delivery.owner import user
 from dvc_mlflow.records import Record
 
 RESULT = "record.result"  # the identity of the record that a run shows
-OWNER = "record.owner"  # the machine and repository that deliver it
+OWNER = "record.owner"  # a digest of the machine and repository that deliver it
 BEGUN = "record.begun"  # when its delivery began, in seconds since 1970
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else an experiment opens among GenAI's pages
 
 
 def tags_of(record: Record) -> dict[str, str]:
-    """Return a run's tags: MLflow's own, and the record's."""
+    """Return a run's tags, few and short: MLflow's own, and the record's. record.json has all else."""
     code = record.code or {}
+    changes = " with changes" if code.get("dirty") else ""
     tags = {
+        MLFLOW_USER: user(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"dvc repro {record.stage}",
         "mlflow.source.git.commit": code.get("commit"),
-        "code": f"{code['commit']}{' with changes' if code['dirty'] else ''}" if code else "unknown",
-        "environment": ", ".join(f"{name} {value}" for name, value in (record.environment or {}).items())
-        or "unknown",
-        "dvc.experiment": record.name,
-        "dvc.md5": ", ".join(f"{path} {md5}" for path, md5 in record.digests.items()),
+        "record.code": f"{code['commit'][:12]}{changes}" if code else "unknown",
+        "record.environment": None if record.environment else "unknown",
+        "record.name": record.name,
         RESULT: record.result,
     }
     return {name: value[:MAX_TAG_VAL_LENGTH] for name, value in tags.items() if value}

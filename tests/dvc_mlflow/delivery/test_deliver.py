@@ -1,8 +1,10 @@
 """MLflow as a view of the records: real stores, real servers, processes that are really killed."""
 
 import contextlib
+import getpass
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -46,11 +48,17 @@ def test_a_run_shows_all_that_its_record_holds(root):
     assert run["params"] == {"train.C": "0.02", "grid_1": "[1, 2]"}  # MLflow takes no @
     assert run["metrics"] == {"accuracy": 0.98, "p_1 _": 0.5, "seconds_evaluate": 2.5}
     assert run["times"][1] - run["times"][0] == 2500
-    assert run["tags"]["dvc.experiment"] == "loose"
     assert run["tags"]["mlflow.source.git.commit"] == "c" * 40
-    assert (
-        f"models/model.json {collected(0.02).record.outputs['models/model.json']}, " in run["tags"]["dvc.md5"]
-    )
+    assert run["tags"]["mlflow.user"] == getpass.getuser()
+    ours = {name: value for name, value in run["tags"].items() if not name.startswith("mlflow.")}
+    assert ours.keys() == {"record.result", "record.owner", "record.code", "record.name"}
+    assert (ours["record.code"], ours["record.name"]) == ("c" * 12, "loose")
+    for value in run["tags"].values():  # a shared server learns nothing of the machine
+        assert len(value) <= 40
+        assert socket.gethostname() not in value
+        assert str(root) not in value
+    kind = client_of(root).get_experiment_by_name(EXPERIMENT).tags["mlflow.experimentKind"]
+    assert kind == "custom_model_development"
     assert run["data"] == [("rows", "d" * 32 + ".dir")]
     assert [path for path in run["artifacts"] if not path.startswith("images")] == [
         "eval/metrics.json",
@@ -69,7 +77,7 @@ def test_a_run_without_known_code_and_environment_is_tagged_unknown(root):
     records.save_record(collected(0.02, code=None, environment=None), root)
     deliver_all(root)
     (run,) = runs(root)
-    assert (run["tags"]["code"], run["tags"]["environment"]) == ("unknown", "unknown")
+    assert (run["tags"]["record.code"], run["tags"]["record.environment"]) == ("unknown", "unknown")
 
 
 def test_a_store_that_is_rebuilt_from_the_records_is_the_same(root, store, monkeypatch):
