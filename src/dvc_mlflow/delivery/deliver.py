@@ -1,13 +1,13 @@
 """Which records to send to MLflow: each one once, whoever delivers and whenever a delivery is cut off.
 
 A record is delivered when its experiment has a FINISHED run tagged with its identity, or had one that the
-user deleted. Setting the run FINISHED is the last call. A delivery that was cut off is not resumed: its
-partial run is removed, and the record is sent again. Where two hosts that share no lock both finish a run of
-one record, each of them then keeps the one with the least run id and removes the others.
+user deleted; the folder of the records remembers that, since `mlflow gc` leaves no trace of the run. Setting
+the run FINISHED is the last call. A delivery that was cut off is not resumed: its partial run is removed, and
+the record is sent again. Where two hosts that share no lock both finish a run of one record, each of them
+then keeps the one with the least run id and removes the others.
 """
 
 import sys
-import time
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +19,7 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
+from dvc_mlflow.delivery.memory import Memory
 from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, root_cause
 from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
 from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
@@ -28,7 +29,8 @@ from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store, redact_credentials
 
 ATTEMPTS = 2  # on PostgreSQL MLflow fails one of two hosts that log the same data set at once
-STALE = 600  # seconds after which the partial run of another owner is removed
+STALE = 600  # seconds without a sign of life after which the partial run of another owner is removed
+FEW = 20  # records whose runs are asked for one by one; for more, all runs of the experiment are read
 TIMEOUTS = (
     2  # records in a row whose artifacts the server does not take in time, after which it counts as dead
 )
@@ -88,13 +90,18 @@ def _deliver_experiment(
         return
     experiment_id = experiment.experiment_id
     mlflow.set_experiment(experiment_id=experiment_id)  # else Model.log files its model under Default
-    owner = owner_of(root)
-    runs, owners = record_runs(client, experiment_id), {owner, earlier_owner_of(root)}
-    delivered = remove_duplicates_and_partial_runs(client, runs, owners)
+    owner, memory = owner_of(root), Memory(root, experiment)
+    unknown = [folder.name for folder in folders if folder.name not in memory.delivered]
+    runs, owners = _runs_of(client, experiment_id, unknown), {owner, earlier_owner_of(root)}
+    memory.retain({run.info.run_id for run in runs if run.info.status != "FINISHED"})
+    delivered = remove_duplicates_and_partial_runs(client, runs, owners, memory)
     missing = [folder for folder in folders if folder.name not in delivered]
     yield from ((folder, None) for folder in folders if folder.name in delivered)
-    for folder in sorted(missing, key=_size):  # so that none waits for a larger one that the server refuses
-        yield folder, _deliver_record(client, experiment_id, folder, root, content, owner)
+    try:
+        for folder in sorted(missing, key=_size):  # none waits for a larger one that the server refuses
+            yield folder, _deliver_record(client, experiment_id, folder, root, content, owner, memory)
+    finally:
+        memory.save()
     if missing:
         for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
             client.set_experiment_tag(experiment_id, key, KIND[key])
@@ -114,13 +121,29 @@ def _find_or_create_experiment(client: MlflowClient, name: str, store: Store) ->
     return client.get_experiment_by_name(name)
 
 
+def _runs_of(client: MlflowClient, experiment_id: str, results: list[str]) -> list[Run]:
+    """Return the runs of these records, and all that are not finished."""
+    if len(results) > FEW:
+        return record_runs(client, experiment_id)
+    found = record_runs(client, experiment_id, unfinished=True)
+    for result in results:
+        found += record_runs(client, experiment_id, result)
+    return list({run.info.run_id: run for run in found}.values())
+
+
 def _size(folder: Path) -> int:
     """Return the bytes of a record."""
     return sum(path.stat().st_size for path in folder.rglob("*"))
 
 
 def _deliver_record(
-    client: MlflowClient, experiment_id: str, folder: Path, root: Path, content: RunContent, owner: str
+    client: MlflowClient,
+    experiment_id: str,
+    folder: Path,
+    root: Path,
+    content: RunContent,
+    owner: str,
+    memory: Memory,
 ) -> Exception | None:
     """Deliver one record; return the failure that keeps it pending, or None. Raises if the store fails."""
     try:
@@ -137,7 +160,7 @@ def _deliver_record(
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
             failure = error
         runs = record_runs(client, experiment_id, record.result)
-        if record.result in remove_duplicates_and_partial_runs(client, runs, {owner}):
+        if record.result in remove_duplicates_and_partial_runs(client, runs, {owner}, memory):
             return None
         if any(isinstance(link, requests.Timeout | TimeoutError) for link in error_chain(failure)):
             return ArtifactTimeoutError(
@@ -147,24 +170,28 @@ def _deliver_record(
     return failure
 
 
-def remove_duplicates_and_partial_runs(client: MlflowClient, runs: list[Run], owners: set[str]) -> set[str]:
+def remove_duplicates_and_partial_runs(
+    client: MlflowClient, runs: list[Run], owners: set[str], memory: Memory
+) -> set[str]:
     """Remove partial runs, and all but one run of each record; return the records that need no run.
 
     owners : the names of this repository. The caller holds the lock, so an unfinished run of one of them
         belongs to a process that has ended.
     """
-    delivered, active_records = set(), set()
+    active_records = set()
     for run in sorted(runs, key=lambda run: str(run.info.run_id)):
         tags, active = run.data.tags, run.info.lifecycle_stage == "active"
         if run.info.status == "FINISHED":
-            delivered.add(tags[RESULT])  # a finished run that is deleted was deleted by the user
+            memory.delivered.add(tags[RESULT])  # a finished run that is deleted was deleted by the user
             if active and tags[RESULT] in active_records:
                 remove_run(client, run)
             elif active:
                 active_records.add(tags[RESULT])
-        elif active and (tags.get(OWNER) in owners or time.time() - float(tags.get(BEGUN, 0)) > STALE):
+        elif active and (
+            tags.get(OWNER) in owners or memory.unchanged_for(run.info.run_id, tags.get(BEGUN, "")) > STALE
+        ):
             remove_run(client, run)
-    return delivered
+    return memory.delivered
 
 
 def _warn(pending: int, uri: str, reason: str, command: str) -> None:

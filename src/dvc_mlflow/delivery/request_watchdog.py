@@ -19,6 +19,8 @@ ARTIFACT_PATIENCE = 120.0  # seconds without progress while an artifact is trans
 MARGIN = 30.0  # seconds more, after which the watchdog ends a transfer that its own time limit did not end
 ARTIFACT_VARIABLE = "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT"
 
+unwatched = threading.local()  # `unwatched.thread` is set in a thread whose requests do not count
+
 
 def patience() -> float:
     """Return the time limit of a short request, in seconds: MLFLOW_HTTP_REQUEST_TIMEOUT if it is set."""
@@ -100,6 +102,8 @@ def request_watchdog(warn: Callable[[str], None], status: int) -> Iterator[None]
     def counted_send(
         session: requests.Session, request: requests.PreparedRequest, **options: Any
     ) -> requests.Response:
+        if getattr(unwatched, "thread", False):
+            return send(session, request, **options)
         with pending.transfer() if _transfers_artifact(request) else pending.short():
             return send(session, request, **options)
 

@@ -11,7 +11,7 @@ from dvc_mlflow.records import Record
 
 RESULT = "record.result"  # the identity of the record that a run shows
 OWNER = "record.owner"  # a digest of the machine and repository that deliver it
-BEGUN = "record.begun"  # when its delivery began, in seconds since 1970
+BEGUN = "record.begun"  # changes while it is delivered: the deliverer's time, in seconds since 1970
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # else an experiment opens among GenAI's pages
 
 
@@ -32,9 +32,12 @@ def tags_of(record: Record) -> dict[str, str]:
     return {name: value[:MAX_TAG_VAL_LENGTH] for name, value in tags.items() if value}
 
 
-def record_runs(client: MlflowClient, experiment_id: str, result: str = "") -> list[Run]:
-    """Return the runs that show records (or the record `result`), deleted ones too."""
+def record_runs(
+    client: MlflowClient, experiment_id: str, result: str = "", *, unfinished: bool = False
+) -> list[Run]:
+    """Return the runs that show records (or the record `result`), or those not finished; deleted ones too."""
     where = f"tags.`{RESULT}` = '{result}'" if result else f"tags.`{RESULT}` != ''"
+    where += " AND attributes.status != 'FINISHED'" if unfinished else ""
     return list(find_all(client.search_runs, [experiment_id], where, ViewType.ALL, RUNS))
 
 

@@ -3,8 +3,9 @@
 import contextlib
 import json
 import re
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
 
+from dvc_mlflow.delivery.request_watchdog import unwatched
 from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, child_runs, models_of, tags_of
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import RunContent
+
+BEAT = 60.0  # seconds between two signs of life of a run that is being delivered
 
 
 def send_record(
@@ -32,24 +36,43 @@ def send_record(
     run = client.create_run(experiment_id, start, tags, content.title(record))
     run_id = run.info.run_id
     try:
-        values = _valid_names(record.metrics | seconds).items()
-        metrics = [Metric(key, float(f"{value:.6g}"), end, 0) for key, value in values]
-        texts = _valid_names(record.params).items()
-        params = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in texts]
-        for i in range(0, max(len(metrics), len(params)), MAX_PARAMS_TAGS_PER_BATCH):
-            batch = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
-            client.log_batch(run_id, metrics[batch], params[batch])
-        inputs = [DatasetInput(dataset, []) for dataset in _datasets(record, content)]
-        client.log_inputs(run_id, inputs)
-        if record.outputs:
-            client.log_artifacts(run_id, str(folder / "files"))
-        client.log_artifact(run_id, str(folder / "record.json"))
-        content.add(client, run, record, folder)
+        with _signs_of_life(client, run_id):
+            values = _valid_names(record.metrics | seconds).items()
+            metrics = [Metric(key, float(f"{value:.6g}"), end, 0) for key, value in values]
+            texts = _valid_names(record.params).items()
+            params = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in texts]
+            for i in range(0, max(len(metrics), len(params)), MAX_PARAMS_TAGS_PER_BATCH):
+                batch = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
+                client.log_batch(run_id, metrics[batch], params[batch])
+            inputs = [DatasetInput(dataset, []) for dataset in _datasets(record, content)]
+            client.log_inputs(run_id, inputs)
+            if record.outputs:
+                client.log_artifacts(run_id, str(folder / "files"))
+            client.log_artifact(run_id, str(folder / "record.json"))
+            content.add(client, run, record, folder)
         client.set_terminated(run_id, "FINISHED", end)
     except Exception:
         with contextlib.suppress(Exception):  # else the next delivery removes it
             remove_run(client, run)
         raise
+
+
+@contextlib.contextmanager
+def _signs_of_life(client: MlflowClient, run_id: str) -> Iterator[None]:
+    """Change the run's tag BEGUN every minute, so that no other host takes the run for an abandoned one."""
+    done = threading.Event()
+
+    def beat() -> None:
+        unwatched.thread = True  # an answer to this thread is no progress of the delivery
+        while not done.wait(BEAT):
+            with contextlib.suppress(Exception):  # a store that fails is the delivery's business
+                client.set_tag(run_id, BEGUN, repr(time.time()))
+
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def remove_run(client: MlflowClient, run: Run) -> None:

@@ -5,13 +5,16 @@ import getpass
 import os
 import shutil
 import socket
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+import commands
 from dvc_mlflow import records
 from dvc_mlflow.delivery import deliver as delivery
-from dvc_mlflow.delivery import run_tags
+from dvc_mlflow.delivery import memory, run_tags, send_record
 from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
@@ -113,6 +116,21 @@ def test_a_run_that_the_user_deleted_stays_deleted(root):
     assert len(runs(root)) == 1
 
 
+def test_a_run_that_the_user_deleted_stays_deleted_after_mlflow_gc(root, monkeypatch):
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.01), root)
+    deliver_all(root)
+    client = client_of(root)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    (one, other) = client.search_runs([experiment])
+    client.delete_run(one.info.run_id)
+    uri = Store.of(root).uri
+    commands.run(sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri)
+    assert deliver_all(root) == 0
+    (left,) = run_tags.record_runs(client, experiment)
+    assert left.info.run_id == other.info.run_id
+
+
 def test_an_experiment_that_the_user_deleted_stays_deleted(root):
     records.save_record(collected(0.02), root)
     records.save_record(collected(0.5, experiment="other"), root)
@@ -169,9 +187,43 @@ def test_a_stale_partial_run_of_another_owner_is_removed(root, tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         deliver(second, RunContent(SHOWN.title, SHOWN.dataset, interrupt))
     records.save_record(collected(0.02), root)
-    monkeypatch.setattr(delivery, "STALE", -1)
+    deliver_all(root)  # which sees it for the first time, and waits for a sign of life
+    assert sorted(run["status"] for run in runs(root)) == ["FINISHED", "RUNNING"]
+    monkeypatch.setattr(delivery, "STALE", 0)
+    time.sleep(0.01)
     deliver_all(root)
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_live_run_of_a_host_whose_clock_differs_by_an_hour_is_left_alone(
+    root, tmp_path, monkeypatch, hours
+):
+    """However long its delivery takes: it gives a sign of life between two looks of the other host."""
+    second = tmp_path / "second"
+    second.mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
+    monkeypatch.setattr(delivery, "FileLock", contextlib.nullcontext)
+    monkeypatch.setattr(delivery, "STALE", 0)
+    monkeypatch.setattr(send_record, "BEAT", 0.01)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.03), second)
+    clock = time.time
+
+    def slow(client, run, one, folder):
+        for _ in range(2):
+            before = client.get_run(run.info.run_id).data.tags["record.begun"]
+            while client.get_run(run.info.run_id).data.tags["record.begun"] == before:
+                time.sleep(0.01)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(memory.time, "time", lambda: clock() + 3600 * hours)
+                deliver(second, SHOWN)
+        SHOWN.add(client, run, one, folder)
+
+    assert deliver(root, RunContent(SHOWN.title, SHOWN.dataset, slow)) == 0
+    client = client_of(root)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    assert [run.info.lifecycle_stage for run in run_tags.record_runs(client, experiment)] == ["active"] * 2
 
 
 def test_more_children_than_a_page_of_mlflow_are_removed_with_a_partial_run(root, monkeypatch):
