@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+LOCAL = {"", "file", "sqlite", "postgresql", "postgres", "mysql", "mssql"}  # schemes; all others are servers
+
 
 @dataclass(frozen=True)
 class Store:
@@ -41,7 +43,12 @@ class Store:
 
 
 def _is_remote(uri: str) -> bool:
-    return uri.startswith(("http://", "https://", "databricks"))
+    return _scheme(uri).partition("+")[0] not in LOCAL
+
+
+def _scheme(uri: str) -> str:
+    """Return the scheme of a URI in lower case, "" of a path."""
+    return uri.partition(":")[0].lower() if re.match(r"[A-Za-z][\w+.-]+:|databricks", uri) else ""
 
 
 def sqlite(file: Path) -> str:

@@ -144,7 +144,7 @@ def test_a_store_is_not_there_before_its_tables_are(folder, monkeypatch):
 
 
 def test_a_server_that_does_not_start_shows_why(folder):
-    with serving(folder, 5000, MLFLOW_TRACKING_URI="nonsense://nowhere") as program:
+    with serving(folder, 5000, MLFLOW_TRACKING_URI="mssql+nonsense://nowhere") as program:
         _, complaint = program.communicate()
         assert program.returncode == 1
         assert "Its last lines" in complaint
