@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from sparse_digits import model
 from sparse_digits.runtime.npz import read_npz
+from sweeps import SWEPT_CS
 
 RESULTS = ("results/metrics.json", "results/coefficients.png", "results/confusion.csv", "results/model.npz")
 DATA = ("data/raw.npz", "data/split.npz", "data/scaled.npz")
@@ -376,3 +377,15 @@ def heavy(code, *arguments, cwd):
     words = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=True)
     return set(HEAVY) & set(done.stdout.strip().split("\n")[-1].split())
+
+
+def test_the_report_of_a_sweep_shows_its_figures_and_dvc_plots_its_table(swept, dvc):
+    page = (swept / "sweep/report.md").read_text()
+    assert "[report.html](report.html)" in page
+    images = re.findall(r"!\[.*?\]\((.*?)\)", page)
+    assert len(images) == 6
+    assert all((swept / "sweep" / name).read_bytes().startswith(b"\x89PNG") for name in images)
+    shown = json.loads(dvc("plots", "show", "--json", "sweep/sweep.csv", cwd=swept).stdout)["data"]
+    (plot,) = shown["sweep/sweep.csv"]
+    assert plot["content"]["encoding"]["x"]["field"] == "sparsity"
+    assert [float(point["C"]) for point in plot["content"]["data"]["values"]] == SWEPT_CS

@@ -1,4 +1,4 @@
-"""Sixteen processes at once, on one new SQLite file and on a server backed by PostgreSQL."""
+"""Eight processes at once, on one new SQLite file and on a server backed by PostgreSQL."""
 
 import sys
 
@@ -9,7 +9,7 @@ import servers
 from projects import ROOT
 from tracking import EXPERIMENT, names, shown
 
-NUMBER = 16
+NUMBER = 8
 
 
 def crowd(*roots, results, **environment):
