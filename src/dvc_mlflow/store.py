@@ -1,5 +1,6 @@
 """Where MLflow keeps runs: the one place that decides it. It imports no mlflow, which takes seconds."""
 
+import importlib.util
 import os
 import re
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Store:
             file = root / unquote(path)
             uri = sqlite(file) + mark + options
             return cls(uri, (file.parent / "mlartifacts").as_uri(), file.with_name(f"{file.name}.lock"), file)
+        uri = _with_driver(uri)
         return cls(uri, None if _is_remote(uri) else (root / "mlartifacts").as_uri(), lock)
 
     @property
@@ -49,6 +51,15 @@ def _is_remote(uri: str) -> bool:
 def _scheme(uri: str) -> str:
     """Return the scheme of a URI in lower case, "" of a path."""
     return uri.partition(":")[0].lower() if re.match(r"[A-Za-z][\w+.-]+:|databricks", uri) else ""
+
+
+def _with_driver(uri: str) -> str:
+    """Return the URI of a PostgreSQL database, if it names no driver with the one that is installed."""
+    scheme, mark, rest = uri.partition("://")
+    if scheme.lower() in {"postgresql", "postgres"}:  # SQLAlchemy 2.1 would take psycopg, 2.0 takes psycopg2
+        driver = next((name for name in ("psycopg", "psycopg2") if importlib.util.find_spec(name)), "")
+        return f"postgresql{driver and '+'}{driver}{mark}{rest}"
+    return uri
 
 
 def sqlite(file: Path) -> str:

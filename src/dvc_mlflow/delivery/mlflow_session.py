@@ -19,6 +19,7 @@ from dvc_mlflow.delivery import request_watchdog
 from dvc_mlflow.store import Store, sqlite
 
 WITHOUT_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
+TABLES_LOCK = 7_210_371_955  # an arbitrary number, the same in all versions
 MAX_REASON = 400  # characters
 SQL_DETAILS = ("[SQL:", "[parameters:", "(Background on")  # lines that SQLAlchemy adds to a driver's error
 
@@ -57,11 +58,32 @@ def open_client(store: Store, root: Path) -> MlflowClient:
                 left.unlink(missing_ok=True)
             MlflowClient(sqlite(draft)).search_experiments(max_results=1)
             draft.rename(store.file)
-        client = MlflowClient(store.uri)
-        client.search_experiments(max_results=1)
+        with _tables_lock(store):
+            client = MlflowClient(store.uri)
+            client.search_experiments(max_results=1)
     with contextlib.suppress(OSError):  # MLflow made the folder that the quoted URI seems to name: empty
         os.removedirs(Path(store.uri.removeprefix("sqlite:///")).parent)
     return client
+
+
+@contextmanager
+def _tables_lock(store: Store) -> Iterator[None]:
+    """Let one host after the other create the tables of an empty PostgreSQL database."""
+    if not store.uri.startswith("postgresql"):
+        yield
+        return
+    try:
+        engine = mlflow.store.db.utils.create_sqlalchemy_engine(store.uri)
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"expected a driver of PostgreSQL, got none ({error}). To get one: pip install psycopg2-binary"
+        ) from None
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({TABLES_LOCK})")
+            yield
+    finally:
+        engine.dispose()  # the lock ends with the connection
 
 
 @contextmanager

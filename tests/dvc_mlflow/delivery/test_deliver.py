@@ -337,7 +337,7 @@ def test_a_relative_sqlite_file_is_one_in_the_main_repository(root, monkeypatch)
         ("mysql+pymysql://u:p@db.example.org/mlflow", "ROOT/mlartifacts", "records/.delivery.lock"),
         ("file:///srv/mlruns", "ROOT/mlartifacts", "records/.delivery.lock"),
         ("./mlruns", "ROOT/mlartifacts", "records/.delivery.lock"),
-        ("postgresql://u:p@db.example.org/mlflow", "ROOT/mlartifacts", "records/.delivery.lock"),
+        ("postgresql+psycopg2://u:p@db.example.org/mlflow", "ROOT/mlartifacts", "records/.delivery.lock"),
         ("sqlite:////srv/runs.db?timeout=5", "file:///srv/mlartifacts", "/srv/runs.db.lock"),
     ],
 )
