@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 LOCAL = {"", "file", "sqlite", "postgresql", "postgres", "mysql", "mssql"}  # schemes; all others are servers
+MISFILING = {"MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID"}  # they would put a run elsewhere than its record says
+OF_SERVERS = {"MLFLOW_WORKSPACE", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE_STORE_URI"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Store:
     def is_remote(self) -> bool:
         """Whether the store is a server, which has its own pages and artifacts."""
         return _is_remote(self.uri)
+
+    def ignored_variables(self) -> list[str]:
+        """Return those of MLflow's variables that are set and have no effect on this store."""
+        ignored = MISFILING if self.is_remote else MISFILING | OF_SERVERS
+        return sorted(name for name in ignored if os.environ.get(name))
 
 
 def _is_remote(uri: str) -> bool:

@@ -57,7 +57,7 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
         _warn(len(pending), store.uri, reason, command)
 
     try:
-        with request_watchdog(warn, status), quiet(), FileLock(store.lock):
+        with request_watchdog(warn, status), quiet(store), FileLock(store.lock):
             client = open_client(store, root)
             for name, folders in groupby(list(pending), records.experiment_of):
                 for folder, failure in _deliver_experiment(client, name, list(folders), store, root, content):

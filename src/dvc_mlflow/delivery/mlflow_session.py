@@ -33,14 +33,14 @@ def connect(root: Path, give_up: Callable[[str], None], status: int = 1) -> Iter
     store = Store.of(root)
     if store.file and not store.file.exists():
         raise FileNotFoundError("there is no store yet")
-    with request_watchdog.request_watchdog(give_up, status), quiet():
+    with request_watchdog.request_watchdog(give_up, status), quiet(store):
         yield open_client(store, root)
 
 
 def initialize_store(root: Path) -> None:
     """Create the store's tables if they are missing, as the first delivery does."""
     store = Store.of(root)
-    with quiet(), FileLock(store.lock):
+    with quiet(store), FileLock(store.lock):
         open_client(store, root)
 
 
@@ -87,9 +87,14 @@ def _tables_lock(store: Store) -> Iterator[None]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep MLflow to one attempt a request and off the terminal; leave the environment as it was."""
+def quiet(store: Store) -> Iterator[None]:
+    """Keep MLflow to one attempt a request and off the terminal; leave the environment as it was.
+
+    Meanwhile the environment is without the variables that the store ignores.
+    """
     before = dict(os.environ)  # MLflow puts the store's URI there, which the next delivery would use
+    for name in store.ignored_variables():
+        del os.environ[name]
     os.environ |= {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{max(request_watchdog.artifact_patience(), 1):.0f}",

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import commands
-from dvc_mlflow import records
+from dvc_mlflow import cli, records
 from dvc_mlflow.delivery import deliver as delivery
 from dvc_mlflow.delivery import memory, run_tags, send_record
 from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.project import Project
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
 from tracking import EXPERIMENT, SHOWN, client_of, collected, models_of, names, shown
@@ -239,6 +240,22 @@ def test_more_children_than_a_page_of_mlflow_are_removed_with_a_partial_run(root
         deliver(root, RunContent(SHOWN.title, SHOWN.dataset, killed))
     assert deliver_all(root) == 0
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
+
+
+def test_variables_of_mlflow_that_have_no_effect_are_named_in_one_line(root, monkeypatch, capsys):
+    records.save_record(collected(0.02), root)
+    for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_WORKSPACE"):
+        monkeypatch.setenv(name, "5")
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    cli.warn_of_ignored_variables(Project(root, root))
+    assert deliver_all(root) == 0
+    assert os.environ["MLFLOW_RUN_ID"] == "5"
+    assert capsys.readouterr().err == (
+        "warning: these variables have no effect here: "
+        "MLFLOW_ENABLE_WORKSPACES, MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_ID, MLFLOW_WORKSPACE\n"
+    )
+    monkeypatch.delenv("MLFLOW_ENABLE_WORKSPACES")
+    assert len(runs(root)) == 1
 
 
 def test_of_two_hosts_that_finish_a_run_of_one_record_the_next_delivery_keeps_one(root, tmp_path):
