@@ -79,10 +79,11 @@ def answering(status, kind, body):
     return Same
 
 
-def forwarding(upstream, before, bytes_per_second=None):
+def forwarding(upstream, before, bytes_per_second=None, unknown=None):
     """Return a handler that calls `before(method, path)`, then does what the real server does.
 
     `before` returns False for a request that is to be left without an answer.
+    unknown : a part of the paths that the server does not know.
     """
     host = upstream.removeprefix("http://")
 
@@ -93,6 +94,11 @@ def forwarding(upstream, before, bytes_per_second=None):
             body = self.received()
             if before(self.command, self.path) is False:
                 self.close_connection = True
+                return
+            if unknown and unknown in self.path:
+                self.answer(
+                    404, [("Content-Type", "text/html")], b"<!doctype html><title>404 Not Found</title>"
+                )
                 return
             with contextlib.closing(http.client.HTTPConnection(host, timeout=60)) as connection:
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}

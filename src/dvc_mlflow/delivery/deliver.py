@@ -19,6 +19,7 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
+from dvc_mlflow.delivery.logged_models import NEEDED, has_logged_models
 from dvc_mlflow.delivery.memory import Memory
 from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, root_cause
 from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
@@ -97,6 +98,8 @@ def _deliver_experiment(
     delivered = remove_duplicates_and_partial_runs(client, runs, owners, memory)
     missing = [folder for folder in folders if folder.name not in delivered]
     yield from ((folder, None) for folder in folders if folder.name in delivered)
+    if missing and not has_logged_models(client, experiment_id):
+        print(f"warning: MLflow at {redact_credentials(store.uri)}: {NEEDED}", file=sys.stderr)
     try:
         for folder in sorted(missing, key=_size):  # none waits for a larger one that the server refuses
             yield folder, _deliver_record(client, experiment_id, folder, root, content, owner, memory)

@@ -6,6 +6,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from dvc_mlflow.delivery.find_all import RUNS, find_all
+from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.delivery.owner import user
 from dvc_mlflow.records import Record
 
@@ -49,5 +50,7 @@ def child_runs(client: MlflowClient, run: Run) -> list[Run]:
 
 def models_of(client: MlflowClient, run: Run) -> list[LoggedModel]:
     """Return the models that a run logged."""
+    if not has_logged_models(client, run.info.experiment_id):
+        return []
     where = f"source_run_id = '{run.info.run_id}'"
     return list(find_all(client.search_logged_models, [run.info.experiment_id], where))

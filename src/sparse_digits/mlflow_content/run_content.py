@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.records import Record
 from sparse_digits import figures, model
 from sparse_digits.metrics import format_summary
@@ -42,6 +43,8 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     client.log_image(run_id, image, key="coef", step=0)
     for step, class_image in enumerate(figures.class_images(fitted.coef)):
         client.log_image(run_id, class_image, key="class", step=step)
+    if not has_logged_models(client, run.info.experiment_id):
+        return
     input_example = fitted.mean.round().astype(np.uint8)[None]
     Model.log(
         artifact_path=None,

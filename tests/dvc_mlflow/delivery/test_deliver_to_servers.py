@@ -160,6 +160,19 @@ def test_a_record_whose_artifacts_are_not_taken_in_time_does_not_stop_the_others
         assert [run["status"] for run in runs(root, server, monkeypatch, name)] == ["FINISHED"]
 
 
+def test_a_server_without_logged_models_gets_the_runs_without_their_models(computed, server, sparse_digits):
+    handler = servers.forwarding(server, lambda *_: True, unknown="/logged-models")
+    with servers.serving(handler) as uri:
+        printed = sparse_digits("track", MLFLOW_TRACKING_URI=uri, MLFLOW_EXPERIMENT_NAME="old").stderr
+    reason = "it has no logged models, which need MLflow 3: the runs arrive without their models"
+    assert printed == f"warning: MLflow at {uri}: {reason}\n"
+    client = MlflowClient(server)
+    experiment = client.get_experiment_by_name("old").experiment_id
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "FINISHED"
+    assert list(client.search_logged_models([experiment])) == []
+
+
 @pytest.mark.parametrize("gone", [False, "silent"])
 def test_a_server_that_disappears_in_the_midst_of_a_run_has_a_whole_one_after_the_next_delivery(
     tmp_path, root, server, monkeypatch, gone
