@@ -19,6 +19,7 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
+from dvc_mlflow.delivery.artifact_store import check_artifact_store
 from dvc_mlflow.delivery.logged_models import NEEDED, has_logged_models
 from dvc_mlflow.delivery.memory import Memory
 from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, root_cause
@@ -26,6 +27,7 @@ from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
 from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
 from dvc_mlflow.delivery.run_tags import BEGUN, KIND, OWNER, RESULT, record_runs
 from dvc_mlflow.delivery.send_record import remove_run, send_record
+from dvc_mlflow.errors import UserError
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store, redact_credentials
 
@@ -98,17 +100,24 @@ def _deliver_experiment(
     delivered = remove_duplicates_and_partial_runs(client, runs, owners, memory)
     missing = [folder for folder in folders if folder.name not in delivered]
     yield from ((folder, None) for folder in folders if folder.name in delivered)
-    if missing and not has_logged_models(client, experiment_id):
+    if not missing:
+        memory.save()
+        return
+    try:
+        check_artifact_store(experiment, store)
+    except UserError as fault:
+        yield from ((folder, fault) for folder in missing)
+        return
+    if not has_logged_models(client, experiment_id):
         print(f"warning: MLflow at {redact_credentials(store.uri)}: {NEEDED}", file=sys.stderr)
     try:
         for folder in sorted(missing, key=_size):  # none waits for a larger one that the server refuses
             yield folder, _deliver_record(client, experiment_id, folder, root, content, owner, memory)
     finally:
         memory.save()
-    if missing:
-        for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
-            client.set_experiment_tag(experiment_id, key, KIND[key])
-        content.arrange(client, experiment_id)
+    for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
+        client.set_experiment_tag(experiment_id, key, KIND[key])
+    content.arrange(client, experiment_id)
 
 
 def _find_or_create_experiment(client: MlflowClient, name: str, store: Store) -> Experiment:

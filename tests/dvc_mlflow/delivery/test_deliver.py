@@ -242,6 +242,30 @@ def test_more_children_than_a_page_of_mlflow_are_removed_with_a_partial_run(root
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
 
 
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("mlflow-artifacts:/7", "Set MLFLOW_TRACKING_URI to that server's address."),
+        ("s3://bucket/7", "for which the package boto"),
+        ("nowhere://7", "of a kind that MLflow does not know here."),
+    ],
+)
+def test_a_foreign_artifact_store_is_named_with_the_way_out_before_a_run_is_made(
+    root, capsys, location, reason
+):
+    client = client_of(root)
+    experiment = client.create_experiment(EXPERIMENT, location)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.02, experiment="zzz"), root)
+    assert deliver_all(root) == 1
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert reason in printed
+    assert "MLFLOW_EXPERIMENT_NAME" in printed
+    assert run_tags.record_runs(client, experiment) == []
+    assert [run["status"] for run in runs(root, "zzz")] == ["FINISHED"]
+
+
 def test_variables_of_mlflow_that_have_no_effect_are_named_in_one_line(root, monkeypatch, capsys):
     records.save_record(collected(0.02), root)
     for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_WORKSPACE"):
