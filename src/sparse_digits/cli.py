@@ -1,7 +1,8 @@
 """`sparse-digits`: the commands that are not a stage. Each imports what it needs when it runs."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
 
@@ -39,7 +40,53 @@ def check(_: argparse.Namespace) -> None:
     print(f"{params.FILE}: no fault")
 
 
-COMMANDS = (repro, sweep, demo, check)
+def predict(arguments: argparse.Namespace) -> None:
+    """Print label and probabilities of handwritten digits in image files."""
+    from sparse_digits.commands import predict as command
+
+    command.predict(
+        Project.find(),
+        arguments.images,
+        arguments.model,
+        arguments.C,
+        json=arguments.json,
+        show=arguments.show,
+    )
+
+
+Command = Callable[[argparse.Namespace], None]
+COMMANDS: tuple[Command, ...] = (repro, sweep, demo, check, predict)
+
+
+def add_sweep_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sweep`."""
+    parser.add_argument("--scheduler", help="address of a Dask cluster that computes: tcp://host:port")
+
+
+def add_predict_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `predict`."""
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a PNG, JPEG or .npy file, dark on light or light on dark; a folder; - is standard input",
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--model",
+        help="a model.npz, the first digits of a record, or an MLflow run id (default: results/model.npz)",
+    )
+    source.add_argument("--C", type=float, help="the model of the sweep at this C")
+    parser.add_argument("--json", action="store_true", help="print a JSON list in place of a table")
+    parser.add_argument(
+        "--show", type=Path, metavar="FILE", help="write a picture of which pixels spoke for and against"
+    )
+
+
+OPTIONS: dict[Command, Callable[[argparse.ArgumentParser], None]] = {
+    sweep: add_sweep_options,
+    predict: add_predict_options,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -50,10 +97,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = (function.__doc__ or "").rstrip(".")
         command = commands.add_parser(function.__name__, help=text, description=f"{text}.")
         command.set_defaults(run=function)
-        if function is sweep:
-            command.add_argument(
-                "--scheduler", help="address of a Dask cluster that computes: tcp://host:port"
-            )
+        if add_options := OPTIONS.get(function):
+            add_options(command)
     dvc_mlflow.cli.add_commands(commands)
     dvc_mlflow.cli.run(parser, argv)
 
