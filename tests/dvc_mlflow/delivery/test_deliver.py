@@ -242,6 +242,16 @@ def test_more_children_than_a_page_of_mlflow_are_removed_with_a_partial_run(root
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
 
 
+def test_experiments_have_names_of_500_characters_in_any_script(root):
+    experiments = ["ж" * 500, "実験 /" * 125, "a" * 500]
+    for name in experiments:
+        records.save_record(collected(0.02, experiment=name), root)
+    assert deliver_all(root) == 0
+    assert {name: len(found) for name, found in shown(root).items() if found} == dict.fromkeys(experiments, 1)
+    found = {records.experiment_of(folder) for folder in records.record_folders(root)}
+    assert found == set(experiments)
+
+
 @pytest.mark.parametrize(
     ("location", "reason"),
     [
