@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -165,6 +166,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> None:
     """Run the command of a command line, outside any git hook; end the program on a user's error."""
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # in the locale C it could not print a name in another script
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser.parse_args(argv)
     git.leave_hook()
     with exit_on_user_error():
