@@ -110,9 +110,14 @@ def _deliver_experiment(
         return
     if not has_logged_models(client, experiment_id):
         print(f"warning: MLflow at {redact_credentials(store.uri)}: {NEEDED}", file=sys.stderr)
+    removed = {run.data.tags[RESULT]: run for run in runs if _is_removed(run, owner)}
     try:
         for folder in sorted(missing, key=_size):  # none waits for a larger one that the server refuses
-            yield folder, _deliver_record(client, experiment_id, folder, root, content, owner, memory)
+            earlier = removed.get(folder.name)
+            yield (
+                folder,
+                _deliver_record(client, experiment_id, folder, root, content, owner, memory, earlier),
+            )
     finally:
         memory.save()
     for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
@@ -156,8 +161,12 @@ def _deliver_record(
     content: RunContent,
     owner: str,
     memory: Memory,
+    removed: Run | None,
 ) -> Exception | None:
-    """Deliver one record; return the failure that keeps it pending, or None. Raises if the store fails."""
+    """Deliver one record; return the failure that keeps it pending, or None. Raises if the store fails.
+
+    removed : a run of it that failed earlier.
+    """
     try:
         record = records.read_record(folder)
     except ValueError as damage:
@@ -167,19 +176,26 @@ def _deliver_record(
     failure: Exception = RuntimeError("its run did not stay")
     for _ in range(ATTEMPTS):
         try:
-            send_record(client, experiment_id, record, folder, content, owner)
+            send_record(client, experiment_id, record, folder, content, owner, removed)
         except Exception as error:  # noqa: BLE001 - of whatever kind, the other records may be sent
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
             failure = error
         runs = record_runs(client, experiment_id, record.result)
         if record.result in remove_duplicates_and_partial_runs(client, runs, {owner}, memory):
             return None
+        removed = next((run for run in runs if _is_removed(run, owner)), None)
         if any(isinstance(link, requests.Timeout | TimeoutError) for link in error_chain(failure)):
             return ArtifactTimeoutError(
                 f"the server did not take an artifact within {artifact_patience():g} s. "
                 f"To allow more seconds: {ARTIFACT_VARIABLE}"
             )
     return failure
+
+
+def _is_removed(run: Run, owner: str) -> bool:
+    """Return whether a run failed in a delivery of this owner, which removed it."""
+    deleted = run.info.lifecycle_stage == "deleted" and run.info.status != "FINISHED"
+    return bool(deleted and run.data.tags.get(OWNER) == owner)
 
 
 def remove_duplicates_and_partial_runs(

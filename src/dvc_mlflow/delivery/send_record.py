@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,9 @@ from typing import Any
 
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
 
 from dvc_mlflow.delivery.request_watchdog import unwatched
@@ -23,17 +27,27 @@ BEAT = 60.0  # seconds between two signs of life of a run that is being delivere
 
 
 def send_record(
-    client: MlflowClient, experiment_id: str, record: Record, folder: Path, content: RunContent, owner: str
+    client: MlflowClient,
+    experiment_id: str,
+    record: Record,
+    folder: Path,
+    content: RunContent,
+    owner: str,
+    removed: Run | None = None,
 ) -> None:
     """Create a record's run: what every project declares to DVC, and what `content` adds.
 
     A metric has six significant digits, because MLflow's tables show all that there are.
+
+    removed : a run of an earlier attempt. It is used again, so that a failure that repeats leaves one run.
     """
     end = int(datetime.fromisoformat(record.created).timestamp() * 1000)
     seconds = {f"seconds_{stage}": known["seconds"] for stage, known in record.stages.items() if known}
     start = end - int(sum(seconds.values()) * 1000)
     tags = tags_of(record) | {OWNER: owner, BEGUN: repr(time.time())}
-    run = client.create_run(experiment_id, start, tags, content.title(record))
+    name = content.title(record)
+    run = _restore(client, removed, tags, name) if removed else None
+    run = run or client.create_run(experiment_id, start, tags, name)
     run_id = run.info.run_id
     try:
         with _signs_of_life(client, run_id):
@@ -55,6 +69,31 @@ def send_record(
         with contextlib.suppress(Exception):  # else the next delivery removes it
             remove_run(client, run)
         raise
+
+
+def _restore(client: MlflowClient, removed: Run, tags: Mapping[str, str], name: str) -> Run | None:
+    """Return a removed run without artifacts and RUNNING again; None if the store cannot do that."""
+    run_id = removed.info.run_id
+    try:
+        _delete_artifacts(removed.info.artifact_uri)
+        client.restore_run(run_id)
+        for key, value in tags.items():
+            client.set_tag(run_id, key, value)
+        client.update_run(run_id, "RUNNING", name)
+        return client.get_run(run_id)
+    except Exception:  # noqa: BLE001 - of whatever kind: there will be a new run
+        with contextlib.suppress(Exception):
+            client.delete_run(run_id)
+        return None
+
+
+def _delete_artifacts(uri: str) -> None:
+    if is_local_uri(uri):  # MLflow's own deletion unquotes a path twice, and deletes nothing
+        shutil.rmtree(local_file_uri_to_path(uri), ignore_errors=True)
+        return
+    artifacts = get_artifact_repository(uri)
+    for entry in artifacts.list_artifacts():
+        artifacts.delete_artifacts(entry.path)
 
 
 @contextlib.contextmanager

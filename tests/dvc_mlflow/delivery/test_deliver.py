@@ -242,6 +242,27 @@ def test_more_children_than_a_page_of_mlflow_are_removed_with_a_partial_run(root
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
 
 
+def test_a_failure_that_repeats_leaves_one_removed_run_and_its_success_the_whole_run(root):
+    records.save_record(collected(0.02), root)
+
+    def fail(client, run, one, folder):
+        SHOWN.add(client, run, one, folder)
+        client.log_text(run.info.run_id, "of an attempt that failed", "left.txt")
+        raise ValueError
+
+    for _ in range(2):
+        assert deliver(root, RunContent(SHOWN.title, SHOWN.dataset, fail)) == 1
+    client = client_of(root)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    assert [run.info.lifecycle_stage for run in run_tags.record_runs(client, experiment)] == ["deleted"]
+    assert deliver_all(root) == 0
+    (run,) = runs(root)
+    assert run["status"] == "FINISHED"
+    assert len(run["artifacts"]) == 7
+    assert run["models"] == [("model", "READY")]
+    assert len(run_tags.record_runs(client, experiment)) == 1
+
+
 def test_experiments_have_names_of_500_characters_in_any_script(root):
     experiments = ["ж" * 500, "実験 /" * 125, "a" * 500]
     for name in experiments:
