@@ -34,9 +34,7 @@ from dvc_mlflow.store import Store, redact_credentials
 ATTEMPTS = 2  # on PostgreSQL MLflow fails one of two hosts that log the same data set at once
 STALE = 600  # seconds without a sign of life after which the partial run of another owner is removed
 FEW = 20  # records whose runs are asked for one by one; for more, all runs of the experiment are read
-TIMEOUTS = (
-    2  # records in a row whose artifacts the server does not take in time, after which it counts as dead
-)
+TIMEOUTS = 2  # records in a row whose artifacts are not taken in time, after which the server counts as dead
 
 
 class ArtifactTimeoutError(Exception):
@@ -98,10 +96,10 @@ def _deliver_experiment(
     runs, owners = _runs_of(client, experiment_id, unknown), {owner, earlier_owner_of(root)}
     memory.retain({run.info.run_id for run in runs if run.info.status != "FINISHED"})
     delivered = remove_duplicates_and_partial_runs(client, runs, owners, memory)
+    memory.save()
     missing = [folder for folder in folders if folder.name not in delivered]
     yield from ((folder, None) for folder in folders if folder.name in delivered)
     if not missing:
-        memory.save()
         return
     try:
         check_artifact_store(experiment, store)
@@ -114,10 +112,8 @@ def _deliver_experiment(
     try:
         for folder in sorted(missing, key=_size):  # none waits for a larger one that the server refuses
             earlier = removed.get(folder.name)
-            yield (
-                folder,
-                _deliver_record(client, experiment_id, folder, root, content, owner, memory, earlier),
-            )
+            failure = _deliver_record(client, experiment_id, folder, root, content, owner, memory, earlier)
+            yield folder, failure
     finally:
         memory.save()
     for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
