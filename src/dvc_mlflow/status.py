@@ -9,6 +9,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from dvc_mlflow import records
+from dvc_mlflow.delivery.find_all import find_all
+from dvc_mlflow.delivery.memory import Memory
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
 from dvc_mlflow.project import Project
@@ -66,7 +68,7 @@ def print_status(project: Project, *, as_json: bool) -> None:
 
     try:
         with connect(project.root, give_up) as client:
-            _add_runs(client, rows)
+            _add_runs(client, rows, project.root)
     except FileNotFoundError as reason:
         _print(project, rows, str(reason), as_json=as_json)
     except Exception as error:  # noqa: BLE001 - whatever fails in the store, the rest is known
@@ -105,13 +107,16 @@ def _add_place(rows: list[Row], place: str, one: Record, warnings: list[str]) ->
             row.reason, row.todo = "; ".join(warnings), "correct dvc.lock"
 
 
-def _add_runs(client: MlflowClient, rows: list[Row]) -> None:
+def _add_runs(client: MlflowClient, rows: list[Row], root: Path) -> None:
     """Add what the store has of each result."""
-    experiments = {one.name: one for one in client.search_experiments(view_type=ViewType.ALL)}
+    wanted = {row.experiment for row in rows}
+    existing = find_all(client.search_experiments, view_type=ViewType.ALL)
+    experiments = {one.name: one for one in existing if one.name in wanted}
     runs: dict[str, dict[str, list[Run]]] = {name: {} for name in experiments}
     for name, experiment in experiments.items():
         for run in record_runs(client, experiment.experiment_id):
             runs[name].setdefault(run.data.tags[RESULT], []).append(run)
+    delivered = {name: Memory(root, experiment).delivered for name, experiment in experiments.items()}
     for row in rows:
         if row.experiment in experiments and experiments[row.experiment].lifecycle_stage == "deleted":
             row.mlflow = "deleted"
@@ -122,6 +127,8 @@ def _add_runs(client: MlflowClient, rows: list[Row]) -> None:
                 row.run = run.info.run_id
             elif run.info.status == "FINISHED" and row.mlflow == "missing":
                 row.mlflow = "deleted"
+        if row.mlflow == "missing" and row.result in delivered.get(row.experiment or "", ()):
+            row.mlflow = "deleted"  # and removed by `mlflow gc`
 
 
 def _print(project: Project, rows: list[Row], trouble: str | None, *, as_json: bool) -> None:

@@ -118,3 +118,14 @@ def test_without_an_answer_from_the_store_the_rest_is_listed(tracked, status):
         in output
     )
     assert "hunter2" not in output
+
+
+def test_a_name_in_another_script_is_printed_in_the_locale_c(tracked):
+    ascii_alone = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    shutil.rmtree(tracked / "records")
+    dvc_mlflow(tracked, "track", MLFLOW_EXPERIMENT_NAME="жук", **ascii_alone)
+    (folder,) = records.record_folders(tracked)
+    assert records.experiment_of(folder) == "жук"
+    printed = dvc_mlflow(tracked, "status", **ascii_alone)
+    assert r"\u0436\u0443\u043a" in printed
+    assert "Every result has its record and its run." in printed

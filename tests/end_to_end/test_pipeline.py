@@ -227,7 +227,7 @@ def test_a_queued_experiment_computes_with_the_queued_code_and_is_delivered_to_t
     (run,) = runs(computed, "sparse-digits")
     assert run.info.status == "FINISHED"
     assert run.data.metrics["code"] == 1
-    assert run.data.tags["dvc.experiment"] == "queued"
+    assert run.data.tags["record.name"] == "queued"
     assert "(queued)" in run.info.run_name
     assert (computed / "mlartifacts").is_dir()
     assert not list(Path(".dvc/tmp").rglob("mlflow.db"))
@@ -309,13 +309,15 @@ def test_the_run_has_mlflows_source_and_git_tags_and_the_locks_digests(run, digi
     tags = run.data.tags
     code_commit = git("rev-list", "--max-parents=0", "HEAD", cwd=digits).strip()
     assert tags["mlflow.source.git.commit"] == code_commit  # the results were committed after it
-    assert tags["code"] == code_commit
+    assert tags["record.code"] == code_commit[:12]
     assert tags["mlflow.source.name"] == "dvc repro evaluate"
     assert tags["mlflow.source.type"] == "LOCAL"
-    assert "scikit-learn " in tags["environment"]
+    client = MlflowClient(f"sqlite:///{digits}/mlflow.db")
+    record = json.loads(Path(client.download_artifacts(run.info.run_id, "record.json")).read_text())
+    assert record["environment"]["scikit-learn"]
     lock = (digits / "dvc.lock").read_text()
     digests = dict(re.findall(r"path: (\S+)\n +hash: md5\n +md5: (\S+)", lock))
-    assert dict(pair.split(" ") for pair in tags["dvc.md5"].split(", ")) == digests
+    assert record["digests"] == digests
 
 
 def test_the_runs_model_is_loaded_by_mlflow_and_predicts_what_the_projects_does(run, digits):

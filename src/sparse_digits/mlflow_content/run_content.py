@@ -8,6 +8,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.records import Record
 from sparse_digits import figures, model
 from sparse_digits.metrics import format_summary
@@ -31,7 +32,8 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     client.log_image(run_id, image, key="coef", step=0)
     for step, class_image in enumerate(figures.class_images(fitted.coef)):
         client.log_image(run_id, class_image, key="class", step=step)
-    log_model(fitted, run_id)
+    if has_logged_models(client, run.info.experiment_id):
+        log_model(fitted, run_id)
 
 
 def log10_C(C: float) -> float:
