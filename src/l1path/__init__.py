@@ -10,7 +10,7 @@ it, so it is the same, bit for bit, whatever else is asked for.
 
 The modules in reading order:
 
-1. `objective`: the objective, C_max and the duality gap from their definitions, in NumPy alone.
+1. `objective`: the objective, C_max and the duality gap from their definitions.
 2. `path`: the public function and its result; the grid, and beside it the points that are asked for.
 3. `validation`: the checks of the input.
 4. `problem`: the centered working copy of the data, in bytes, float32 or float64.

@@ -1,10 +1,14 @@
-"""The objective, C_max and the duality gap from their definitions, in NumPy alone.
+"""The objective, C_max and the duality gap from their definitions.
 
 scikit-learn minimizes ``C * sum_i CE_i + |W|_1``. The papers, and the comments here, divide it by ``C n``::
 
     P(W, b) = (1/n) sum_i CE(y_i, softmax(W x_i + b)) + lambda |W|_1,      lambda = 1 / (C n)
 
 The intercept b is free. CE is the cross-entropy of the true class, in nats.
+
+Sums over rows or columns, exp and log are the solver's kernels, each in one fixed order, so the results are
+the same bits on every processor: BLAS and NumPy's exp differ between them in the last digits. The kernels are
+imported when they are first called, since numba takes a while.
 """
 
 import numpy as np
@@ -13,12 +17,58 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer]
 
-ROUNDING = 1e-15  # a mean of float64 numbers between -1 and 1 comes no closer to 0
+ROUNDING = 1e-15  # of a step: a shorter one changes nothing
+MIN_IMBALANCE = 1e-12  # of a class: rounding allows no better
+SHORT_STEP = 1e-6  # of a Newton step that is near enough to rounding
+MAX_INTERCEPT_STEP = 10.0
+MAX_IMBALANCE = 1e-9  # of a class: intercepts that leave more are sought again from another start
 
 
 def scores(X: Floats, coef: Floats, intercept: Floats) -> Floats:
     """Return the linear scores X W' + b, (n, K): what scikit-learn calls the decision function."""
-    return np.asarray(X @ coef.T + intercept)
+    from l1path import kernels  # noqa: PLC0415 - imports numba
+
+    X, coef = np.ascontiguousarray(X, np.float64), np.asarray(coef, np.float64)
+    nonzero = coef != 0
+    starts = np.append(0, np.cumsum(np.count_nonzero(nonzero, axis=1)))
+    eta = np.empty((len(coef), -(-len(X) // 4) * 4))
+    if len(X):
+        intercept = np.array(intercept, np.float64)
+        kernels.scores(X, starts, np.nonzero(nonzero)[1], coef[nonzero], intercept, eta)
+    return np.ascontiguousarray(eta[:, : len(X)].T)
+
+
+def _exp(x: Floats) -> Floats:
+    """Return exp(x) in one fixed order of operations."""
+    from l1path import kernels  # noqa: PLC0415 - imports numba
+
+    out = np.empty(x.shape)
+    kernels.exp(np.ravel(x), out.reshape(-1))
+    return out
+
+
+def _log(x: Floats) -> Floats:
+    """Return log(x), x > 0, in one fixed order of operations."""
+    from l1path import kernels  # noqa: PLC0415 - imports numba
+
+    out = np.empty(x.shape)
+    kernels.log(np.ravel(x), out.reshape(-1))
+    return out
+
+
+def _products(X: Floats, R: Floats) -> Floats:
+    """Return R' X, (K, p), in one fixed order of operations."""
+    from l1path import kernels  # noqa: PLC0415 - imports numba
+
+    (n, p), K = X.shape, R.shape[1]
+    height, even = -(-n // 4) * 4, K + K % 2
+    rows = np.ascontiguousarray(X, np.float64)
+    if height > n:
+        rows = np.vstack([rows, np.zeros((height - n, p))])
+    residuals, out = np.zeros((even, height)), np.zeros((even, p))
+    residuals[:K, :n] = R.T
+    kernels.full_gradient(rows, residuals, np.empty((even, p)), out)
+    return out[:K]
 
 
 def log_softmax(eta: Floats) -> Floats:
@@ -27,7 +77,7 @@ def log_softmax(eta: Floats) -> Floats:
     The row maxima are subtracted first, so no exponential overflows.
     """
     shifted = eta - eta.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    return np.asarray(shifted - _log(_exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def cross_entropy(eta: Floats, y: Ints) -> float:
@@ -47,7 +97,7 @@ def C_max(X: Floats, y: Ints, K: int) -> float:
     Source: the subgradient of P at W = 0 with the intercepts at the log class frequencies.
     """
     Y = one_hot(y, K)
-    steepest = np.abs(X.T @ (Y - Y.mean(axis=0))).max()
+    steepest = np.abs(_products(X, Y - Y.mean(axis=0))).max()
     return float(1 / steepest) if steepest > 0 else float("inf")
 
 
@@ -60,33 +110,58 @@ def objective(X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_
     return float(C * len(y) * cross_entropy(scores(X, coef, intercept), y) + penalty)
 
 
-def best_intercept(eta: Floats, y: Ints) -> Floats:
+def best_intercept(eta: Floats, y: Ints, start: Floats | None = None) -> Floats:
     """Return the intercepts (K,), which sum to 0 and minimize the cross-entropy of the scores `eta` (n, K).
 
-    Damped Newton steps; every class must occur in `y`. At the minimum the residuals of each class sum to 0,
-    which makes them a feasible dual point.
+    Damped Newton steps from `start`, and from 0 where those end without balance; every class must occur in
+    `y`. At the minimum the residuals of each class sum to 0, which makes them a feasible dual point.
     """
-    n, K = eta.shape
-    Y = one_hot(y, K)
-    b = np.zeros(K)
-    loss = cross_entropy(eta, y)
-    for _ in range(100):
-        P = np.exp(log_softmax(eta + b))
-        gradient = (P - Y).mean(axis=0)
-        if np.abs(gradient).max() < ROUNDING:
-            break
-        hessian = np.diag(P.mean(axis=0)) - P.T @ P / n
-        try:  # 1 / K, since the loss is constant along (1, ..., 1)
-            step = np.linalg.solve(hessian + 1 / K, gradient)
-        except np.linalg.LinAlgError:  # every probability is 0 or 1: the loss is flat here
-            break
-        size = 1.0
-        while (trial := cross_entropy(eta + b - size * step, y)) > loss and size > ROUNDING:
-            size /= 2
-        if trial > loss:  # no step is short enough to decrease the loss
-            break
-        b, loss = b - size * step, trial
+    b, imbalance = _balanced_intercept(eta, y, np.zeros(eta.shape[1]) if start is None else start)
+    if imbalance > MAX_IMBALANCE and start is not None:
+        other, other_imbalance = _balanced_intercept(eta, y, np.zeros(eta.shape[1]))
+        b = other if other_imbalance < imbalance else b
     return np.asarray(b - b.mean())
+
+
+def _balanced_intercept(eta: Floats, y: Ints, start: Floats) -> tuple[Floats, float]:
+    """Return the intercepts that Newton's method reaches from `start`, and the imbalance it leaves.
+
+    The imbalance is the largest mean residual of a class relative to the class's share of the rows. The
+    largest class keeps its intercept, since one number added to all changes nothing.
+    """
+    from l1path import kernels  # noqa: PLC0415 - imports numba
+
+    n, K = eta.shape
+    in_class, s = np.ascontiguousarray(one_hot(y, K).T, np.bool_), np.full(n, 1 / n)
+    share = in_class.sum(axis=1) / n
+    others = np.delete(np.arange(K), share.argmax())
+    b = origin = best = start.astype(np.float64)
+    R, step, size, loss, least = np.empty((K, n)), np.zeros(K), 1.0, np.inf, np.inf
+    for _ in range(100):
+        e, shift, losses = np.empty((K, n)), np.empty(n), np.empty(n)
+        kernels.exponentials(np.ascontiguousarray((eta + b).T), in_class, shift, e, losses)
+        kernels.residuals(e, in_class, R)
+        gradient = np.array([kernels.dot(row, s) for row in R])
+        imbalance = float(np.abs(gradient / share).max())
+        if imbalance < least:
+            least, best = imbalance, b
+        if imbalance < MIN_IMBALANCE or (size < SHORT_STEP and least < MAX_IMBALANCE):
+            break
+        trial = kernels.dot(losses, s)
+        if trial > loss and size > ROUNDING:
+            size /= 2
+            b = origin - size * step
+            continue
+        loss, origin, size = min(trial, loss), b, 1.0
+        hessian = kernels.intercept_hessian(R, in_class, s)[np.ix_(others, others)]
+        hessian += 1e-12 * np.diag(np.diag(hessian)) + 1e-300 * np.eye(K - 1)
+        step = np.zeros(K)
+        step[others] = kernels.solve_linear(hessian, gradient[others])
+        if not np.isfinite(step).all():  # every probability is 0 or 1: the loss is flat here
+            break
+        step /= max(1.0, np.abs(step).max() / MAX_INTERCEPT_STEP)
+        b = origin - step
+    return best, least
 
 
 def duality_gap(
@@ -95,28 +170,29 @@ def duality_gap(
     """Return the relative gap between the primal and a feasible dual point: 0 is optimal.
 
     X : (n, p) float64.  y : (n,) classes 0 to K - 1, each of which occurs.  coef : (K, p).  intercept : (K,).
-    The primal is computed at the given intercept, the dual at the best one for `coef`. The minimum is between
-    the two, so the objective exceeds it by at most the gap. Returns gap / primal, from 0 to 1.
+    The primal is computed at the given intercept, the dual at the best one for `coef`, which is sought from
+    the given one. The minimum is between the two, so the objective exceeds it by at most the gap. Returns
+    gap / primal, from 0 to 1.
 
     Dual point: the residuals R = softmax - Y, scaled by s = min(1, lambda / max |X'R / n|) into the box of
     the L1 penalty (Ndiaye, Fercoq, Gramfort, Salmon 2017, sec. 3); its value is the mean entropy of the rows
     of Y + sR. With an L2 part in the penalty every dual point is feasible, and the dual objective has a
     further term.
     """
+    X = np.ascontiguousarray(X, np.float64)
     n, K = len(y), len(coef)
     l1, l2 = l1_ratio / (C * n), (1 - l1_ratio) / (C * n)
     primal = objective(X, y, coef, intercept, C, l1_ratio) / (C * n)
-    eta = X @ coef.T
+    eta = scores(X, coef, np.zeros(K))
     Y = one_hot(y, K)
-    R = np.exp(log_softmax(eta + best_intercept(eta, y))) - Y
+    R = _exp(log_softmax(eta + best_intercept(eta, y, intercept))) - Y
     excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
     R -= excess  # rounding errors, or more where the intercepts did not converge
     surplus = np.maximum(excess, 0)
-    t = (
-        surplus / (surplus + frequencies)
-    ).max()  # mixing in this much of the dual point at W = 0 restores Y + R >= 0
+    # Mixing in this much of the dual point at W = 0 restores Y + R >= 0.
+    t = (surplus / (surplus + frequencies)).max()
     R = (1 - t) * R + t * (frequencies - Y)
-    slopes = np.abs(X.T @ R) / n
+    slopes = np.abs(_products(X - X.mean(axis=0), R)) / n  # centered, which changes no product: R sums to 0
     largest = slopes.max()
     s = min(1.0, l1 / largest) if largest > 0 else 1.0
     dual = max(
@@ -129,5 +205,5 @@ def duality_gap(
 
 def _entropy(Q: Floats) -> float:
     """Return the mean entropy of the rows of Q, in nats, with 0 log 0 = 0."""
-    positive = np.where(Q > 0, Q, 1.0)
-    return float(-(positive * np.log(positive)).sum() / len(Q))
+    positive = np.where(Q > 1e-300, Q, 1.0)  # noqa: PLR2004 - what log takes
+    return float(-(positive * _log(positive)).sum() / len(Q))

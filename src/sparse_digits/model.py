@@ -47,7 +47,7 @@ class Model:
         return standardize(images, self.mean, self.scale)
 
     def scores(self, X: Floats) -> Floats:
-        """Return the scores (n, K) of standardized X (n, p), by the operations of LogisticRegression."""
+        """Return the scores (n, K) of standardized X (n, p), the same bits on every processor."""
         return scores(X, self.coef, self.intercept)
 
     def predict(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -6,10 +6,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.svm import l1_min_c
 
+from l1_families import FAMILIES
+from l1path import multinomial_l1_path
 from l1path import objective as o
 from sparse_digits.runtime.npz import read_npz
 
@@ -197,3 +200,21 @@ def test_the_longer_scikit_learn_fits_the_smaller_the_gap(digits):
     assert gaps == sorted(gaps, reverse=True)
     assert gaps[0] > 0.1
     assert gaps[-1] < 0.01
+
+
+@pytest.mark.parametrize("shift", [30.0, 1e6])
+def test_the_gap_is_right_on_columns_far_from_zero(shift):
+    X, y = load_iris(return_X_y=True)
+    Cs = 1 / np.abs((X - X.mean(axis=0)).T @ (np.eye(3)[y] - 1 / 3)).max() * np.array([10.0, 1e3])
+    path = multinomial_l1_path(X + shift, y, Cs)
+    for k, C in enumerate(Cs):
+        gap = o.duality_gap(X + shift, y, path.coef[k], path.intercept[k], C)
+        assert gap == pytest.approx(path.duality_gap[k], rel=1e-2)
+
+
+def test_the_gap_is_right_with_classes_of_single_rows():
+    X, y = FAMILIES["noise"](np.random.default_rng(0), 800, 40, 9)
+    C = 1e3 / np.abs(X.T @ (np.eye(y.max() + 1)[y] - np.bincount(y) / len(y))).max()
+    path = multinomial_l1_path(X, y, [C])
+    gap = o.duality_gap(X, y, path.coef[0], path.intercept[0], C)
+    assert gap == pytest.approx(path.duality_gap[0], rel=1e-2)
