@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from dvc_mlflow import __version__, git
 from dvc_mlflow.errors import UserError, exit_on_user_error
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import record_folders
+from dvc_mlflow.store import Store
 
 if TYPE_CHECKING:
     from dvc_mlflow.records import Record
@@ -47,22 +49,29 @@ def record(arguments: argparse.Namespace) -> None:
 
 
 def track(_: argparse.Namespace) -> None:
-    """Record every result without a record, of workspace and DVC experiments, then deliver."""
+    """Record every result without a record, of workspace and DVC experiments, then deliver.
+
+    The status is 1 if a result is not at hand or a record is still pending.
+    """
     from dvc_mlflow.track import record_all
 
     project = Project.find()
     git.require_repository(project.folder)
-    empty = True
+    empty, failed = True, False
     for found, new in record_all(project):
         empty = False
+        if found.recorded:
+            print(f"{found.place}: {found.stage} has a record; its files are not at hand any more")
+            continue
         if found.result is None:
+            failed |= found.failed
             print(f"{found.place}: {found.reason}")
             continue
         print(f"{found.place}: {found.stage} {'is recorded' if new else 'has a record'}")
         print_warnings(found.result.warnings)
     if empty:
         print("There is no result yet. To compute one: dvc repro")
-    raise SystemExit(deliver_records(project, 1))
+    raise SystemExit(deliver_records(project, 1) or int(failed))
 
 
 def status(arguments: argparse.Namespace) -> None:
@@ -71,6 +80,7 @@ def status(arguments: argparse.Namespace) -> None:
 
     project = Project.find()
     git.require_repository(project.folder)
+    warn_of_ignored_variables(project)
     print_status(project, as_json=arguments.json)
 
 
@@ -79,7 +89,9 @@ def verify(arguments: argparse.Namespace) -> None:
     keep_mlflow_private()
     from dvc_mlflow.verification.verify import verify as verify_result
 
-    raise SystemExit(0 if verify_result(arguments.run_id, Project.find()) else 1)
+    project = Project.find()
+    warn_of_ignored_variables(project)
+    raise SystemExit(0 if verify_result(arguments.run_id, project) else 1)
 
 
 def ui(_: argparse.Namespace) -> None:
@@ -97,6 +109,7 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
     if "RECORDS_ONLY" in os.environ or not record_folders(project.root):
         return 0
     keep_mlflow_private()
+    warn_of_ignored_variables(project)
     gc.disable()  # a fifth of the time of these imports would go into searching for garbage
     content = project.content()  # first: what it imports may be quicker to import before mlflow
     from dvc_mlflow.delivery.deliver import deliver
@@ -115,6 +128,12 @@ def print_warnings(warnings: Sequence[str]) -> None:
     """Print warnings on standard error."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+
+
+def warn_of_ignored_variables(project: Project) -> None:
+    """Say in one line which of MLflow's variables are set and have no effect."""
+    if names := Store.of(project.root).ignored_variables():
+        print(f"warning: these variables have no effect here: {', '.join(names)}", file=sys.stderr)
 
 
 def keep_mlflow_private() -> None:
@@ -147,6 +166,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> None:
     """Run the command of a command line, outside any git hook; end the program on a user's error."""
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # in the locale C it could not print a name in another script
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser.parse_args(argv)
     git.leave_hook()
     with exit_on_user_error():

@@ -13,11 +13,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from dvc.dependency.param import ParamsDependency
+from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.repo.graph import collect_pipeline
 
-from dvc_mlflow import provenance
-from dvc_mlflow.errors import NeverRun, NotRecorded
+from dvc_mlflow import provenance, remedies
+from dvc_mlflow.errors import NeverRun, NotAtHand, NotRecorded
 from dvc_mlflow.files import md5_of_bytes
 from dvc_mlflow.outputs import file_md5s, flatten, numbers, output_md5, read_file, relative_path
 from dvc_mlflow.project import Project, ReadEmbeddedParams
@@ -43,6 +44,11 @@ class Lineage:
     written: dict[str, str]
     read: dict[tuple["Stage", str], str]
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """The MD5 by path of everything that the stages read and wrote."""
+        return {path: md5 for (_, path), md5 in self.read.items()} | self.written
+
 
 def collect_result(
     repo: Repo,
@@ -57,14 +63,11 @@ def collect_result(
 
     name, commit : of the DVC experiment that `repo` is open at, computed from the files that DVC committed.
     """
-    stages = _stage_and_upstream(repo, address)
-    target = stages[-1]
-    if source == "lock" and not any(item.hash_info for item in (*target.outs, *target.deps)):
-        raise NeverRun(f"dvc.lock has no entry for {address}. To compute it: dvc repro")
+    lineage = read_lineage(repo, address, locked=source == "lock")
+    stages, target = lineage.stages, lineage.stages[-1]
     unlocked = None if source == "lock" else target
-    lineage = _read_digests(repo, stages, unlocked)
-    files, metrics = _read_files(lineage)
     params = _params(repo, stages, unlocked)
+    files, metrics = _read_files(lineage, project.folder, name, params)
     embedded = _embedded_params(files, read_embedded_params)
     stage_provenance = {
         stage_address(repo, stage): _provenance(lineage, stage, project.root) for stage in stages if stage.cmd
@@ -86,7 +89,7 @@ def collect_result(
         metrics=metrics,
         data={path: lineage.written[path] for path in data},
         outputs={path: md5_of_bytes(content) for path, content in files.items()},
-        digests={path: md5 for (_, path), md5 in lineage.read.items()} | lineage.written,
+        digests=lineage.digests,
         code={"commit": commit, "dirty": False} if commit else code,
         environment=environment,
         stages=stage_provenance,
@@ -95,7 +98,27 @@ def collect_result(
         created=own.get("ended") or datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
     warnings = _lock_warnings(lineage, params, embedded)
+    if source == "workspace" and code is None and (reason := provenance.refusal(project.folder)):
+        warnings.append(f"the record lacks the commit of its code. git says: {reason}")
     return CollectedResult(replace(record, result=identity_of(record)), files, warnings)
+
+
+def read_lineage(repo: Repo, address: str, *, locked: bool = True) -> Lineage:
+    """Return what dvc.lock has of a stage and all upstream of it. Raises NotRecorded.
+
+    locked : whether it has the stage itself; else its files are hashed in the workspace.
+    """
+    stages = _stage_and_upstream(repo, address)
+    target = stages[-1]
+    if locked and not any(item.hash_info for item in (*target.outs, *target.deps)):
+        raise NeverRun(f"dvc.lock has no entry for {address}. To compute it: {_compute(repo, stages)}")
+    return _read_digests(repo, stages, None if locked else target)
+
+
+def _compute(repo: Repo, stages: Sequence["Stage"]) -> str:
+    """Return the command that computes the last of these stages."""
+    frozen = [stage_address(repo, stage) for stage in stages if remedies.is_frozen(stage)]
+    return remedies.compute(stage_address(repo, stages[-1]), frozen)
 
 
 def stage_address(repo: Repo, stage: "Stage") -> str:
@@ -142,37 +165,45 @@ def _read_digests(repo: Repo, stages: list["Stage"], unlocked: "Stage | None") -
         for dep in stage.deps
         if stage.cmd and not isinstance(dep, ParamsDependency)
     }
+    if outside := [path for path in written if path.startswith("../")]:
+        raise NotRecorded(f"{outside[0]}: expected an output within the project")
     for (stage, path), md5 in read.items():
         if written.get(path, md5) != md5:
             writers = (one for one in stages for out in one.outs if relative_path(repo, out) == path)
             reader, writer = stage_address(repo, stage), stage_address(repo, next(writers))
             raise NotRecorded(
-                f"{reader} read another version of {path} than {writer} wrote last. To compute it: dvc repro"
+                f"{reader} read another version of {path} than {writer} wrote last. "
+                f"To compute it: {_compute(repo, stages)}"
             )
     return Lineage(repo, stages, written, read)
 
 
-def _read_files(lineage: Lineage) -> tuple[dict[str, bytes], dict[str, float]]:
+def _read_files(
+    lineage: Lineage, folder: Path, name: str | None, params: Mapping[str, Any]
+) -> tuple[dict[str, bytes], dict[str, float]]:
     """Return the bytes of all metrics, plots, models and reports by path, and the metrics' numbers."""
-    files, missing, metrics = dict[str, bytes](), list[str](), dict[str, float]()
+    files, missing, metrics = dict[str, bytes](), dict[str, str](), dict[str, float]()
     for out in [out for stage in lineage.stages for out in stage.outs]:
         if not (out.metric or out.plot or out.annot.type in {"model", "report"}):
             continue
         output_path = relative_path(lineage.repo, out)
         md5s = file_md5s(lineage.repo, out, lineage.written[output_path])
         if md5s is None:
-            missing.append(output_path)
+            missing[output_path] = lineage.written[output_path]
         for relative, md5 in (md5s or {}).items():
             path = str(PurePosixPath(output_path, relative))
             content = read_file(out, relative, md5)
             if content is None:
-                missing.append(path)
+                missing[path] = md5
                 continue
             files[path] = content
-            for name, value in (numbers(path, content) if out.metric else {}).items():
-                metrics[f"{path}:{name}" if name in metrics else name] = value
+            for metric, value in (numbers(path, content) if out.metric else {}).items():
+                metrics[f"{path}:{metric}" if metric in metrics else metric] = value
     if missing:
-        raise NotRecorded(f"neither in the workspace nor in DVC's cache: {', '.join(missing)}")
+        computing = _compute(lineage.repo, lineage.stages)
+        way_out = remedies.bring(folder, name, next(iter(missing.values())), computing)
+        reason = f"neither in the workspace nor in DVC's cache: {', '.join(missing)}. {way_out}"
+        raise NotAtHand(reason, lineage.digests, params)
     return files, metrics
 
 
@@ -226,7 +257,8 @@ def _provenance(lineage: Lineage, stage: "Stage", root: Path) -> dict[str, Any] 
         return None
     paths = [relative_path(lineage.repo, out) for out in stage.outs]
     md5s = {Path(path).name: lineage.written[path] for path in paths}
-    for folder in (Path(lineage.repo.root_dir), root):
+    workspace = isinstance(lineage.repo.fs, LocalFileSystem)  # a commit has no provenance: git ignores it
+    for folder in (Path(lineage.repo.root_dir), root) if workspace else (root,):
         place = provenance.provenance_path(folder / paths[0], getattr(stage, "name", ""))
         if content := provenance.read_provenance(place, md5s):
             return {key: value for key, value in content.items() if key != "outputs"}
@@ -245,5 +277,6 @@ def _check_inputs(
     }
     if own.get("inputs") != inputs or not embedded.keys() >= _params(lineage.repo, [target]).keys():
         raise NotRecorded(
-            f"it is unknown what {address} computed its outputs from. To compute them: dvc repro"
+            f"it is unknown what {address} computed its outputs from. "
+            f"To compute them: {_compute(lineage.repo, lineage.stages)}"
         )

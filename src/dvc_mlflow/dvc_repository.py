@@ -1,6 +1,7 @@
 """A project as DVC sees it, in the workspace or in a commit, wherever in its git repository it lies."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from dvc.scm import SCM, SCMError
 
 from dvc_mlflow import git
 from dvc_mlflow.errors import NotRecorded
+from dvc_mlflow.remedies import restore_lock
+
+EXPERIMENT = re.compile("refs/exps/([0-9a-f]{2})/([0-9a-f]{38,})/(.+)")  # the digits are the baseline
 
 
 @contextlib.contextmanager
@@ -33,15 +37,31 @@ def translate_dvc_errors() -> Iterator[None]:
     try:
         yield
     except DvcException as error:
-        raise NotRecorded(" ".join(str(error).split()) + recovery_hint(error)) from error
+        raise NotRecorded(" ".join(str(error).split()) + restore_lock(error)) from error
 
 
-def recovery_hint(error: DvcException) -> str:
-    """Return the command that restores dvc.lock if DVC was interrupted while it wrote it, else ""."""
-    path = Path(getattr(error, "path", "")).as_posix()
-    if not path.endswith("dvc.lock"):
-        return ""
-    return f". DVC was interrupted as it wrote it. To restore it: git checkout {path} (or rm, without git)"
+def experiments(folder: Path) -> list[tuple[str, str]]:
+    """Return the name and the commit of every DVC experiment of the project in `folder`.
+
+    DVC's own list waits for its lock, which a running `dvc repro` has, and lists those of a monorepo's other
+    projects too: they changed files, but none of this one.
+    """
+    listed = git.git(folder, "for-each-ref", "--format=%(refname) %(objectname)", "refs/exps/") or ""
+    is_part = bool(git.git(folder, "rev-parse", "--show-prefix"))
+    found = set()
+    for line in listed.splitlines():
+        ref, _, commit = line.rpartition(" ")
+        if match := EXPERIMENT.fullmatch(ref):
+            baseline = match[1] + match[2]
+            elsewhere = is_part and _changed(folder, baseline, commit, ".") == ""
+            if not (elsewhere and _changed(folder, baseline, commit, ":/")):
+                found.add((match[3], commit))
+    return sorted(found)
+
+
+def _changed(folder: Path, baseline: str, commit: str, path: str) -> str | None:
+    """Return the files below `path` that differ between two commits; None if one is missing."""
+    return git.git(folder, "diff", "--name-only", baseline, commit, "--", path)
 
 
 def _open_commit(folder: Path, commit: str) -> Repo:

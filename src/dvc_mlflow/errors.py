@@ -1,8 +1,9 @@
 """Errors that the user can correct: one message, exit status 2, no traceback."""
 
+import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -16,6 +17,18 @@ class NotRecorded(Exception):  # noqa: N818 - not an error of the program: the t
 
 class NeverRun(NotRecorded):
     """A stage without an entry in dvc.lock."""
+
+
+class NotAtHand(NotRecorded):
+    """A result whose files are elsewhere: neither in the workspace nor in DVC's cache.
+
+    digests, params : what dvc.lock has of it.
+    """
+
+    def __init__(self, reason: str, digests: Mapping[str, str], params: Mapping[str, object]) -> None:
+        super().__init__(reason)
+        self.digests = dict(digests)
+        self.params = dict(params)
 
 
 @contextmanager
@@ -35,6 +48,9 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         raise SystemExit(130) from None
+    except BrokenPipeError:  # the reader of the output has ended, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again as it ends
+        raise SystemExit(128 + signal.SIGPIPE) from None
     except OSError as error:  # a full disk, a read-only folder, a file that is not there
         message = f"{error.filename or 'a file'}: {error.strerror or error}"
     else:

@@ -54,12 +54,19 @@ def without_local_variables() -> Iterator[None]:
 def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git for `folder` and return the finished process, with status 127 if there is no git.
 
-    git takes no lock that it can do without, so that a question changes no file.
+    git takes no lock that it can do without, so that a question changes no file, and it speaks English.
     """
     command = ["git", "-C", str(folder), *arguments]
-    environment = clean_environment() | {"GIT_OPTIONAL_LOCKS": "0"}
+    environment = clean_environment() | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
     except OSError as error:
         return subprocess.CompletedProcess(command, 127, "", str(error))
 
@@ -70,16 +77,25 @@ def git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def refusal(folder: Path) -> str:
+    """Return why git refuses the repository of `folder`, in git's words; "" if it works or there is none."""
+    done = run_git(folder, "rev-parse", "--git-dir")
+    if done.returncode in {0, 127} or "not a git repository (or any" in done.stderr:
+        return ""
+    reason, *way_out = (line.strip() for line in done.stderr.splitlines() if line.strip())
+    return ". ".join(filter(None, [reason.removeprefix("fatal: "), " ".join(way_out)]))
+
+
 def require_repository(folder: Path) -> None:
     """Raise UserError if `folder` is in no git repository and DVC is not configured to work without git."""
-    done = run_git(folder, "rev-parse", "--git-dir")
-    if done.returncode and not _configured_without_git(folder):
-        reason = done.stderr.strip().partition("\n")[0].removeprefix("fatal: ")
-        got = "found none" if "not a git repository" in reason or not reason else f"but git says: {reason}"
-        raise UserError(
-            f"{folder}: expected a git repository, {got}. "
-            "`git init`, or without git: dvc config --local core.no_scm true"
-        )
+    if git(folder, "rev-parse", "--git-dir") is not None or _configured_without_git(folder):
+        return
+    if reason := refusal(folder):
+        raise UserError(f"{folder}: expected a git repository, but git says: {reason}")
+    raise UserError(
+        f"{folder}: expected a git repository, found none. "
+        "`git init`, or without git: dvc config --local core.no_scm true"
+    )
 
 
 def _configured_without_git(folder: Path) -> bool:

@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 
 
 def relative_path(repo: Repo, out: "Output") -> str:
-    """Return a path as dvc.lock has it: relative to the repository, with forward slashes."""
-    path = str(repo.fs.relpath(out.fs_path, repo.root_dir)).replace(os.sep, "/")
-    if path.startswith("../"):
-        raise NotRecorded(f"{path}: expected a path within the repository")
-    return path
+    """Return a path relative to the project, with forward slashes; in a monorepo it may begin with "../"."""
+    return str(repo.fs.relpath(out.fs_path, repo.root_dir)).replace(os.sep, "/")
 
 
 def output_md5(repo: Repo, out: "Output", *, from_workspace: bool) -> str:

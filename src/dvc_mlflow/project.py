@@ -67,7 +67,8 @@ class Project:
         named = os.environ.get("RECORDS_ROOT") or os.environ.get("DVC_ROOT")  # DVC sets it within a stage
         root = Path(named) if named else folder
         table = _read_table(folder / "pyproject.toml")
-        experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or table.get("experiment")
+        name = os.fsencode(os.environ.get("MLFLOW_EXPERIMENT_NAME", ""))  # UTF-8, also in the locale C
+        experiment = name.decode(errors="replace") or table.get("experiment")
         return cls(
             folder=folder,
             root=root,

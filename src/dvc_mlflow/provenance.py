@@ -76,6 +76,11 @@ def code_version(folder: Path, paths: Iterable[str]) -> dict[str, Any] | None:
     return {"commit": commit, "dirty": bool(changes)}
 
 
+def refusal(folder: Path) -> str:
+    """Return why git refuses the repository that the code in `folder` comes from, "" if it does not."""
+    return git.refusal(Path(os.environ.get("RECORDS_CODE") or folder))
+
+
 def _imported_files(folder: Path) -> list[str]:
     """Return the files below `folder`, outside the environment, that this process runs."""
     names = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}

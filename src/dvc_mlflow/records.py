@@ -20,6 +20,10 @@ from filelock import FileLock
 
 from dvc_mlflow.files import md5, write_atomically
 
+MAX_FOLDER_NAME = 200  # characters of a quoted name, in which one of another script takes six
+SHORTENED = "+"  # in the name of a folder, before a digest; no quoted name has it
+NAME_FILE = ".experiment"  # in a folder with a shortened name: the whole name
+
 
 @dataclass(frozen=True)
 class Record:
@@ -41,7 +45,7 @@ class Record:
 
     def folder(self, root: Path) -> Path:
         """Return the folder of this record."""
-        return records_folder(root) / quote(self.experiment, safe="").replace(".", "%2E") / self.result
+        return records_folder(root) / _folder_name(self.experiment) / self.result
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,17 @@ def record_folders(root: Path) -> list[Path]:
 
 def experiment_of(folder: Path) -> str:
     """Return the name of the MLflow experiment of a record's folder."""
+    if SHORTENED in folder.parent.name:
+        return (folder.parent / NAME_FILE).read_text(encoding="utf-8")
     return unquote(folder.parent.name)
+
+
+def _folder_name(experiment: str) -> str:
+    """Return the name of an experiment's folder; one that is too long for a disk ends with a digest."""
+    name = quote(experiment, safe="").replace(".", "%2E")
+    if len(name) <= MAX_FOLDER_NAME:
+        return name
+    return f"{name[:MAX_FOLDER_NAME]}{SHORTENED}{hashlib.sha256(experiment.encode()).hexdigest()[:16]}"
 
 
 def identity_of(record: Record) -> str:
@@ -108,6 +122,20 @@ def find_matching_record(
     return max(matching, key=lambda record: (record.experiment == experiment, record.created), default=None)
 
 
+def find_record_of_digests(
+    root: Path, stage: str, digests: Mapping[str, str], params: Mapping[str, Any]
+) -> Record | None:
+    """Return a whole record of what dvc.lock has of a stage and all upstream of it, None without one."""
+    for place in record_folders(root):
+        with contextlib.suppress(ValueError, KeyError, OSError):
+            content = json.loads((place / "record.json").read_bytes())
+            if (content["stage"], content["digests"]) == (stage, digests):
+                record = read_record(place)
+                if all(record.params.get(key) == value for key, value in params.items()):
+                    return record
+    return None
+
+
 def set_aside(folder: Path, root: Path, reason: str) -> Path:
     """Move a damaged record out of the way, with the reason beside it; return where it is now."""
     place = records_folder(root) / ".damaged" / f"{folder.name}-{uuid.uuid4().hex[:6]}"
@@ -140,6 +168,8 @@ def save_record(collected: CollectedResult, root: Path) -> bool:
             for path, bytes_ in collected.files.items():
                 write_atomically(draft / "files" / path, bytes_)
             place.parent.mkdir(exist_ok=True)
+            if SHORTENED in place.parent.name:
+                write_atomically(place.parent / NAME_FILE, collected.record.experiment.encode())
             draft.rename(place)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -9,10 +9,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from dvc_mlflow import records
+from dvc_mlflow.delivery.find_all import find_all
+from dvc_mlflow.delivery.memory import Memory
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
 from dvc_mlflow.project import Project
-from dvc_mlflow.records import CollectedResult
+from dvc_mlflow.records import Record
 from dvc_mlflow.store import Store, redact_credentials
 from dvc_mlflow.track import collect_all
 
@@ -43,8 +45,8 @@ def print_status(project: Project, *, as_json: bool) -> None:
     """Print the table of results, or JSON."""
     rows = [*_recorded(project.root), *_set_aside(project.root)]
     for found in collect_all(project):
-        if found.result:
-            _add_place(rows, found.place, found.result)
+        if one := found.recorded or (found.result and found.result.record):
+            _add_place(rows, found.place, one, found.result.warnings if found.result else [])
         else:
             stage = found.stage or None
             rows.append(
@@ -66,7 +68,7 @@ def print_status(project: Project, *, as_json: bool) -> None:
 
     try:
         with connect(project.root, give_up) as client:
-            _add_runs(client, rows)
+            _add_runs(client, rows, project.root)
     except FileNotFoundError as reason:
         _print(project, rows, str(reason), as_json=as_json)
     except Exception as error:  # noqa: BLE001 - whatever fails in the store, the rest is known
@@ -93,26 +95,28 @@ def _set_aside(root: Path) -> Iterable[Row]:
         yield Row(folder.name.partition("-")[0], None, None, record="set aside", reason=reason, mlflow="")
 
 
-def _add_place(rows: list[Row], place: str, collected: CollectedResult) -> None:
+def _add_place(rows: list[Row], place: str, one: Record, warnings: list[str]) -> None:
     """Add to a result's rows, or to a new one, a place that has it, and the warnings about it."""
-    one = collected.record
     same = [row for row in rows if row.result == one.result and row.record != "set aside"]
     if not same:
         same = [Row(one.result, one.stage, one.experiment, one.params, one.name)]
         rows += same
     for row in same:
         row.found.append(place)
-        if collected.warnings:
-            row.reason, row.todo = "; ".join(collected.warnings), "correct dvc.lock"
+        if warnings:
+            row.reason, row.todo = "; ".join(warnings), "correct dvc.lock"
 
 
-def _add_runs(client: MlflowClient, rows: list[Row]) -> None:
+def _add_runs(client: MlflowClient, rows: list[Row], root: Path) -> None:
     """Add what the store has of each result."""
-    experiments = {one.name: one for one in client.search_experiments(view_type=ViewType.ALL)}
+    wanted = {row.experiment for row in rows}
+    existing = find_all(client.search_experiments, view_type=ViewType.ALL)
+    experiments = {one.name: one for one in existing if one.name in wanted}
     runs: dict[str, dict[str, list[Run]]] = {name: {} for name in experiments}
     for name, experiment in experiments.items():
         for run in record_runs(client, experiment.experiment_id):
             runs[name].setdefault(run.data.tags[RESULT], []).append(run)
+    delivered = {name: Memory(root, experiment).delivered for name, experiment in experiments.items()}
     for row in rows:
         if row.experiment in experiments and experiments[row.experiment].lifecycle_stage == "deleted":
             row.mlflow = "deleted"
@@ -123,6 +127,8 @@ def _add_runs(client: MlflowClient, rows: list[Row]) -> None:
                 row.run = run.info.run_id
             elif run.info.status == "FINISHED" and row.mlflow == "missing":
                 row.mlflow = "deleted"
+        if row.mlflow == "missing" and row.result in delivered.get(row.experiment or "", ()):
+            row.mlflow = "deleted"  # and removed by `mlflow gc`
 
 
 def _print(project: Project, rows: list[Row], trouble: str | None, *, as_json: bool) -> None:

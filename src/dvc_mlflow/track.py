@@ -9,20 +9,33 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from dvc_mlflow.collect import Source, collect_result, final_stages, stage_address
-from dvc_mlflow.dvc_repository import open_repository, translate_dvc_errors
-from dvc_mlflow.errors import NeverRun, NotRecorded, UserError
+from dvc_mlflow.dvc_repository import experiments, open_repository, translate_dvc_errors
+from dvc_mlflow.errors import NeverRun, NotAtHand, NotRecorded, UserError
 from dvc_mlflow.project import TABLE, Project
-from dvc_mlflow.records import CollectedResult, read_record, record_folders, save_record
+from dvc_mlflow.records import (
+    CollectedResult,
+    Record,
+    find_record_of_digests,
+    read_record,
+    record_folders,
+    save_record,
+)
 
 
 @dataclass(frozen=True)
 class Found:
-    """A result of a stage at a place, e.g. "workspace" or "experiment NAME", or why it cannot be recorded."""
+    """A result of a stage at a place, e.g. "workspace" or "experiment NAME", or why it cannot be recorded.
+
+    recorded : the record of a result whose files are not at hand any more.
+    failed : whether a result is out of reach, without its files or a readable dvc.lock; a stale one is not.
+    """
 
     place: str
     stage: str
     result: CollectedResult | None = None
     reason: str = ""
+    recorded: Record | None = None
+    failed: bool = False
 
 
 def record_stage(
@@ -66,8 +79,7 @@ def collect_all(project: Project) -> Iterator[Found]:
         with suppress(DvcException):  # what DVC cannot read is reported as the reason of the workspace
             _check_stages(repo, project)
         scm = not repo.config["core"].get("no_scm")
-        groups = repo.experiments.ls(all_commits=True).values() if scm else []
-    for name, commit in sorted({(name, rev) for group in groups for name, rev in group if rev}):
+    for name, commit in experiments(project.folder) if scm else []:
         yield from _collect_experiment(project, name, commit)
     yield from _collect_workspace(project)
 
@@ -81,7 +93,7 @@ def _collect_experiment(project: Project, name: str, commit: str) -> Iterator[Fo
                 if address in existing:
                     yield from _attempt(repo, project, address, "lock", place, name, commit)
     except NotRecorded as reason:
-        yield Found(place, "", reason=str(reason))
+        yield Found(place, "", reason=str(reason), failed=True)
 
 
 def _collect_workspace(project: Project) -> Iterator[Found]:
@@ -103,7 +115,7 @@ def _collect_workspace(project: Project) -> Iterator[Found]:
                     if found.result and found.result.record.result not in identities
                 )
     except NotRecorded as reason:
-        yield Found("workspace", "", reason=str(reason))
+        yield Found("workspace", "", reason=str(reason), failed=True)
 
 
 def _attempt(
@@ -123,6 +135,9 @@ def _attempt(
             )
     except NeverRun:
         return
+    except NotAtHand as reason:
+        record = find_record_of_digests(project.root, address, reason.digests, reason.params)
+        yield Found(place, address, reason="" if record else str(reason), recorded=record, failed=not record)
     except NotRecorded as reason:
         yield Found(place, address, reason=str(reason))
     else:

@@ -1,7 +1,8 @@
 """`sparse-digits`: the commands that are not a stage. Each imports what it needs when it runs."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
 
@@ -39,7 +40,72 @@ def check(_: argparse.Namespace) -> None:
     print(f"{params.FILE}: no fault")
 
 
-COMMANDS = (repro, sweep, demo, check)
+def predict(arguments: argparse.Namespace) -> None:
+    """Print label and probabilities of handwritten digits in image files."""
+    from sparse_digits.commands import predict as command
+
+    command.predict(
+        Project.find(),
+        arguments.images,
+        arguments.model,
+        arguments.C,
+        json=arguments.json,
+        show=arguments.show,
+    )
+
+
+def register(arguments: argparse.Namespace) -> None:
+    """Register a model in MLflow, as champion if it is not worse than the present one."""
+    from sparse_digits.commands import register as command
+
+    is_champion = command.register(Project.find(), arguments.model, arguments.C)
+    raise SystemExit(0 if is_champion else 1)
+
+
+Command = Callable[[argparse.Namespace], None]
+COMMANDS: tuple[Command, ...] = (repro, sweep, demo, check, predict, register)
+
+
+def add_sweep_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sweep`."""
+    parser.add_argument("--scheduler", help="address of a Dask cluster that computes: tcp://host:port")
+
+
+def add_predict_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `predict`."""
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a PNG, JPEG or .npy file, dark on light or light on dark; a folder; - is standard input",
+    )
+    add_model_options(parser, "results/model.npz")
+    parser.add_argument("--json", action="store_true", help="print a JSON list in place of a table")
+    parser.add_argument(
+        "--show", type=Path, metavar="FILE", help="write a picture of which pixels spoke for and against"
+    )
+
+
+def add_register_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `register`."""
+    add_model_options(parser, "that of the sweep, selected by the one-standard-error rule")
+
+
+def add_model_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add the options that name a model, which is by default the one that `default` says."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--model",
+        help=f"a model.npz, the first digits of a record, or an MLflow run id (default: {default})",
+    )
+    source.add_argument("--C", type=float, help="the model of the sweep at this C")
+
+
+OPTIONS: dict[Command, Callable[[argparse.ArgumentParser], None]] = {
+    sweep: add_sweep_options,
+    predict: add_predict_options,
+    register: add_register_options,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -50,10 +116,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         text = (function.__doc__ or "").rstrip(".")
         command = commands.add_parser(function.__name__, help=text, description=f"{text}.")
         command.set_defaults(run=function)
-        if function is sweep:
-            command.add_argument(
-                "--scheduler", help="address of a Dask cluster that computes: tcp://host:port"
-            )
+        if add_options := OPTIONS.get(function):
+            add_options(command)
     dvc_mlflow.cli.add_commands(commands)
     dvc_mlflow.cli.run(parser, argv)
 

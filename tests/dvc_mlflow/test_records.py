@@ -203,9 +203,12 @@ def test_an_experiment_that_was_pulled_is_recorded_from_git_and_the_cache(small,
     dvc(small, "exp", "push", "origin", "loose")
     git(tmp_path, "clone", "--quiet", tmp_path / "origin", second)
     git(second, "fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
-    assert "experiment loose: neither in the workspace nor in DVC's cache: " in dvc_mlflow(second, "track")
+    printed = dvc_mlflow(second, "track", status=1)
+    assert "experiment loose: neither in the workspace nor in DVC's cache: " in printed
+    assert "To bring them: dvc exp pull origin loose." in printed
     dvc(second, "exp", "pull", "origin", "loose")
-    assert "experiment loose: evaluate is recorded\n" in dvc_mlflow(second, "track")
+    printed = dvc_mlflow(second, "track", status=1)  # the workspace has no files yet
+    assert "experiment loose: evaluate is recorded\n" in printed
     (one,) = all_records(second)
     assert (one.name, one.params["train.C"], one.environment) == ("loose", 3, None)
     commit = git(second, "for-each-ref", "--format=%(objectname)", "refs/exps/")
@@ -239,7 +242,7 @@ def test_a_result_without_its_files_is_not_recorded_and_the_files_are_named(smal
     delete_records(small)
     shutil.rmtree(small / ".dvc" / "cache")
     (small / "models" / "model.json").unlink()
-    output = dvc_mlflow(small, "track")
+    output = dvc_mlflow(small, "track", status=1)
     assert "workspace: neither in the workspace nor in DVC's cache: models/model.json" in output
     assert all_records(small) == []
 
@@ -256,7 +259,7 @@ def test_a_result_that_dvc_did_not_lock_is_not_guessed(small):
     commands.run(sys.executable, "evaluate.py", cwd=small)
     (small / "eval" / "metrics.json").write_text('{"accuracy": 1}')
     assert "workspace: neither in the workspace nor in DVC's cache: eval/metrics.json" in dvc_mlflow(
-        small, "track"
+        small, "track", status=1
     )
     assert all_records(small) == []
 

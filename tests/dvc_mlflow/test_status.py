@@ -101,7 +101,9 @@ def test_damaged_records_and_those_set_aside_are_listed_with_the_reason(tracked,
 def test_a_result_that_cannot_be_recorded_is_listed_with_the_reason(tracked, status):
     shutil.rmtree(tracked / ".dvc" / "cache")
     (tracked / "models" / "model.json").unlink()
-    assert (["workspace"], "impossible", "", "") in rows(status)
+    assert rows(status) == [(["workspace"], "whole", "there", "")]
+    shutil.rmtree(tracked / "records")
+    assert rows(status) == [(["workspace"], "impossible", "", "")]
     output = status()
     assert "workspace: neither in the workspace nor in DVC's cache: models/model.json" in output
     assert output.endswith("\nEvery result that can be recorded has its record and its run.\n")
@@ -116,3 +118,14 @@ def test_without_an_answer_from_the_store_the_rest_is_listed(tracked, status):
         in output
     )
     assert "hunter2" not in output
+
+
+def test_a_name_in_another_script_is_printed_in_the_locale_c(tracked):
+    ascii_alone = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    shutil.rmtree(tracked / "records")
+    dvc_mlflow(tracked, "track", MLFLOW_EXPERIMENT_NAME="жук", **ascii_alone)
+    (folder,) = records.record_folders(tracked)
+    assert records.experiment_of(folder) == "жук"
+    printed = dvc_mlflow(tracked, "status", **ascii_alone)
+    assert r"\u0436\u0443\u043a" in printed
+    assert "Every result has its record and its run." in printed

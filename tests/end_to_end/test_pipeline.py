@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from sparse_digits import model
 from sparse_digits.runtime.npz import read_npz
+from sweeps import SWEPT_CS
 
 RESULTS = ("results/metrics.json", "results/coefficients.png", "results/confusion.csv", "results/model.npz")
 DATA = ("data/raw.npz", "data/split.npz", "data/scaled.npz")
@@ -226,7 +227,7 @@ def test_a_queued_experiment_computes_with_the_queued_code_and_is_delivered_to_t
     (run,) = runs(computed, "sparse-digits")
     assert run.info.status == "FINISHED"
     assert run.data.metrics["code"] == 1
-    assert run.data.tags["dvc.experiment"] == "queued"
+    assert run.data.tags["record.name"] == "queued"
     assert "(queued)" in run.info.run_name
     assert (computed / "mlartifacts").is_dir()
     assert not list(Path(".dvc/tmp").rglob("mlflow.db"))
@@ -308,13 +309,15 @@ def test_the_run_has_mlflows_source_and_git_tags_and_the_locks_digests(run, digi
     tags = run.data.tags
     code_commit = git("rev-list", "--max-parents=0", "HEAD", cwd=digits).strip()
     assert tags["mlflow.source.git.commit"] == code_commit  # the results were committed after it
-    assert tags["code"] == code_commit
+    assert tags["record.code"] == code_commit[:12]
     assert tags["mlflow.source.name"] == "dvc repro evaluate"
     assert tags["mlflow.source.type"] == "LOCAL"
-    assert "scikit-learn " in tags["environment"]
+    client = MlflowClient(f"sqlite:///{digits}/mlflow.db")
+    record = json.loads(Path(client.download_artifacts(run.info.run_id, "record.json")).read_text())
+    assert record["environment"]["scikit-learn"]
     lock = (digits / "dvc.lock").read_text()
     digests = dict(re.findall(r"path: (\S+)\n +hash: md5\n +md5: (\S+)", lock))
-    assert dict(pair.split(" ") for pair in tags["dvc.md5"].split(", ")) == digests
+    assert record["digests"] == digests
 
 
 def test_the_runs_model_is_loaded_by_mlflow_and_predicts_what_the_projects_does(run, digits):
@@ -374,3 +377,15 @@ def heavy(code, *arguments, cwd):
     words = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=True)
     return set(HEAVY) & set(done.stdout.strip().split("\n")[-1].split())
+
+
+def test_the_report_of_a_sweep_shows_its_figures_and_dvc_plots_its_table(swept, dvc):
+    page = (swept / "sweep/report.md").read_text()
+    assert "[report.html](report.html)" in page
+    images = re.findall(r"!\[.*?\]\((.*?)\)", page)
+    assert len(images) == 6
+    assert all((swept / "sweep" / name).read_bytes().startswith(b"\x89PNG") for name in images)
+    shown = json.loads(dvc("plots", "show", "--json", "sweep/sweep.csv", cwd=swept).stdout)["data"]
+    (plot,) = shown["sweep/sweep.csv"]
+    assert plot["content"]["encoding"]["x"]["field"] == "sparsity"
+    assert [float(point["C"]) for point in plot["content"]["data"]["values"]] == SWEPT_CS

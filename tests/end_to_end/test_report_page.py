@@ -21,6 +21,7 @@ from browser import chromium
 from commands import run
 from l1path.objective import scores
 from sparse_digits.model import standardize
+from sparse_digits.predict.preparation import DIGITS
 from sparse_digits.runtime.npz import read_npz
 from sparse_digits.sweep.csv_table import read_csv
 from sweeps import SWEPT_CS
@@ -138,17 +139,13 @@ def test_a_drawing_is_prepared_scored_and_followed_along_C(page):
     assert page.evaluate("document.querySelectorAll('.along-digit').length") == len(SWEPT_CS)
 
 
-def test_a_drawing_fills_the_box_keeps_its_proportions_and_has_its_mass_in_the_middle(page):
-    width = 40
-    ink = np.zeros((width, width))
-    ink[3:35, 20:28] = 1  # four times as tall as it is wide
-    pixels = page.evaluate(f"[...sparseDigits.prepare({ink.ravel().tolist()}, {width})]")
-    image = np.reshape(pixels, (8, 8))
-    assert image.max() == 16
-    np.testing.assert_array_equal(image, np.repeat([[0, 0, 0, 16, 16, 0, 0, 0]], 8, axis=0))
-    assert (
-        page.evaluate(f"[...sparseDigits.prepare(new Array({width * width}).fill(0), {width})]") == [0] * 64
-    )
+@pytest.mark.parametrize("size", [40, 61, 97])
+def test_the_page_prepares_a_drawing_as_the_command_predict_does(page, size):
+    drawn = np.random.default_rng(size).random((size, size))
+    drawn[: size // 3] = drawn[:, size // 2 :] = 0
+    for ink in (drawn, np.round(drawn), np.zeros((size, size))):
+        pixels = page.evaluate(f"[...sparseDigits.prepare({ink.ravel().tolist()}, {size})]")
+        assert pixels == DIGITS.pixels(ink).tolist()
 
 
 def test_a_test_digit_is_put_on_the_pad_with_its_label(page):

@@ -1,5 +1,6 @@
 """The sweep in MLflow: parent and child runs, interrupted deliveries, and the page that a browser shows."""
 
+import getpass
 import html
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -67,7 +69,9 @@ def test_each_point_has_a_child_with_the_digest_that_dvc_repro_gives_its_model(c
     (alone,) = runs(client, "params.`train.C` = '0.05' AND tags.`mlflow.parentRunId` IS NULL")
     lock = yaml_core.load((swept / "dvc.lock").read_text())["stages"]["train"]["outs"][0]
     assert same.data.tags["dvc.md5"] == f"model.npz {lock['md5']}"
-    assert f"model.npz {lock['md5']}" in alone.data.tags["dvc.md5"]
+    record = Path(client.download_artifacts(alone.info.run_id, "record.json"))
+    assert lock["md5"] in json.loads(record.read_text())["outputs"].values()
+    assert same.data.tags["mlflow.user"] == alone.data.tags["mlflow.user"] == getpass.getuser()
     assert same.data.params == alone.data.params
     for name, value in same.data.metrics.items():
         assert name == "lambda" or alone.data.metrics[name] == value

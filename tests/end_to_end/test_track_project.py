@@ -18,14 +18,14 @@ def test_queued_experiments_are_runs_whose_artifacts_outlive_the_folders_they_ra
     assert store["Default"] == []
     runs = store["sparse-digits"]
     assert {run["status"] for run in runs} == {"FINISHED"}
-    names_and_C = {run["tags"]["dvc.experiment"]: float(run["params"]["train.C"]) for run in runs}
+    names_and_C = {run["tags"]["record.name"]: float(run["params"]["train.C"]) for run in runs}
     assert names_and_C == {"a": 0.02, "b": 0.3}
     client = client_of(queued)
     for run in client.search_runs([client.get_experiment_by_name("sparse-digits").experiment_id]):
         paths = artifacts_of(client, run.info.run_id)
         assert {"results/model.npz", "results/coefficients.png", "record.json"} <= set(paths)
         record = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/record.json"))
-        assert record["name"] == run.data.tags["dvc.experiment"]
+        assert record["name"] == run.data.tags["record.name"]
     assert git("status", "--porcelain", cwd=queued) == ""
 
 

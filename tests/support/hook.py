@@ -1,4 +1,7 @@
-"""A git hook that runs every command of `dvc-mlflow` and writes what they changed of the user's, as JSON."""
+"""A git hook that runs commands of `dvc-mlflow` and writes what they changed of the user's, as JSON.
+
+python tests/support/hook.py LOG COMMAND...
+"""
 
 import hashlib
 import json
@@ -25,19 +28,21 @@ def state(project):
     return digests | {" ".join(words): run("git", *words).stdout for words in questions}
 
 
-def main(log):
+def main(log, *commands):
     project = Path.cwd()
     (record,) = records.record_folders(project)
     before, variables, results = state(project), dict(os.environ), {}
-    for words in (["track"], ["status"], ["record", "evaluate"], ["verify", record.name]):
+    arguments = {"record": ["evaluate"], "verify": [record.name]}
+    for command in commands:
+        words = [command, *arguments.get(command, [])]
         os.environ.clear()
         os.environ |= variables
         try:
             cli.main(words)
         except SystemExit as end:
-            results[words[0]] = end.code
+            results[command] = end.code
         else:
-            results[words[0]] = 0
+            results[command] = 0
     os.environ.clear()
     os.environ |= variables
     after = state(project)
@@ -48,4 +53,4 @@ def main(log):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -31,6 +31,8 @@ def silent() -> Iterator[str]:
 @contextlib.contextmanager
 def serving(handler) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if handler.rate:  # else the system's buffers take megabytes at once
+            server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -42,6 +44,7 @@ def serving(handler) -> Iterator[str]:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    rate = None  # bytes per second at which a PUT is read
 
     def log_message(self, *_):
         pass
@@ -55,7 +58,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def received(self):
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body, left = b"", int(self.headers.get("Content-Length") or 0)
+        while part := self.rfile.read(min(left, 65536)):
+            body, left = body + part, left - len(part)
+            if self.rate and self.command == "PUT":
+                time.sleep(len(part) / self.rate)
+        return body
 
 
 def answering(status, kind, body):
@@ -71,27 +79,34 @@ def answering(status, kind, body):
     return Same
 
 
-def forwarding(upstream, before):
+def forwarding(upstream, before, bytes_per_second=None, unknown=None):
     """Return a handler that calls `before(method, path)`, then does what the real server does.
 
     `before` returns False for a request that is to be left without an answer.
+    unknown : a part of the paths that the server does not know.
     """
     host = upstream.removeprefix("http://")
 
     class Forward(Handler):
+        rate = bytes_per_second
+
         def do_GET(self):
             body = self.received()
             if before(self.command, self.path) is False:
                 self.close_connection = True
                 return
-            connection = http.client.HTTPConnection(host, timeout=60)
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            connection.request(self.command, self.path, body, headers)
-            response = connection.getresponse()
-            content = response.read()
+            if unknown and unknown in self.path:
+                self.answer(
+                    404, [("Content-Type", "text/html")], b"<!doctype html><title>404 Not Found</title>"
+                )
+                return
+            with contextlib.closing(http.client.HTTPConnection(host, timeout=60)) as connection:
+                headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+                connection.request(self.command, self.path, body, headers)
+                response = connection.getresponse()
+                content = response.read()
             kept = [(name, value) for name, value in response.getheaders() if name.lower() == "content-type"]
             self.answer(response.status, kept, content)
-            connection.close()
 
         do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
 

@@ -79,8 +79,11 @@ def look(target):
 
 def begin_anew(store):
     """Leave the workspace as it is when DVC is killed during `record`: no record, no entry in dvc.lock."""
-    for name in ("records", "mlartifacts"):
-        shutil.rmtree(name, ignore_errors=True)
+    for path in (*Path("records").glob("*"), Path("mlartifacts")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != ".owner":  # whose name is in the run's tags
+            path.unlink(missing_ok=True)
     shutil.copy(store, "mlflow.db")
     with modify_yaml("dvc.lock") as lock:
         lock["stages"].pop(RESULT, None)

@@ -97,7 +97,7 @@ import os
 from pathlib import Path
 from dvc_mlflow.delivery import request_watchdog
 from dvc_mlflow.delivery.deliver import deliver
-request_watchdog.PATIENCE = int(os.environ.get("PATIENCE", request_watchdog.PATIENCE))
+request_watchdog.PATIENCE = float(os.environ.get("PATIENCE", request_watchdog.PATIENCE))
 {CONTENT}
 deliver(Path.cwd(), CONTENT)
 """

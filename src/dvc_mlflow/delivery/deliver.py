@@ -1,33 +1,44 @@
 """Which records to send to MLflow: each one once, whoever delivers and whenever a delivery is cut off.
 
 A record is delivered when its experiment has a FINISHED run tagged with its identity, or had one that the
-user deleted. Setting the run FINISHED is the last call. A delivery that was cut off is not resumed: its
-partial run is removed, and the record is sent again. Where two hosts that share no lock both finish a run of
-one record, each of them then keeps the one with the least run id and removes the others.
+user deleted; the folder of the records remembers that, since `mlflow gc` leaves no trace of the run. Setting
+the run FINISHED is the last call. A delivery that was cut off is not resumed: its partial run is removed, and
+the record is sent again. Where two hosts that share no lock both finish a run of one record, each of them
+then keeps the one with the least run id and removes the others.
 """
 
-import socket
 import sys
-import time
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 import mlflow
+import requests
 from filelock import FileLock
 from mlflow import MlflowClient, MlflowException
-from mlflow.entities import Run
+from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
-from dvc_mlflow.delivery.mlflow_session import open_client, quiet, root_cause
-from dvc_mlflow.delivery.request_watchdog import request_watchdog
-from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, RESULT, record_runs
+from dvc_mlflow.delivery.artifact_store import check_artifact_store
+from dvc_mlflow.delivery.logged_models import NEEDED, has_logged_models
+from dvc_mlflow.delivery.memory import Memory
+from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, root_cause
+from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
+from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
+from dvc_mlflow.delivery.run_tags import BEGUN, KIND, OWNER, RESULT, record_runs
 from dvc_mlflow.delivery.send_record import remove_run, send_record
+from dvc_mlflow.errors import UserError
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store, redact_credentials
 
 ATTEMPTS = 2  # on PostgreSQL MLflow fails one of two hosts that log the same data set at once
-STALE = 600  # seconds after which the partial run of another owner is removed
+STALE = 600  # seconds without a sign of life after which the partial run of another owner is removed
+FEW = 20  # records whose runs are asked for one by one; for more, all runs of the experiment are read
+TIMEOUTS = 2  # records in a row whose artifacts are not taken in time, after which the server counts as dead
+
+
+class ArtifactTimeoutError(Exception):
+    """An artifact that the server did not take in time."""
 
 
 def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = "dvc-mlflow") -> int:
@@ -41,19 +52,23 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
         return 0
     store = Store.of(root)
     reasons: list[str] = []
+    timeouts = 0
 
     def warn(reason: str) -> None:
         _warn(len(pending), store.uri, reason, command)
 
     try:
-        with quiet(), request_watchdog(warn, status), FileLock(store.lock):
+        with request_watchdog(warn, status), quiet(store), FileLock(store.lock):
             client = open_client(store, root)
             for name, folders in groupby(list(pending), records.experiment_of):
-                for folder, reason in _deliver_experiment(client, name, list(folders), store, root, content):
-                    if reason:
-                        reasons.append(reason)
-                    else:
+                for folder, failure in _deliver_experiment(client, name, list(folders), store, root, content):
+                    if failure is None:
                         pending.remove(folder)
+                    else:
+                        reasons.append(root_cause(failure))
+                    timeouts = timeouts + 1 if isinstance(failure, ArtifactTimeoutError) else 0
+                    if timeouts == TIMEOUTS and failure:
+                        raise failure  # noqa: TRY301 - as if the store had raised it
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a library does, the record stays
         reasons.insert(0, root_cause(error))
     if pending:
@@ -63,73 +78,144 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
 
 def _deliver_experiment(
     client: MlflowClient, name: str, folders: list[Path], store: Store, root: Path, content: RunContent
-) -> Iterator[tuple[Path, str | None]]:
-    """Deliver the records of one experiment; yield each with the reason why it is still pending, or None."""
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        # Whoever creates it fixes the place of its artifacts, by default in the working directory.
-        try:
-            client.create_experiment(name, store.artifacts)
-        except MlflowException:
-            if client.get_experiment_by_name(name) is None:  # no other host created it meanwhile
-                raise
-        experiment = client.get_experiment_by_name(name)
+) -> Iterator[tuple[Path, Exception | None]]:
+    """Deliver the records of one experiment; yield each with the failure that keeps it pending, or None."""
+    try:
+        experiment = _find_or_create_experiment(client, name, store)
+    except MlflowException as error:
+        client.search_experiments(max_results=1)  # raises if it is the store that fails, not this experiment
+        yield from ((folder, error) for folder in folders)
+        return
     if experiment.lifecycle_stage == "deleted":  # by the user: it stays deleted
         yield from ((folder, None) for folder in folders)
         return
     experiment_id = experiment.experiment_id
     mlflow.set_experiment(experiment_id=experiment_id)  # else Model.log files its model under Default
-    owner = f"{socket.gethostname()}:{root.resolve()}"
-    delivered = remove_duplicates_and_partial_runs(client, record_runs(client, experiment_id), owner)
-    for folder in folders:
-        if folder.name in delivered:
-            yield folder, None
-        else:
-            yield folder, _deliver_record(client, experiment_id, folder, root, content, owner)
-    if not delivered.issuperset(folder.name for folder in folders):
-        content.arrange(client, experiment_id)
+    owner, memory = owner_of(root), Memory(root, experiment)
+    unknown = [folder.name for folder in folders if folder.name not in memory.delivered]
+    runs, owners = _runs_of(client, experiment_id, unknown), {owner, earlier_owner_of(root)}
+    memory.retain({run.info.run_id for run in runs if run.info.status != "FINISHED"})
+    delivered = remove_duplicates_and_partial_runs(client, runs, owners, memory)
+    memory.save()
+    missing = [folder for folder in folders if folder.name not in delivered]
+    yield from ((folder, None) for folder in folders if folder.name in delivered)
+    if not missing:
+        return
+    try:
+        check_artifact_store(experiment, store)
+    except UserError as fault:
+        yield from ((folder, fault) for folder in missing)
+        return
+    if not has_logged_models(client, experiment_id):
+        print(f"warning: MLflow at {redact_credentials(store.uri)}: {NEEDED}", file=sys.stderr)
+    removed = {run.data.tags[RESULT]: run for run in runs if _is_removed(run, owner)}
+    try:
+        for folder in sorted(missing, key=_size):  # none waits for a larger one that the server refuses
+            earlier = removed.get(folder.name)
+            failure = _deliver_record(client, experiment_id, folder, root, content, owner, memory, earlier)
+            yield folder, failure
+    finally:
+        memory.save()
+    for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
+        client.set_experiment_tag(experiment_id, key, KIND[key])
+    content.arrange(client, experiment_id)
+
+
+def _find_or_create_experiment(client: MlflowClient, name: str, store: Store) -> Experiment:
+    """Return the experiment of this name. Whoever creates it fixes the place of its artifacts."""
+    if experiment := client.get_experiment_by_name(name):
+        return experiment
+    try:
+        client.create_experiment(name, store.artifacts)
+    except MlflowException:
+        if experiment := client.get_experiment_by_name(name):  # another host created it meanwhile
+            return experiment
+        raise
+    return client.get_experiment_by_name(name)
+
+
+def _runs_of(client: MlflowClient, experiment_id: str, results: list[str]) -> list[Run]:
+    """Return the runs of these records, and all that are not finished."""
+    if len(results) > FEW:
+        return record_runs(client, experiment_id)
+    found = record_runs(client, experiment_id, unfinished=True)
+    for result in results:
+        found += record_runs(client, experiment_id, result)
+    return list({run.info.run_id: run for run in found}.values())
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of a record."""
+    return sum(path.stat().st_size for path in folder.rglob("*"))
 
 
 def _deliver_record(
-    client: MlflowClient, experiment_id: str, folder: Path, root: Path, content: RunContent, owner: str
-) -> str | None:
-    """Deliver one record; return the reason why it is still pending, or None. Raises if the store fails."""
+    client: MlflowClient,
+    experiment_id: str,
+    folder: Path,
+    root: Path,
+    content: RunContent,
+    owner: str,
+    memory: Memory,
+    removed: Run | None,
+) -> Exception | None:
+    """Deliver one record; return the failure that keeps it pending, or None. Raises if the store fails.
+
+    removed : a run of it that failed earlier.
+    """
     try:
         record = records.read_record(folder)
     except ValueError as damage:
         place = records.set_aside(folder, root, str(damage))
         print(f"warning: a damaged record was set aside in {place}: {damage}", file=sys.stderr)
         return None
-    reason = "its run did not stay"
+    failure: Exception = RuntimeError("its run did not stay")
     for _ in range(ATTEMPTS):
         try:
-            send_record(client, experiment_id, record, folder, content, owner)
+            send_record(client, experiment_id, record, folder, content, owner, removed)
         except Exception as error:  # noqa: BLE001 - of whatever kind, the other records may be sent
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
-            reason = root_cause(error)
+            failure = error
         runs = record_runs(client, experiment_id, record.result)
-        if record.result in remove_duplicates_and_partial_runs(client, runs, owner):
+        if record.result in remove_duplicates_and_partial_runs(client, runs, {owner}, memory):
             return None
-    return reason
+        removed = next((run for run in runs if _is_removed(run, owner)), None)
+        if any(isinstance(link, requests.Timeout | TimeoutError) for link in error_chain(failure)):
+            return ArtifactTimeoutError(
+                f"the server did not take an artifact within {artifact_patience():g} s. "
+                f"To allow more seconds: {ARTIFACT_VARIABLE}"
+            )
+    return failure
 
 
-def remove_duplicates_and_partial_runs(client: MlflowClient, runs: list[Run], owner: str) -> set[str]:
+def _is_removed(run: Run, owner: str) -> bool:
+    """Return whether a run failed in a delivery of this owner, which removed it."""
+    deleted = run.info.lifecycle_stage == "deleted" and run.info.status != "FINISHED"
+    return bool(deleted and run.data.tags.get(OWNER) == owner)
+
+
+def remove_duplicates_and_partial_runs(
+    client: MlflowClient, runs: list[Run], owners: set[str], memory: Memory
+) -> set[str]:
     """Remove partial runs, and all but one run of each record; return the records that need no run.
 
-    The caller holds the lock, so an unfinished run of the same owner belongs to a process that has ended.
+    owners : the names of this repository. The caller holds the lock, so an unfinished run of one of them
+        belongs to a process that has ended.
     """
-    delivered, active_records = set(), set()
+    active_records = set()
     for run in sorted(runs, key=lambda run: str(run.info.run_id)):
         tags, active = run.data.tags, run.info.lifecycle_stage == "active"
         if run.info.status == "FINISHED":
-            delivered.add(tags[RESULT])  # a finished run that is deleted was deleted by the user
+            memory.delivered.add(tags[RESULT])  # a finished run that is deleted was deleted by the user
             if active and tags[RESULT] in active_records:
                 remove_run(client, run)
             elif active:
                 active_records.add(tags[RESULT])
-        elif active and (tags.get(OWNER) == owner or time.time() - float(tags.get(BEGUN, 0)) > STALE):
+        elif active and (
+            tags.get(OWNER) in owners or memory.unchanged_for(run.info.run_id, tags.get(BEGUN, "")) > STALE
+        ):
             remove_run(client, run)
-    return delivered
+    return memory.delivered
 
 
 def _warn(pending: int, uri: str, reason: str, command: str) -> None:

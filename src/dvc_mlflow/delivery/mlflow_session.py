@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,11 @@ from mlflow import MlflowClient
 from dvc_mlflow.delivery import request_watchdog
 from dvc_mlflow.store import Store, sqlite
 
+WITHOUT_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
+TABLES_LOCK = 7_210_371_955  # an arbitrary number, the same in all versions
+MAX_REASON = 400  # characters
+SQL_DETAILS = ("[SQL:", "[parameters:", "(Background on")  # lines that SQLAlchemy adds to a driver's error
+
 
 @contextmanager
 def connect(root: Path, give_up: Callable[[str], None], status: int = 1) -> Iterator[MlflowClient]:
@@ -27,14 +33,14 @@ def connect(root: Path, give_up: Callable[[str], None], status: int = 1) -> Iter
     store = Store.of(root)
     if store.file and not store.file.exists():
         raise FileNotFoundError("there is no store yet")
-    with quiet(), request_watchdog.request_watchdog(give_up, status):
+    with request_watchdog.request_watchdog(give_up, status), quiet(store):
         yield open_client(store, root)
 
 
 def initialize_store(root: Path) -> None:
     """Create the store's tables if they are missing, as the first delivery does."""
     store = Store.of(root)
-    with quiet(), FileLock(store.lock):
+    with quiet(store), FileLock(store.lock):
         open_client(store, root)
 
 
@@ -52,25 +58,51 @@ def open_client(store: Store, root: Path) -> MlflowClient:
                 left.unlink(missing_ok=True)
             MlflowClient(sqlite(draft)).search_experiments(max_results=1)
             draft.rename(store.file)
-        client = MlflowClient(store.uri)
-        client.search_experiments(max_results=1)
+        with _tables_lock(store):
+            client = MlflowClient(store.uri)
+            client.search_experiments(max_results=1)
     with contextlib.suppress(OSError):  # MLflow made the folder that the quoted URI seems to name: empty
         os.removedirs(Path(store.uri.removeprefix("sqlite:///")).parent)
     return client
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep MLflow to one attempt a request and off the terminal; leave the environment as it was."""
+def _tables_lock(store: Store) -> Iterator[None]:
+    """Let one host after the other create the tables of an empty PostgreSQL database."""
+    if not store.uri.startswith("postgresql"):
+        yield
+        return
+    try:
+        engine = mlflow.store.db.utils.create_sqlalchemy_engine(store.uri)
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"expected a driver of PostgreSQL, got none ({error}). To get one: pip install psycopg2-binary"
+        ) from None
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({TABLES_LOCK})")
+            yield
+    finally:
+        engine.dispose()  # the lock ends with the connection
+
+
+@contextmanager
+def quiet(store: Store) -> Iterator[None]:
+    """Keep MLflow to one attempt a request and off the terminal; leave the environment as it was.
+
+    Meanwhile the environment is without the variables that the store ignores.
+    """
     before = dict(os.environ)  # MLflow puts the store's URI there, which the next delivery would use
+    for name in store.ignored_variables():
+        del os.environ[name]
     os.environ |= {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",  # the watchdog is quicker
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{max(request_watchdog.artifact_patience(), 1):.0f}",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "DO_NOT_TRACK": "true",
-        "PGCONNECT_TIMEOUT": str(request_watchdog.PATIENCE),
+        "PGCONNECT_TIMEOUT": f"{max(request_watchdog.patience(), 1):.0f}",
     }
     mlflow.store.db.utils.MAX_RETRY_COUNT = 1  # else a file that cannot be opened takes 100 s
     for name in ("mlflow", "urllib3", "alembic"):
@@ -86,12 +118,19 @@ def quiet() -> Iterator[None]:
 
 def root_cause(error: BaseException) -> str:
     """Return one line about what went wrong: of a failed connection, the error at the bottom of the chain."""
-    text, chain = str(error), [error]
-    while inner := chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(inner)
-    if any(isinstance(link, requests.RequestException) for link in chain):
+    text, chain = str(error), error_chain(error)
+    if any(isinstance(link, WITHOUT_ANSWER) for link in chain):
         error = chain[-1]
         while error.args and isinstance(error.args[-1], BaseException):
             error = error.args[-1]
         text = getattr(error, "strerror", None) or str(error)
-    return text.strip().partition("\n")[0] or type(error).__name__
+    lines = [line.strip() for line in text.splitlines() if not line.startswith(SQL_DETAILS)]
+    return textwrap.shorten(" ".join(lines), MAX_REASON, placeholder=" ...") or type(error).__name__
+
+
+def error_chain(error: BaseException) -> list[BaseException]:
+    """Return an error and those that it came from."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    return chain

@@ -1,41 +1,56 @@
-"""The tags of a run, and the runs that have them."""
+"""The tags of a run, the runs that have them, and what belongs to a run."""
 
 from mlflow import MlflowClient
-from mlflow.entities import Run, ViewType
+from mlflow.entities import LoggedModel, Run, ViewType
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
+from dvc_mlflow.delivery.find_all import RUNS, find_all
+from dvc_mlflow.delivery.logged_models import has_logged_models
+from dvc_mlflow.delivery.owner import user
 from dvc_mlflow.records import Record
 
 RESULT = "record.result"  # the identity of the record that a run shows
-OWNER = "record.owner"  # the machine and repository that deliver it
-BEGUN = "record.begun"  # when its delivery began, in seconds since 1970
+OWNER = "record.owner"  # a digest of the machine and repository that deliver it
+BEGUN = "record.begun"  # changes while it is delivered: the deliverer's time, in seconds since 1970
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # else an experiment opens among GenAI's pages
 
 
 def tags_of(record: Record) -> dict[str, str]:
-    """Return a run's tags: MLflow's own, and the record's."""
+    """Return a run's tags, few and short: MLflow's own, and the record's. record.json has all else."""
     code = record.code or {}
+    changes = " with changes" if code.get("dirty") else ""
     tags = {
+        MLFLOW_USER: user(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"dvc repro {record.stage}",
         "mlflow.source.git.commit": code.get("commit"),
-        "code": f"{code['commit']}{' with changes' if code['dirty'] else ''}" if code else "unknown",
-        "environment": ", ".join(f"{name} {value}" for name, value in (record.environment or {}).items())
-        or "unknown",
-        "dvc.experiment": record.name,
-        "dvc.md5": ", ".join(f"{path} {md5}" for path, md5 in record.digests.items()),
+        "record.code": f"{code['commit'][:12]}{changes}" if code else "unknown",
+        "record.environment": None if record.environment else "unknown",
+        "record.name": record.name,
         RESULT: record.result,
     }
     return {name: value[:MAX_TAG_VAL_LENGTH] for name, value in tags.items() if value}
 
 
-def record_runs(client: MlflowClient, experiment_id: str, result: str = "") -> list[Run]:
-    """Return the runs that show records (or the record `result`), deleted ones too."""
+def record_runs(
+    client: MlflowClient, experiment_id: str, result: str = "", *, unfinished: bool = False
+) -> list[Run]:
+    """Return the runs that show records (or the record `result`), or those not finished; deleted ones too."""
     where = f"tags.`{RESULT}` = '{result}'" if result else f"tags.`{RESULT}` != ''"
-    runs: list[Run] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], where, ViewType.ALL, 1000, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            return runs
+    where += " AND attributes.status != 'FINISHED'" if unfinished else ""
+    return list(find_all(client.search_runs, [experiment_id], where, ViewType.ALL, RUNS))
+
+
+def child_runs(client: MlflowClient, run: Run) -> list[Run]:
+    """Return the active children of a run."""
+    where = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
+    return list(find_all(client.search_runs, [run.info.experiment_id], where, max_results=RUNS))
+
+
+def models_of(client: MlflowClient, run: Run) -> list[LoggedModel]:
+    """Return the models that a run logged."""
+    if not has_logged_models(client, run.info.experiment_id):
+        return []
+    where = f"source_run_id = '{run.info.run_id}'"
+    return list(find_all(client.search_logged_models, [run.info.experiment_id], where))

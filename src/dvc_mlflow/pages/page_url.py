@@ -28,7 +28,7 @@ def describe_page(project: Project, record: Record, view: str) -> str:
         experiment = client.get_experiment_by_name(record.experiment)
     if experiment is None or tag not in experiment.tags:
         return missing
-    if store.uri.startswith("databricks"):  # whose URI does not contain the address of its pages
+    if store.is_remote and not store.uri.lower().startswith("http"):  # its pages have another address
         return f"{record.stage} is in MLflow at {uri}, in the experiment {record.experiment}"
     if store.is_remote:
         server, serve = re.sub(r"//[^/@]*@", "//", store.uri).rstrip("/"), ""

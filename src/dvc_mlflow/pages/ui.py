@@ -111,9 +111,11 @@ def running(store: Store, port: int, log: IO[bytes]) -> Iterator[subprocess.Pope
     if store.artifacts:
         command += ["--default-artifact-root", store.artifacts, "--artifacts-destination", store.artifacts]
     backend = {"MLFLOW_BACKEND_STORE_URI": store.uri}  # not an argument: `ps` would show a password
+    ignored = ignored_variables(store)
+    effective = {name: value for name, value in os.environ.items() if name not in ignored}
     server = subprocess.Popen(
         command,
-        env=os.environ | SETTINGS | backend,
+        env=effective | SETTINGS | backend,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -123,6 +125,11 @@ def running(store: Store, port: int, log: IO[bytes]) -> Iterator[subprocess.Pope
         yield server
     finally:
         end(server)
+
+
+def ignored_variables(store: Store) -> list[str]:
+    """Return those of MLflow's variables that are set and have no effect on the pages."""
+    return sorted([*store.ignored_variables(), *({"MLFLOW_STATIC_PREFIX"} & os.environ.keys())])
 
 
 def serve(root: Path, port: int = 5000) -> int:
@@ -135,6 +142,8 @@ def serve(root: Path, port: int = 5000) -> int:
         uri = redact_credentials(store.uri)
         print(f"MLFLOW_TRACKING_URI names a server, which has its own pages: {uri}")
         return 0
+    if names := ignored_variables(store):
+        print(f"These variables have no effect here: {', '.join(names)}", flush=True)
     print("MLflow is starting, which takes some seconds, and longer if the store is new.", flush=True)
     if store.file and not store.file.exists():
         from dvc_mlflow.delivery.mlflow_session import initialize_store

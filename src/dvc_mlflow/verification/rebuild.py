@@ -18,20 +18,26 @@ from dvc_mlflow.errors import NotRecorded, UserError
 from dvc_mlflow.outputs import output_files, relative_path
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
+from dvc_mlflow.remedies import is_frozen
+from dvc_mlflow.verification.find_commit import find_commit
 
 LAST_LINES = 20  # of a failed command's output that are shown
 
 
 def obstacle(record: Record, folder: Path) -> str:
     """Return why a result cannot be computed again in the repository of `folder`, "" if it can."""
+    if reason := git.refusal(folder):
+        return f"git says: {reason}"
+    if find_commit(record, folder):
+        return ""
     if not record.code:
         return "the code that computed it is unknown"
-    commit = _commit_of(record, folder)
-    if commit is None:
-        return f"it was computed by code that differs from the commit {record.code['commit'][:12]}"
-    if git.git(folder, "cat-file", "-e", f"{commit}^{{commit}}") is None:
-        return f"this repository has no commit {commit[:12]}"
-    return ""
+    commit = record.code["commit"][:12]
+    if record.code["dirty"]:
+        return f"it was computed by code that differs from the commit {commit}, and no commit here has it"
+    shallow = git.git(folder, "rev-parse", "--is-shallow-repository") == "true"
+    option = " --unshallow" if shallow else ""
+    return f"this repository has no commit {commit}. To bring it: git fetch{option}"
 
 
 def rebuild(record: Record, folder: Path) -> Record:
@@ -41,7 +47,7 @@ def rebuild(record: Record, folder: Path) -> Record:
     """
     with tempfile.TemporaryDirectory(prefix="dvc-mlflow-verify-") as name:
         temporary = Path(name)
-        clone = _check_out(folder, str(_commit_of(record, folder)), temporary / "clone")
+        clone = _check_out(folder, str(find_commit(record, folder)), temporary / "clone")
         project = clone / (git.git(folder, "rev-parse", "--show-prefix") or "")
         (project / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {temporary / 'cache'}\n")
         for lock in project.rglob("dvc.lock"):  # else DVC takes a result that is committed for up to date
@@ -49,6 +55,8 @@ def rebuild(record: Record, folder: Path) -> Record:
         _set_params(project, record.params)
         for address in _copy_data(project, folder, record.data):
             _run(sys.executable, "-m", "dvc", "commit", "--quiet", "--force", address, cwd=project)
+        if frozen := _frozen_stages(project):  # which `dvc repro` would leave out
+            _run(sys.executable, "-m", "dvc", "unfreeze", "--quiet", *frozen, cwd=project)
         separate = temporary / "records of the clone"
         separate.mkdir()
         command = (sys.executable, "-m", "dvc", "repro", "--no-run-cache", record.stage)
@@ -87,16 +95,9 @@ def _check_out(folder: Path, commit: str, clone: Path) -> Path:
     return clone
 
 
-def _commit_of(record: Record, folder: Path) -> str | None:
-    """Return the commit with the code of a record: for a DVC experiment with changes its own."""
-    code = record.code or {}
-    if not code["dirty"]:
-        return str(code["commit"])
-    refs = git.git(folder, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps/") or ""
-    for commit, _, ref in (line.partition(" ") for line in refs.splitlines()):
-        if record.name and ref.rpartition("/")[2] == record.name:
-            return commit
-    return None
+def _frozen_stages(project: Path) -> list[str]:
+    with open_repository(project) as repo:
+        return [stage_address(repo, stage) for stage in repo.index.stages if is_frozen(stage)]
 
 
 def _set_params(project: Path, params: Mapping[str, Any]) -> None:

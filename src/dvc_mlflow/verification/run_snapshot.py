@@ -15,18 +15,19 @@ from pathlib import Path
 import mlflow
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from dvc_mlflow.delivery.deliver import deliver
-from dvc_mlflow.delivery.run_tags import record_runs
+from dvc_mlflow.delivery.run_tags import child_runs, models_of, record_runs
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.files import md5
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
 
 ENVIRONMENT = {"conda.yaml", "python_env.yaml", "requirements.txt"}  # MLflow's, beside a model
-VARY = (
-    rb"(?m)^ *(artifact_path|model_id|model_uuid|run_id|utc_time_created|model_size_bytes|\w*version): .*\n"
+VARY = (  # and the numbers that the signature takes: that of version 0.1 refused all but uint8
+    rb"(?m)^ *((artifact_path|model_id|model_uuid|run_id|utc_time_created|model_size_bytes|\w*version): .*"
+    rb"|inputs: '\[\{\"type\":\s+"
+    rb"(\"tensor\",\s+\"tensor-spec\":\s+\{\"dtype\":\s+\"uint8\"|\"double\")[^']*')\n"
 )
 
 
@@ -50,14 +51,14 @@ def expected_snapshot(folder: Path, content: RunContent) -> dict[str, object]:
 
 def snapshot(client: MlflowClient, run: Run) -> dict[str, object]:
     """Return metrics and params by name, and the digests of artifacts, models and children's values."""
-    run_id, experiments = run.info.run_id, [run.info.experiment_id]
+    run_id = run.info.run_id
     values: dict[str, object] = {**run.data.metrics, **run.data.params}
     with tempfile.TemporaryDirectory() as folder:
         for path in _artifact_paths(client, run_id):
             with contextlib.suppress(MlflowException, OSError):  # a name that MLflow does not return
                 name = re.sub(r"timestamp[^.]*?(\+compressed)?(?=\.)", r"\1", path)
                 values[name] = _digest(Path(client.download_artifacts(run_id, path, folder)))
-    for model in client.search_logged_models(experiments, f"source_run_id = '{run_id}'"):
+    for model in models_of(client, run):
         with tempfile.TemporaryDirectory() as folder, contextlib.suppress(MlflowException, OSError):
             place = Path(
                 mlflow.artifacts.download_artifacts(
@@ -67,8 +68,7 @@ def snapshot(client: MlflowClient, run: Run) -> dict[str, object]:
             for file in place.rglob("*"):
                 if file.is_file() and file.name not in ENVIRONMENT:
                     values[f"model {model.name}: {file.relative_to(place)}"] = _digest(file)
-    children = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"
-    for child in client.search_runs(experiments, children, max_results=1000):
+    for child in child_runs(client, run):
         values |= {f"{child.info.run_name}: {key}": value for key, value in snapshot(client, child).items()}
     return values
 

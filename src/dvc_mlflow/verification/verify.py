@@ -75,7 +75,7 @@ def verify(name: str, project: Project, content: RunContent | None = None) -> bo
     else:
         comparisons += _compare_computation(record, rebuild(record, project.folder))
     _print_table(comparisons, computed_again=not reason)
-    return not reason and all(comparison.same for comparison in comparisons)
+    return not reason and bool(comparisons) and all(comparison.same for comparison in comparisons)
 
 
 def _connect(stack: contextlib.ExitStack, root: Path) -> MlflowClient | None:
@@ -155,7 +155,7 @@ def _compare_values(client: MlflowClient, run: Run, expected: Mapping[str, objec
     values = snapshot(client, run)
     differing = [key for key, value in expected.items() if values.get(key) != value]
     number = f"{len(expected) - len(differing)} equal"
-    yield Comparison("run: values, files, models", number, number)
+    yield Comparison("run: values, files, models", number if expected else "some", number)
     for key in differing:
         yield Comparison(f"run: {key}", expected[key], values.get(key))
 

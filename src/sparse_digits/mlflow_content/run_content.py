@@ -2,27 +2,17 @@
 
 import math
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import skops.io  # noqa: F401 - MLflow needs it; it searches all modules that are loaded, so before mlflow is quicker
-
-# isort: split
-import mlflow.sklearn
-import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.models import Model, infer_signature
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
+from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.records import Record
 from sparse_digits import figures, model
 from sparse_digits.metrics import format_summary
-
-MODEL_REQUIREMENTS = ("mlflow", "numpy", "scikit-learn", "scipy", "skops")  # to load the logged model
+from sparse_digits.mlflow_content.logged_model import log_model
 
 
 def title(record: Record) -> str:
@@ -42,17 +32,8 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     client.log_image(run_id, image, key="coef", step=0)
     for step, class_image in enumerate(figures.class_images(fitted.coef)):
         client.log_image(run_id, class_image, key="class", step=step)
-    input_example = fitted.mean.round().astype(np.uint8)[None]
-    Model.log(
-        artifact_path=None,
-        name=f"C-{C:g}".replace(".", "_"),
-        flavor=mlflow.sklearn,
-        run_id=run_id,
-        sk_model=pipeline(fitted),
-        signature=infer_signature(input_example, fitted.predict(input_example)),
-        input_example=input_example,
-        pip_requirements=[f"{name}=={version(name)}" for name in MODEL_REQUIREMENTS],
-    )
+    if has_logged_models(client, run.info.experiment_id):
+        log_model(fitted, run_id)
 
 
 def log10_C(C: float) -> float:
@@ -63,18 +44,6 @@ def log10_C(C: float) -> float:
 def image_text(C: float, metrics: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the lines of text on the image of a model."""
     return f"C = {C:g}", f"{metrics['sparsity']:.1f} % zero", f"{100 * metrics['accuracy']:.1f} % right"
-
-
-def pipeline(fitted: model.Model) -> Pipeline:
-    """Return the model as a scikit-learn pipeline from raw pixels to a class."""
-    scaler, classifier = StandardScaler(), LogisticRegression()
-    scaler.mean_, scaler.scale_ = fitted.mean, fitted.scale
-    scaler.n_features_in_ = classifier.n_features_in_ = len(fitted.mean)
-    scaler.n_samples_seen_ = int(fitted.params["split.train_size"])
-    classifier.coef_, classifier.intercept_ = fitted.coef, fitted.intercept
-    classifier.classes_ = fitted.classes
-    classifier.n_iter_ = np.array([fitted.n_iter])
-    return Pipeline([("scale", scaler), ("classify", classifier)])
 
 
 def note(record: Record) -> str:

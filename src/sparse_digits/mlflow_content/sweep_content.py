@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.pages import shared_views
@@ -166,6 +166,7 @@ def _start_child(
         MODEL_MD5: f"model.npz {point['model_md5']}",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"dvc repro {record.stage}",
+        MLFLOW_USER: parent.data.tags.get(MLFLOW_USER, ""),
     }
     name = f"C={point['C']:g}, split seed {point['split_seed']}, {point['train_size']} rows"
     now = int(time.time() * 1000)

@@ -1,15 +1,22 @@
 """MLflow as a view of the records: real stores, real servers, processes that are really killed."""
 
 import contextlib
+import getpass
 import os
 import shutil
+import socket
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from dvc_mlflow import records
+import commands
+from dvc_mlflow import cli, records
 from dvc_mlflow.delivery import deliver as delivery
+from dvc_mlflow.delivery import memory, run_tags, send_record
 from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.project import Project
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
 from tracking import EXPERIMENT, SHOWN, client_of, collected, models_of, names, shown
@@ -45,11 +52,17 @@ def test_a_run_shows_all_that_its_record_holds(root):
     assert run["params"] == {"train.C": "0.02", "grid_1": "[1, 2]"}  # MLflow takes no @
     assert run["metrics"] == {"accuracy": 0.98, "p_1 _": 0.5, "seconds_evaluate": 2.5}
     assert run["times"][1] - run["times"][0] == 2500
-    assert run["tags"]["dvc.experiment"] == "loose"
     assert run["tags"]["mlflow.source.git.commit"] == "c" * 40
-    assert (
-        f"models/model.json {collected(0.02).record.outputs['models/model.json']}, " in run["tags"]["dvc.md5"]
-    )
+    assert run["tags"]["mlflow.user"] == getpass.getuser()
+    ours = {name: value for name, value in run["tags"].items() if not name.startswith("mlflow.")}
+    assert ours.keys() == {"record.result", "record.owner", "record.code", "record.name"}
+    assert (ours["record.code"], ours["record.name"]) == ("c" * 12, "loose")
+    for value in run["tags"].values():  # a shared server learns nothing of the machine
+        assert len(value) <= 40
+        assert socket.gethostname() not in value
+        assert str(root) not in value
+    kind = client_of(root).get_experiment_by_name(EXPERIMENT).tags["mlflow.experimentKind"]
+    assert kind == "custom_model_development"
     assert run["data"] == [("rows", "d" * 32 + ".dir")]
     assert [path for path in run["artifacts"] if not path.startswith("images")] == [
         "eval/metrics.json",
@@ -68,7 +81,7 @@ def test_a_run_without_known_code_and_environment_is_tagged_unknown(root):
     records.save_record(collected(0.02, code=None, environment=None), root)
     deliver_all(root)
     (run,) = runs(root)
-    assert (run["tags"]["code"], run["tags"]["environment"]) == ("unknown", "unknown")
+    assert (run["tags"]["record.code"], run["tags"]["record.environment"]) == ("unknown", "unknown")
 
 
 def test_a_store_that_is_rebuilt_from_the_records_is_the_same(root, store, monkeypatch):
@@ -102,6 +115,21 @@ def test_a_run_that_the_user_deleted_stays_deleted(root):
     client.delete_run(one.info.run_id)
     assert deliver_all(root) == 0
     assert len(runs(root)) == 1
+
+
+def test_a_run_that_the_user_deleted_stays_deleted_after_mlflow_gc(root, monkeypatch):
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.01), root)
+    deliver_all(root)
+    client = client_of(root)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    (one, other) = client.search_runs([experiment])
+    client.delete_run(one.info.run_id)
+    uri = Store.of(root).uri
+    commands.run(sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri, "--tracking-uri", uri)
+    assert deliver_all(root) == 0
+    (left,) = run_tags.record_runs(client, experiment)
+    assert left.info.run_id == other.info.run_id
 
 
 def test_an_experiment_that_the_user_deleted_stays_deleted(root):
@@ -160,9 +188,129 @@ def test_a_stale_partial_run_of_another_owner_is_removed(root, tmp_path, monkeyp
     with pytest.raises(KeyboardInterrupt):
         deliver(second, RunContent(SHOWN.title, SHOWN.dataset, interrupt))
     records.save_record(collected(0.02), root)
-    monkeypatch.setattr(delivery, "STALE", -1)
+    deliver_all(root)  # which sees it for the first time, and waits for a sign of life
+    assert sorted(run["status"] for run in runs(root)) == ["FINISHED", "RUNNING"]
+    monkeypatch.setattr(delivery, "STALE", 0)
+    time.sleep(0.01)
     deliver_all(root)
     assert [run["status"] for run in runs(root)] == ["FINISHED"]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_live_run_of_a_host_whose_clock_differs_by_an_hour_is_left_alone(
+    root, tmp_path, monkeypatch, hours
+):
+    """However long its delivery takes: it gives a sign of life between two looks of the other host."""
+    second = tmp_path / "second"
+    second.mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
+    monkeypatch.setattr(delivery, "FileLock", contextlib.nullcontext)
+    monkeypatch.setattr(delivery, "STALE", 0)
+    monkeypatch.setattr(send_record, "BEAT", 0.01)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.03), second)
+    clock = time.time
+
+    def slow(client, run, one, folder):
+        for _ in range(2):
+            before = client.get_run(run.info.run_id).data.tags["record.begun"]
+            while client.get_run(run.info.run_id).data.tags["record.begun"] == before:
+                time.sleep(0.01)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(memory.time, "time", lambda: clock() + 3600 * hours)
+                deliver(second, SHOWN)
+        SHOWN.add(client, run, one, folder)
+
+    assert deliver(root, RunContent(SHOWN.title, SHOWN.dataset, slow)) == 0
+    client = client_of(root)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    assert [run.info.lifecycle_stage for run in run_tags.record_runs(client, experiment)] == ["active"] * 2
+
+
+def test_more_children_than_a_page_of_mlflow_are_removed_with_a_partial_run(root, monkeypatch):
+    monkeypatch.setattr(run_tags, "RUNS", 3)
+    records.save_record(collected(0.02), root)
+
+    def killed(client, run, one, folder):
+        for i in range(7):
+            client.create_run(run.info.experiment_id, 0, {"mlflow.parentRunId": run.info.run_id}, f"{i}")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deliver(root, RunContent(SHOWN.title, SHOWN.dataset, killed))
+    assert deliver_all(root) == 0
+    assert [run["status"] for run in runs(root)] == ["FINISHED"]
+
+
+def test_a_failure_that_repeats_leaves_one_removed_run_and_its_success_the_whole_run(root):
+    records.save_record(collected(0.02), root)
+
+    def fail(client, run, one, folder):
+        SHOWN.add(client, run, one, folder)
+        client.log_text(run.info.run_id, "of an attempt that failed", "left.txt")
+        raise ValueError
+
+    for _ in range(2):
+        assert deliver(root, RunContent(SHOWN.title, SHOWN.dataset, fail)) == 1
+    client = client_of(root)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    assert [run.info.lifecycle_stage for run in run_tags.record_runs(client, experiment)] == ["deleted"]
+    assert deliver_all(root) == 0
+    (run,) = runs(root)
+    assert run["status"] == "FINISHED"
+    assert len(run["artifacts"]) == 7
+    assert run["models"] == [("model", "READY")]
+    assert len(run_tags.record_runs(client, experiment)) == 1
+
+
+def test_experiments_have_names_of_500_characters_in_any_script(root):
+    experiments = ["ж" * 500, "実験 /" * 125, "a" * 500]
+    for name in experiments:
+        records.save_record(collected(0.02, experiment=name), root)
+    assert deliver_all(root) == 0
+    assert {name: len(found) for name, found in shown(root).items() if found} == dict.fromkeys(experiments, 1)
+    found = {records.experiment_of(folder) for folder in records.record_folders(root)}
+    assert found == set(experiments)
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("mlflow-artifacts:/7", "Set MLFLOW_TRACKING_URI to that server's address."),
+        ("s3://bucket/7", "for which the package boto"),
+        ("nowhere://7", "of a kind that MLflow does not know here."),
+    ],
+)
+def test_a_foreign_artifact_store_is_named_with_the_way_out_before_a_run_is_made(
+    root, capsys, location, reason
+):
+    client = client_of(root)
+    experiment = client.create_experiment(EXPERIMENT, location)
+    records.save_record(collected(0.02), root)
+    records.save_record(collected(0.02, experiment="zzz"), root)
+    assert deliver_all(root) == 1
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert reason in printed
+    assert "MLFLOW_EXPERIMENT_NAME" in printed
+    assert run_tags.record_runs(client, experiment) == []
+    assert [run["status"] for run in runs(root, "zzz")] == ["FINISHED"]
+
+
+def test_variables_of_mlflow_that_have_no_effect_are_named_in_one_line(root, monkeypatch, capsys):
+    records.save_record(collected(0.02), root)
+    for name in ("MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_WORKSPACE"):
+        monkeypatch.setenv(name, "5")
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    cli.warn_of_ignored_variables(Project(root, root))
+    assert deliver_all(root) == 0
+    assert os.environ["MLFLOW_RUN_ID"] == "5"
+    assert capsys.readouterr().err == (
+        "warning: these variables have no effect here: "
+        "MLFLOW_ENABLE_WORKSPACES, MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_ID, MLFLOW_WORKSPACE\n"
+    )
+    monkeypatch.delenv("MLFLOW_ENABLE_WORKSPACES")
+    assert len(runs(root)) == 1
 
 
 def test_of_two_hosts_that_finish_a_run_of_one_record_the_next_delivery_keeps_one(root, tmp_path):
@@ -253,7 +401,15 @@ def test_a_relative_sqlite_file_is_one_in_the_main_repository(root, monkeypatch)
     [
         ("http://mlflow.example.org", None, "records/.delivery.lock"),
         ("databricks", None, "records/.delivery.lock"),
-        ("postgresql://u:p@db.example.org/mlflow", "ROOT/mlartifacts", "records/.delivery.lock"),
+        ("HTTPS://mlflow.example.org", None, "records/.delivery.lock"),
+        ("databricks-uc", None, "records/.delivery.lock"),
+        ("databricks://profile", None, "records/.delivery.lock"),
+        ("azureml://eastus.api.azureml.ms/mlflow", None, "records/.delivery.lock"),
+        ("arn:aws:sagemaker:eu-west-1:1:mlflow-tracking-server/a", None, "records/.delivery.lock"),
+        ("mysql+pymysql://u:p@db.example.org/mlflow", "ROOT/mlartifacts", "records/.delivery.lock"),
+        ("file:///srv/mlruns", "ROOT/mlartifacts", "records/.delivery.lock"),
+        ("./mlruns", "ROOT/mlartifacts", "records/.delivery.lock"),
+        ("postgresql+psycopg2://u:p@db.example.org/mlflow", "ROOT/mlartifacts", "records/.delivery.lock"),
         ("sqlite:////srv/runs.db?timeout=5", "file:///srv/mlartifacts", "/srv/runs.db.lock"),
     ],
 )

@@ -1,5 +1,6 @@
-"""Sixteen processes at once, on one new SQLite file and on a server backed by PostgreSQL."""
+"""Eight processes at once, on one new SQLite file and on a server backed by PostgreSQL."""
 
+import contextlib
 import sys
 
 import pytest
@@ -9,12 +10,12 @@ import servers
 from projects import ROOT
 from tracking import EXPERIMENT, names, shown
 
-NUMBER = 16
+NUMBER = 8
 
 
-def crowd(*roots, results, **environment):
+def crowd(*roots, results, number=NUMBER, **environment):
     path = str(ROOT / "src")
-    command = (sys.executable, ROOT / "tests" / "support" / "crowd.py", NUMBER, *roots, results)
+    command = (sys.executable, ROOT / "tests" / "support" / "crowd.py", number, *roots, results)
     done = commands.run(*command, cwd=roots[0], PYTHONPATH=path, **environment)
     assert done.stderr == ""
 
@@ -58,6 +59,20 @@ def test_repositories_that_share_a_sqlite_file_make_one_run_of_one_result(tmp_pa
     (first / "mlflow.db").write_bytes(store.read_bytes())
     crowd(first, second, results="same", MLFLOW_TRACKING_URI=f"sqlite:///{first}/mlflow.db")
     assert run_names(first) == ["C=0.01"]
+
+
+@pytest.mark.slow(15)
+def test_two_hosts_create_the_tables_of_an_empty_postgresql_whose_uri_names_no_driver(tmp_path):
+    if reason := servers.no_postgres():
+        pytest.skip(reason)
+    psycopg2 = pytest.importorskip("psycopg2")
+    roots = [folder(tmp_path / name) for name in ("first", "second")]
+    with servers.postgres() as database:
+        uri = database.replace("+psycopg2", "")
+        crowd(*roots, results="different", number=2, MLFLOW_TRACKING_URI=uri)
+        with contextlib.closing(psycopg2.connect(uri)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM runs WHERE status = 'FINISHED' ORDER BY name")
+            assert cursor.fetchall() == [("C=0.01",), ("C=0.02",)]
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
 """Servers that are gone, broken, slow or lost on the way, and disks that are full: the result is kept."""
 
+import hashlib
 import os
 import shutil
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
@@ -33,9 +35,9 @@ def server(tmp_path_factory, store):
         yield uri
 
 
-def deliver(root, uri, patience=2):
+def deliver(root, uri, patience=2, **variables):
     """Deliver in a process of its own; return what it printed."""
-    return deliver_in_process(root, MLFLOW_TRACKING_URI=uri, PATIENCE=str(patience))
+    return deliver_in_process(root, MLFLOW_TRACKING_URI=uri, PATIENCE=str(patience), **variables)
 
 
 def runs(root, uri, monkeypatch, experiment=EXPERIMENT):
@@ -94,21 +96,81 @@ def test_dvc_repro_succeeds_and_gives_up_after_ten_seconds_where_a_server_never_
 
 
 @pytest.mark.slow
-def test_a_slow_server_gets_a_hundred_records_while_it_acknowledges(root, server):
-    for i in range(1, 100):
+def test_a_slow_server_gets_every_record_while_it_acknowledges(root, server):
+    for i in range(1, 30):
         records.save_record(collected(0.02 + i, "slow"), root)
     requests = []
 
     def slowly(*_):
         requests.append(time.monotonic())
-        time.sleep(1 if len(requests) % 200 == 0 else 0.005)
+        time.sleep(1 if len(requests) % 40 == 0 else 0.005)
 
     with servers.serving(servers.forwarding(server, slowly)) as uri:
         assert deliver(root, uri, patience=3) == ""
     assert requests[-1] - requests[0] > 9
     client = MlflowClient(server)
     sent = client.search_runs([client.get_experiment_by_name("slow").experiment_id])
-    assert [run.info.status for run in sent] == ["FINISHED"] * 99
+    assert [run.info.status for run in sent] == ["FINISHED"] * 29
+
+
+def test_a_late_answer_to_an_upload_and_slow_bytes_are_waited_for(root, server, monkeypatch):
+    one = collected(0.5, "slow uploads")
+    one.files["models/model.json"] = b" " * 16_000_000
+    md5 = hashlib.md5(one.files["models/model.json"], usedforsecurity=False).hexdigest()
+    outputs = one.record.outputs | {"models/model.json": md5}
+    record = replace(one.record, result="", outputs=outputs)
+    record = replace(record, result=records.identity_of(record))
+    records.save_record(replace(one, record=record), root)
+    uploads = []
+
+    def late(method, path):
+        if method == "PUT":
+            time.sleep(0 if uploads else 3)
+            uploads.append(path)
+
+    with servers.serving(servers.forwarding(server, late, bytes_per_second=2e6)) as uri:
+        printed = deliver(root, uri, MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT="6")  # the large file takes 8 s
+    assert printed == ""
+    (run,) = runs(root, server, monkeypatch, "slow uploads")
+    assert run["status"] == "FINISHED"
+
+
+def test_a_record_whose_artifacts_are_not_taken_in_time_does_not_stop_the_others(root, server, monkeypatch):
+    records.save_record(collected(0.02, "taken"), root)
+    records.save_record(collected(0.02, "stuck"), root)
+    ids = []
+    client = MlflowClient(server)
+
+    def stuck(method, path):
+        if not ids and (experiment := client.get_experiment_by_name("stuck")):
+            ids.append(experiment.experiment_id)
+        if method == "PUT" and ids and f"/artifacts/{ids[0]}/" in path:
+            time.sleep(3)
+            return False
+        return True
+
+    with servers.serving(servers.forwarding(server, stuck)) as uri:
+        printed = deliver(root, uri, MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT="2")
+    assert (
+        "(the server did not take an artifact within 2 s. To allow more seconds: MLFLOW_ARTIFACT" in printed
+    )
+    assert "1 record is pending" in printed
+    assert runs(root, server, monkeypatch, "stuck") == []
+    for name in (EXPERIMENT, "taken"):
+        assert [run["status"] for run in runs(root, server, monkeypatch, name)] == ["FINISHED"]
+
+
+def test_a_server_without_logged_models_gets_the_runs_without_their_models(computed, server, sparse_digits):
+    handler = servers.forwarding(server, lambda *_: True, unknown="/logged-models")
+    with servers.serving(handler) as uri:
+        printed = sparse_digits("track", MLFLOW_TRACKING_URI=uri, MLFLOW_EXPERIMENT_NAME="old").stderr
+    reason = "it has no logged models, which need MLflow 3: the runs arrive without their models"
+    assert printed == f"warning: MLflow at {uri}: {reason}\n"
+    client = MlflowClient(server)
+    experiment = client.get_experiment_by_name("old").experiment_id
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "FINISHED"
+    assert list(client.search_logged_models([experiment])) == []
 
 
 @pytest.mark.parametrize("gone", [False, "silent"])

@@ -33,6 +33,13 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
 time.sleep(60)
 """
+FOREIGN = {
+    "MLFLOW_ENABLE_WORKSPACES": "true",
+    "MLFLOW_EXPERIMENT_ID": "5",
+    "MLFLOW_RUN_ID": "5",
+    "MLFLOW_STATIC_PREFIX": "/prefix",
+    "MLFLOW_WORKSPACE": "5",
+}
 
 
 @contextmanager
@@ -79,7 +86,9 @@ def address_of(program):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_this_store_on_loopback_until_a_signal_ends_it(folder, taken, number):
-    with serving(folder, taken) as program:
+    with serving(folder, taken, **FOREIGN) as program:
+        line = "These variables have no effect here: "
+        assert program.stdout.readline() == f"{line}{', '.join(sorted(FOREIGN))}\n"
         address = address_of(program)
         assert address != f"http://127.0.0.1:{taken}"
         assert requests.get(f"{address}/health", timeout=5).text == "OK"
@@ -144,7 +153,7 @@ def test_a_store_is_not_there_before_its_tables_are(folder, monkeypatch):
 
 
 def test_a_server_that_does_not_start_shows_why(folder):
-    with serving(folder, 5000, MLFLOW_TRACKING_URI="nonsense://nowhere") as program:
+    with serving(folder, 5000, MLFLOW_TRACKING_URI="mssql+nonsense://nowhere") as program:
         _, complaint = program.communicate()
         assert program.returncode == 1
         assert "Its last lines" in complaint

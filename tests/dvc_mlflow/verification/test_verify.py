@@ -12,11 +12,12 @@ from dvc_mlflow.delivery import run_tags
 from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
+from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.verification import run_snapshot
-from dvc_mlflow.verification.verify import verify
+from dvc_mlflow.verification.verify import _compare_values, verify
 from small import computed_small, small
 from sparse_digits import model
-from sparse_digits.mlflow_content import run_content
+from sparse_digits.mlflow_content import logged_model
 from sparse_digits.mlflow_content.content import CONTENT
 from tracking import EXPERIMENT, SHOWN, client_of, collected, dvc, git
 
@@ -67,6 +68,31 @@ def test_a_run_that_was_edited_differs_from_its_record(tmp_path, store, capsys):
     assert differing == [["run:", "accuracy"], image_row, ["run:", "models/model.json"]]
 
 
+def test_a_child_beyond_the_first_page_that_was_edited_differs(tmp_path, store, monkeypatch):
+    monkeypatch.setattr(run_tags, "RUNS", 2)
+    (tmp_path / "mlflow.db").write_bytes(store.read_bytes())
+    records.save_record(collected(0.02), tmp_path)
+
+    def add(client, run, one, folder):
+        for i in range(5):
+            tags = {"mlflow.parentRunId": run.info.run_id}
+            child = client.create_run(run.info.experiment_id, 0, tags, f"point {i}")
+            client.log_metric(child.info.run_id, "accuracy", i)
+
+    content = RunContent(SHOWN.title, SHOWN.dataset, add)
+    deliver(tmp_path, content)
+    client = client_of(tmp_path)
+    (run,) = run_tags.record_runs(client, client.get_experiment_by_name(EXPERIMENT).experiment_id)
+    expected = run_snapshot.expected_snapshot(collected(0.02).record.folder(tmp_path), content)
+    assert run_snapshot.snapshot(client, run) == expected
+    first = next(child for child in run_tags.child_runs(client, run) if child.info.run_name == "point 0")
+    client.log_metric(first.info.run_id, "accuracy", 0.5)
+    found = run_snapshot.snapshot(client, run)
+    assert {key for key in expected if found[key] != expected[key]} == {"point 0: accuracy"}
+    (_, *compared) = _compare_values(client, run, {})
+    assert [one.same for one in compared] == [False]  # nothing to compare is no success
+
+
 def test_a_model_or_an_image_that_was_replaced_in_the_store_differs(computed, sparse_digits):
     sparse_digits("track")
     (folder,) = records.record_folders(computed)
@@ -78,7 +104,7 @@ def test_a_model_or_an_image_that_was_replaced_in_the_store_differs(computed, sp
     assert "model C-0_05: model.skops" in expected
 
     (packed,) = (computed / "mlartifacts").rglob("model.skops")
-    other = run_content.pipeline(model.read(computed / "results/model.npz"))
+    other = logged_model.pipeline(model.read(computed / "results/model.npz"))
     other[-1].coef_ = -other[-1].coef_
     skops.io.dump(other, packed)
     zero, one = (next((computed / "mlartifacts").rglob(f"class+step+{digit}+*.png")) for digit in (0, 1))
@@ -100,9 +126,12 @@ def test_a_model_or_an_image_that_was_replaced_in_the_store_differs(computed, sp
         (None, "the code that computed it is unknown"),
         (
             {"commit": "c" * 40, "dirty": True},
-            "it was computed by code that differs from the commit cccccccccccc",
+            "it was computed by code that differs from the commit cccccccccccc, and no commit here has it",
         ),
-        ({"commit": "c" * 40, "dirty": False}, "this repository has no commit cccccccccccc"),
+        (
+            {"commit": "c" * 40, "dirty": False},
+            "this repository has no commit cccccccccccc. To bring it: git fetch",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_computed_again_is_reported_with_the_reason(tmp_path, capsys, code, reason):

@@ -1,6 +1,5 @@
 """The page of a sweep: a table for each train size, and every figure with its caption."""
 
-import json
 import re
 
 import pytest
@@ -12,7 +11,6 @@ from sparse_digits.sweep import report
 from sparse_digits.sweep.csv_table import filter_rows
 from sparse_digits.sweep.selection import select
 from sparse_digits.sweep.selection_display import TITLES
-from sweeps import SAGA, change
 
 
 @pytest.fixture(scope="module")
@@ -100,24 +98,3 @@ def test_a_sweep_without_a_nonzero_weight_can_be_drawn():
     drawn = report.draw(points, synthetic_sweep.baselines_of([0], [1000]), select(points, 297))
     for figure, _ in drawn.values():
         assert png(figure).startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-def test_dvc_draws_the_whole_sweep_and_offers_its_table_to_dvc_plots(computed, dvc):
-    change(computed / "params.yaml", sweep={"C": [0.02, 0.05], **SAGA})
-    dvc("repro", "sweep/dvc.yaml")
-    page = (computed / "sweep/report.md").read_text()
-    assert "[report.html](report.html)" in page
-    images = re.findall(r"!\[.*?\]\((.*?)\)", page)
-    assert len(images) == 6
-    assert all((computed / "sweep" / name).read_bytes().startswith(b"\x89PNG") for name in images)
-    before = {
-        path: path.read_bytes()
-        for path in (computed / "sweep").rglob("*.*")
-        if path.suffix in {".png", ".html"}
-    }
-    dvc("repro", "--force", "--single-item", "sweep/dvc.yaml:report")
-    assert before == {path: path.read_bytes() for path in before}
-    (plot,) = json.loads(dvc("plots", "show", "--json", "sweep/sweep.csv").stdout)["data"]["sweep/sweep.csv"]
-    assert plot["content"]["encoding"]["x"]["field"] == "sparsity"
-    assert [point["C"] for point in plot["content"]["data"]["values"]] == ["0.02", "0.05"]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from sparse_digits import figures as coefficient_figures
 from sparse_digits.metrics import in_table_order
 from sparse_digits.params import Params
+from sparse_digits.predict.preparation import Preparation
 from sparse_digits.runtime.npz import Arrays
 from sparse_digits.split import draw_rows
 from sparse_digits.sweep.csv_table import Table, filter_rows
@@ -29,9 +31,6 @@ from sparse_digits.sweep.page.encoding import encode_coef, encode_scaler, rounde
 from sparse_digits.sweep.replicates import Replicate
 from sparse_digits.sweep.selection_display import TITLES
 
-# How an image of this side is made of a drawing: the ink is scaled into a square of `box` pixels, and its
-# center of mass is put on the pixel number `center`. MNIST: LeCun et al. 1998. Digits fill all rows.
-PREPARATIONS: dict[int, dict[str, float]] = {28: {"box": 20, "center": 14}, 8: {"box": 8, "center": 3.5}}
 LIBRARIES = ("numpy", "scikit-learn", "scipy", "numba")  # that compute the numbers
 
 
@@ -55,8 +54,6 @@ def content(
     points : the columns of models.npz.  baselines : baselines.csv.  selection : chosen.json.
     raw : the arrays of raw.npz.  made_with : params and digests by name, which the page lists.
     """
-    side = math.isqrt(raw["images"].shape[1])
-    like_mnist: dict[str, float] = {"box": side * 5 // 7, "center": side / 2}
     metrics = [metric for metric in in_table_order() if metric.name in points and metric.name != "converged"]
     names = [metric.name for metric in metrics]
     replicates = sorted({*zip(points["train_size"].tolist(), points["split_seed"].tolist(), strict=True)})
@@ -81,7 +78,7 @@ def content(
     return {
         "dataset": str(made_with.get("fetch.dataset", "")),
         "classes": points["classes"][0].tolist(),
-        "preparation": {"side": side, "full": int(raw["images"].max())} | PREPARATIONS.get(side, like_mnist),
+        "preparation": asdict(Preparation.of(raw["images"].shape[1])),
         "color_limit": rounded(coefficient_figures.path_limit(points["coef"])),
         "metrics": [
             {"name": metric.name, "title": metric.title, "format": metric.format, "unit": metric.unit}

@@ -1,0 +1,68 @@
+"""The project's model in MLflow's registry: its versions, and the one with the alias champion."""
+
+from collections.abc import Callable
+from typing import Any
+
+import mlflow
+import mlflow.sklearn
+import numpy.typing as npt
+from mlflow import MlflowClient, MlflowException
+from mlflow.entities.model_registry import ModelVersion
+
+from dvc_mlflow.files import md5_of_bytes
+from sparse_digits import model
+from sparse_digits.mlflow_content.logged_model import log_model
+
+NAME = "sparse-digits"
+CHAMPION = "champion"
+DIGEST = "model.digest"  # the tag of a version with the digest of what its answers depend on
+URI = f"models:/{NAME}@{CHAMPION}"
+
+Predict = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+
+
+def digest(fitted: model.Model) -> str:
+    """Return a digest of what a model's answers depend on, the same for a run and for a point of a sweep."""
+    parts = (fitted.coef, fitted.intercept, fitted.classes, fitted.mean, fitted.scale)
+    return md5_of_bytes(b"".join(part.tobytes() for part in parts))
+
+
+def champion(client: MlflowClient) -> ModelVersion | None:
+    """Return the version with the alias champion, if there is one."""
+    try:
+        return client.get_model_version_by_alias(NAME, CHAMPION)
+    except MlflowException:
+        return None
+
+
+def load(version: ModelVersion) -> Predict:
+    """Return the function that predicts by a version's model."""
+    predict: Predict = mlflow.sklearn.load_model(f"models:/{NAME}/{version.version}").predict
+    return predict
+
+
+def version_of(client: MlflowClient, fitted: model.Model) -> ModelVersion | None:
+    """Return the version that a model has already, if any: that with the same answers."""
+    versions = client.search_model_versions(f"name = '{NAME}' and tags.`{DIGEST}` = '{digest(fitted)}'")
+    return min(versions, key=lambda version: int(version.version), default=None)
+
+
+def add_version(client: MlflowClient, experiment_id: str, fitted: model.Model) -> ModelVersion:
+    """Log a model to an experiment and register it as a new version, tagged with its digest."""
+    mlflow.set_experiment(experiment_id=experiment_id)
+    try:
+        client.create_registered_model(NAME)
+    except MlflowException:
+        client.get_registered_model(NAME)  # raises if that was not because it exists
+    info = log_model(fitted)
+    return client.create_model_version(
+        NAME,
+        info.model_uri,
+        model_id=info.model_id,
+        tags={DIGEST: digest(fitted), "C": f"{fitted.params['train.C']:g}"},
+    )
+
+
+def make_champion(client: MlflowClient, version: ModelVersion) -> None:
+    """Give a version the alias champion, which its predecessor loses."""
+    client.set_registered_model_alias(NAME, CHAMPION, version.version)

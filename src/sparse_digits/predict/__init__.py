@@ -1,0 +1,1 @@
+"""From image files to labels and probabilities, by a model of the pipeline."""

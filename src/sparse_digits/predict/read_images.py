@@ -1,0 +1,148 @@
+"""Images from files, folders and standard input: pixels of the data set, or ink that is made into them."""
+
+import io
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from dvc_mlflow.errors import UserError
+from l1path.objective import Floats
+from sparse_digits.predict.preparation import Preparation
+
+FORMATS = ("PNG", "JPEG")
+SUFFIXES = {".png", ".jpg", ".jpeg", ".npy"}
+MAX_PIXELS = 50_000_000  # a larger image is refused before it is decoded: a few bytes may announce any size
+MIN_CONTRAST = 16  # gray values of 255 between paper and ink; less is an empty page
+NOISE = 1.5  # ink differs from the paper by more than this times the differences along the border
+JPEG_NOISE = 1 / 8  # of the full contrast at least: JPEG leaves traces around each line
+
+
+def images_of(names: Sequence[str], preparation: Preparation) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield each image that the names mean, with its name: pixels (side * side,) as in the data set.
+
+    names : of files, of folders, whose PNG, JPEG and .npy files are taken by name, or "-" for standard input.
+    Raises UserError.
+    """
+    for name in names:
+        if name == "-":
+            yield from _images_in("standard input", sys.stdin.buffer.read(), preparation)
+            continue
+        path = Path(name)
+        files = [path]
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            if not files:
+                raise UserError(f"{name}: expected PNG, JPEG or .npy files in this folder, got none")
+        for file in files:
+            yield from _images_in(str(file), file.read_bytes(), preparation)
+
+
+def _images_in(name: str, content: bytes, preparation: Preparation) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    if content.startswith(b"\x93NUMPY"):
+        rows = _rows_of_npy(name, content, preparation)
+        for i, row in enumerate(rows):
+            yield (f"{name}[{i}]" if len(rows) > 1 else name), row
+    else:
+        yield name, _pixels_of_image(name, content, preparation)
+
+
+def _rows_of_npy(name: str, content: bytes, preparation: Preparation) -> npt.NDArray[Any]:
+    """Return the images of an .npy file, (n, side * side), which hold pixels of the data set as they are."""
+    side, full = preparation.side, preparation.full
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise UserError(f"{name}: expected a whole .npy file of numbers, but {error}") from None
+    if array.shape[-2:] == (side, side):
+        array = array.reshape(-1, side * side)
+    if array.ndim not in {1, 2} or array.shape[-1] != side * side or not array.size:
+        raise UserError(
+            f"{name}: expected an array of shape (n, {side * side}) or (n, {side}, {side}), got {array.shape}"
+        )
+    if array.dtype.kind not in "uif" or not (array.min() >= 0 and array.max() <= full):
+        raise UserError(f"{name}: expected numbers from 0 to {full}, got {_range_of(array)}")
+    return np.asarray(array.reshape(-1, side * side))
+
+
+def _range_of(array: npt.NDArray[Any]) -> str:
+    return f"{array.min()} to {array.max()}" if array.dtype.kind in "uif" else f"values of type {array.dtype}"
+
+
+def _pixels_of_image(name: str, content: bytes, preparation: Preparation) -> npt.NDArray[np.uint8]:
+    """Return the pixels of a PNG or JPEG image; one of the data set's own size has them already."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
+            if image.width * image.height > MAX_PIXELS:
+                raise UserError(
+                    f"{name}: expected an image of at most {MAX_PIXELS:,} pixels, "
+                    f"got {image.width} x {image.height}"
+                )
+            lossy = image.format == "JPEG"
+            gray = _gray(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        what = "an empty file" if not content else "something else"
+        raise UserError(f"{name}: expected a PNG, JPEG or .npy file, got {what}") from None
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        Image.DecompressionBombWarning,
+        Image.DecompressionBombError,
+    ) as error:
+        raise UserError(f"{name}: expected a whole image, but it cannot be decoded: {error}") from None
+    if gray.shape == (preparation.side, preparation.side):
+        light = 255 - gray if np.median(_border(gray)) > 255 / 2 else gray
+        return np.floor(light / 255 * preparation.full + 0.5).astype(np.uint8).ravel()
+    ink = ink_of(gray, JPEG_NOISE if lossy else 0)
+    if ink is None:
+        raise UserError(
+            f"{name}: expected a digit, dark on light or light on dark, got an image of one color"
+        )
+    return preparation.pixels(ink)
+
+
+def _gray(image: Image.Image) -> Floats:
+    """Return an image as gray values (height, width), 0 to 255, on white where it is transparent.
+
+    Light drawings without a background are put on black, else nothing of them would be seen.
+    """
+    if not image.has_transparency_data:
+        deep = image.mode.startswith("I")  # 16 bits
+        return np.asarray(image, np.float64) / 257 if deep else np.asarray(image.convert("L"), np.float64)
+    layers = np.asarray(image.convert("LA"), np.float64)
+    gray, opacity = layers[..., 0], layers[..., 1] / 255
+    light = (gray * opacity).sum() > 255 / 2 * opacity.sum()
+    transparent = bool((opacity < 1).any())
+    return gray * opacity + (0 if light and transparent else 255) * (1 - opacity)
+
+
+def ink_of(gray: Floats, noise: float) -> Floats | None:
+    """Return the share of ink, 0 to 1, in each pixel of a drawing; None if there is none.
+
+    The median along the border is the color of the paper. Ink is what differs from it by more than the border
+    does: the paper of a photograph is not of one color.
+    gray : (height, width), 0 to 255.  noise : the least share of the full contrast that is ink.
+    """
+    border = _border(gray)
+    paper = float(np.median(border))
+    contrast = np.abs(gray - paper)
+    full = float(contrast.max())
+    if full < MIN_CONTRAST:
+        return None
+    threshold = max(noise, NOISE * float(np.quantile(np.abs(border - paper), 0.95)) / full)
+    if threshold >= 1:  # the drawing reaches the border
+        threshold = noise
+    return np.asarray(np.clip((contrast / full - threshold) / (1 - threshold), 0, 1))
+
+
+def _border(gray: Floats) -> Floats:
+    return np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
