@@ -58,6 +58,7 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     finally:
         if importing:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-    print(message, file=sys.stderr, flush=True)
+    shown = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in message)
+    print(shown, file=sys.stderr, flush=True)
     afterwards()
     raise SystemExit(2)

@@ -12,7 +12,7 @@ from PIL import Image
 from dvc_mlflow import records
 from projects import ROOT
 from sparse_digits import model
-from sparse_digits.runtime.npz import read_npz
+from sparse_digits.runtime.npz import read_npz, write_npz
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,8 @@ def images(swept, tmp_path_factory):
     np.save(folder / "hundred.npy", rows["test_images"][:100])
     gray = (rows["test_images"][0].reshape(8, 8) * (255 / 16)).astype(np.uint8)
     Image.fromarray(255 - gray).save(folder / "one.png")  # dark on light
+    params, arrays = read_npz(swept / "results/model.npz")
+    write_npz(folder / "odd.npz", params, **arrays | {"mean": arrays["mean"][1:]})
     return folder
 
 
@@ -114,6 +116,18 @@ def test_a_folder_and_standard_input_are_answered_as_a_table_or_as_json(predict,
             "data/split.npz: expected a model, got arrays named ",
         ),
         (
+            ("--model", "missing.npz", "{images}/one.png"),
+            "missing.npz: expected a file with a model, got no file",
+        ),
+        (("--model", "data", "{images}/one.png"), "data: expected a file with a model, got a folder"),
+        (
+            ("--model", "{images}/odd.npz", "{images}/one.png"),
+            "odd.npz: expected a model of square images, got",
+        ),
+        (("--show", ".", "{images}/one.png"), "--show: expected the name of a file to write, got '.'"),
+        (("--show", "{images}/one.png", "{images}/one.png"), "--show: expected another file than the image"),
+        (("red\x1b[31m.png",), "red\N{REPLACEMENT CHARACTER}[31m.png: No such file"),
+        (
             ("{images}/one.png", "params.yaml"),
             "params.yaml: expected a PNG, JPEG or .npy file, got something",
         ),
@@ -124,6 +138,7 @@ def test_what_cannot_be_answered_is_one_message_and_no_answer(predict, images, w
     assert done.stdout == ""
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.rstrip("\n").isprintable()
 
 
 def test_local_files_are_answered_without_scikit_learn_and_mlflow(swept, images):
@@ -141,3 +156,18 @@ def test_local_files_are_answered_without_scikit_learn_and_mlflow(swept, images)
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_any_name_of_a_file_is_printed_and_drawn(swept, images, tmp_path):
+    name = tmp_path / "$x_{$ \u65e5.png"
+    name.write_bytes((images / "one.png").read_bytes())
+    command = ("predict", str(name), "--show", str(tmp_path / "votes.png"))
+    done = subprocess.run(
+        [sys.executable, "-m", "sparse_digits.cli", *command],
+        cwd=swept,
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "", "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"$x_{$ \u65e5.png" in done.stdout

@@ -3,9 +3,13 @@
 For local files it imports neither scikit-learn nor mlflow, which take seconds.
 """
 
+import io
+import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from sparse_digits.predict.answer import answer, as_json, as_table
 from sparse_digits.predict.find_model import find_model
@@ -26,6 +30,8 @@ def predict(
 
     name, C : of the model, as `find_model` takes them.  show : the file that the picture is written to.
     """
+    if show:
+        check_target(show, images)
     model = find_model(project, name, C)
     form = Preparation.of(model.coef.shape[1])
     answers = [answer(model, file, pixels) for file, pixels in images_of(images, form)]
@@ -34,5 +40,19 @@ def predict(
         from sparse_digits.figures import png
         from sparse_digits.predict.votes import draw_votes
 
-        write_atomically(show, png(draw_votes(model, answers)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of letters that the font lacks
+            picture = png(draw_votes(model, answers))
+        write_atomically(show.resolve(), picture)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may have letters that a terminal lacks
     print(as_json(answers, model) if json else as_table(answers, model))
+
+
+def check_target(show: Path, images: Sequence[str]) -> None:
+    """Check that the picture replaces nothing but an earlier picture. Raises UserError."""
+    if not show.name or (show.exists() and not show.is_file()):
+        raise UserError(f"--show: expected the name of a file to write, got {str(show)!r}")
+    if show.exists() and any(Path(name).exists() and show.samefile(name) for name in images):
+        raise UserError(f"--show: expected another file than the image, got {show}")

@@ -51,7 +51,7 @@ def as_json(answers: Sequence[Answer], model: Model) -> str:
 
 def as_table(answers: Sequence[Answer], model: Model) -> str:
     """Return a line for each image: file, label, and the probability of each class in percent."""
-    files = [_printable(answer.file) for answer in answers]
+    files = [printable(answer.file) for answer in answers]
     width = max(len("file"), *map(len, files))
     head = f"{'file':<{width}}  label  " + "".join(f"{name!s:>6}" for name in model.classes) + "   (%)"
     return "\n".join(
@@ -64,7 +64,7 @@ def as_table(answers: Sequence[Answer], model: Model) -> str:
     )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a file's name without characters that control a terminal."""
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text

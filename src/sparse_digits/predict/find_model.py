@@ -1,5 +1,6 @@
 """The model that a prediction is made by: a file, a point of the sweep, a record or an MLflow run."""
 
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import record_folders
 from sparse_digits import model
+from sparse_digits.runtime.errors import MissingFileError
 from sparse_digits.runtime.npz import read_npz
 
 MODEL = Path("results/model.npz")
@@ -25,10 +27,12 @@ def find_model(project: Project, name: str | None, C: float | None) -> model.Mod
     if C is not None:
         return point_of_sweep(project.folder / SWEEP_MODELS, C)
     if name is None:
-        return model.read(project.folder / MODEL)
+        return read_model(project.folder / MODEL)
     path = Path(name)
-    if path.exists() or path.suffix:
-        return model.read(path)
+    if path.is_dir() or (path.suffix and not path.exists()):
+        raise UserError(f"{name or '--model'}: expected a file with a model, got {_kind(path)}")
+    if path.exists():
+        return read_model(path)
     folders = [folder for folder in record_folders(project.root) if folder.name.startswith(name)]
     if len({folder.name for folder in folders}) > 1:
         raise UserError(f"{name}: expected the first digits of one record, got those of {len(folders)}")
@@ -36,12 +40,38 @@ def find_model(project: Project, name: str | None, C: float | None) -> model.Mod
         path = folders[0] / "files" / MODEL
         if not path.exists():
             raise _no_model(f"record {folders[0].name[:12]}")
-        return model.read(path)
+        return read_model(path)
     return _model_of_run(project.root, name)
+
+
+def _kind(path: Path) -> str:
+    return "a folder" if path.is_dir() else "no file of this name"
+
+
+def read_model(path: Path) -> model.Model:
+    """Read a model from anywhere. Raises UserError, also where its arrays do not fit together."""
+    try:
+        fitted = model.read(path)
+        n_classes, n_pixels = fitted.coef.shape
+        shapes = [part.shape for part in (fitted.intercept, fitted.classes, fitted.mean, fitted.scale)]
+        numbers = (fitted.coef, fitted.intercept, fitted.mean, fitted.scale)
+        fits = (
+            shapes == [(n_classes,)] * 2 + [(n_pixels,)] * 2
+            and n_classes > 1
+            and math.isqrt(n_pixels) ** 2 == n_pixels > 0
+            and all(np.isfinite(part).all() for part in numbers)
+        )
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise UserError(f"{path}: expected a model of square images, got arrays that do not fit together")
+    return fitted
 
 
 def point_of_sweep(path: Path, C: float) -> model.Model:
     """Return the model of the sweep at a C: of its largest train size, and of its first split seed."""
+    if not path.exists():
+        raise MissingFileError(path, "sparse-digits sweep")
     try:
         params, arrays = read_npz(path)
         Cs = arrays["C"]
@@ -66,9 +96,9 @@ def _model_of_run(root: Path, run_id: str) -> model.Model:
     from dvc_mlflow.cli import keep_mlflow_private
 
     keep_mlflow_private()
-    from mlflow import MlflowException, artifacts
+    from mlflow import artifacts
 
-    from dvc_mlflow.delivery.mlflow_session import connect
+    from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 
     def give_up(reason: str) -> None:
         print(f"{run_id}: expected an answer of MLflow about this run, got none ({reason})", file=sys.stderr)
@@ -77,19 +107,26 @@ def _model_of_run(root: Path, run_id: str) -> model.Model:
         with connect(root, give_up, 2) as client, tempfile.TemporaryDirectory() as folder:
             client.get_run(run_id)
             if not any(item.path == MODEL.parent.name for item in client.list_artifacts(run_id)):
-                raise _no_model(f"run {run_id}")
+                raise _no_model(f"run {run_id}")  # noqa: TRY301
             uri = client.tracking_uri
-            return model.read(
+            return read_model(
                 Path(
                     artifacts.download_artifacts(
                         run_id=run_id, artifact_path=str(MODEL), dst_path=folder, tracking_uri=uri
                     )
                 )
             )
-    except (MlflowException, FileNotFoundError):
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a server, a database or a disk says
+        code = getattr(error, "error_code", "")
+        if code == "RESOURCE_DOES_NOT_EXIST" or isinstance(error, FileNotFoundError):
+            raise UserError(
+                f"{run_id}: expected a file, the first digits of a record, or the id of an MLflow run, "
+                "got none of them. `sparse-digits status` lists the records"
+            ) from None
         raise UserError(
-            f"{run_id}: expected a file, the first digits of a record, or the id of an MLflow run, "
-            "got none of them. `sparse-digits status` lists the records"
+            f"{run_id}: expected MLflow to say whether it has this run: {root_cause(error)}"
         ) from None
 
 

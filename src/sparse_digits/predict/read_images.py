@@ -2,10 +2,11 @@
 
 import io
 import sys
+import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,11 @@ from sparse_digits.predict.preparation import Preparation
 
 FORMATS = ("PNG", "JPEG")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".npy"}
+MAX_BYTES = 200_000_000  # of a file: a device may have no end
 MAX_PIXELS = 50_000_000  # a larger image is refused before it is decoded: a few bytes may announce any size
 MIN_CONTRAST = 16  # gray values of 255 between paper and ink; less is an empty page
 NOISE = 1.5  # ink differs from the paper by more than this times the differences along the border
+MAX_NOISE = 0.6  # a higher threshold leaves specks of the ink
 JPEG_NOISE = 1 / 8  # of the full contrast at least: JPEG leaves traces around each line
 
 
@@ -31,16 +34,31 @@ def images_of(names: Sequence[str], preparation: Preparation) -> Iterator[tuple[
     """
     for name in names:
         if name == "-":
-            yield from _images_in("standard input", sys.stdin.buffer.read(), preparation)
+            yield from _images_in("standard input", _standard_input(), preparation)
             continue
         path = Path(name)
         files = [path]
         if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            known = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            files = sorted(file for file in known if not file.is_dir())
             if not files:
                 raise UserError(f"{name}: expected PNG, JPEG or .npy files in this folder, got none")
         for file in files:
-            yield from _images_in(str(file), file.read_bytes(), preparation)
+            with file.open("rb") as opened:
+                yield from _images_in(str(file), _read(str(file), opened), preparation)
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise UserError("standard input: expected an image, but it is closed")
+    return _read("standard input", sys.stdin.buffer)
+
+
+def _read(name: str, file: IO[bytes]) -> bytes:
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise UserError(f"{name}: expected at most {MAX_BYTES:,} bytes, got more")
+    return content
 
 
 def _images_in(name: str, content: bytes, preparation: Preparation) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -57,8 +75,9 @@ def _rows_of_npy(name: str, content: bytes, preparation: Preparation) -> npt.NDA
     side, full = preparation.side, preparation.full
     try:
         array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{name}: expected a whole .npy file of numbers, but {error}") from None
+    except (ValueError, EOFError, OSError, MemoryError, OverflowError, tokenize.TokenError) as error:
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{name}: expected a whole .npy file of numbers, but {reason}") from None
     if array.shape[-2:] == (side, side):
         array = array.reshape(-1, side * side)
     if array.ndim not in {1, 2} or array.shape[-1] != side * side or not array.size:
@@ -78,6 +97,7 @@ def _pixels_of_image(name: str, content: bytes, preparation: Preparation) -> npt
     """Return the pixels of a PNG or JPEG image; one of the data set's own size has them already."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of broken metadata
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
@@ -99,13 +119,18 @@ def _pixels_of_image(name: str, content: bytes, preparation: Preparation) -> npt
         Image.DecompressionBombError,
     ) as error:
         raise UserError(f"{name}: expected a whole image, but it cannot be decoded: {error}") from None
+    if np.ptp(gray) < MIN_CONTRAST:
+        raise UserError(
+            f"{name}: expected a digit, dark on light or light on dark, got an image of one color"
+        )
     if gray.shape == (preparation.side, preparation.side):
         light = 255 - gray if np.median(_border(gray)) > 255 / 2 else gray
         return np.floor(light / 255 * preparation.full + 0.5).astype(np.uint8).ravel()
     ink = ink_of(gray, JPEG_NOISE if lossy else 0)
     if ink is None:
         raise UserError(
-            f"{name}: expected a digit, dark on light or light on dark, got an image of one color"
+            f"{name}: expected paper of one color around the digit, got paper that differs almost as much "
+            "as the ink does. Cut the image closer to the digit, or take it in even light"
         )
     return preparation.pixels(ink)
 
@@ -126,21 +151,22 @@ def _gray(image: Image.Image) -> Floats:
 
 
 def ink_of(gray: Floats, noise: float) -> Floats | None:
-    """Return the share of ink, 0 to 1, in each pixel of a drawing; None if there is none.
+    """Return the share of ink, 0 to 1, in each pixel of a drawing; None if it cannot be told from the paper.
 
     The median along the border is the color of the paper. Ink is what differs from it by more than the border
     does: the paper of a photograph is not of one color.
-    gray : (height, width), 0 to 255.  noise : the least share of the full contrast that is ink.
+    gray : (height, width), 0 to 255, not all the same.
+    noise : the least share of the full contrast that is ink.
     """
     border = _border(gray)
     paper = float(np.median(border))
     contrast = np.abs(gray - paper)
     full = float(contrast.max())
-    if full < MIN_CONTRAST:
+    most, all_but_few = NOISE * np.quantile(np.abs(border - paper), (0.75, 0.95)) / full
+    # where the drawing itself reaches the border, its contrast is no noise
+    threshold = max(noise, float(all_but_few if all_but_few < 1 else most))
+    if threshold > MAX_NOISE:
         return None
-    threshold = max(noise, NOISE * float(np.quantile(np.abs(border - paper), 0.95)) / full)
-    if threshold >= 1:  # the drawing reaches the border
-        threshold = noise
     return np.asarray(np.clip((contrast / full - threshold) / (1 - threshold), 0, 1))
 
 

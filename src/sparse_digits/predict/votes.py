@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from sparse_digits.figures import DPI, draw_image, square_images, weight_colors
 from sparse_digits.model import Model
-from sparse_digits.predict.answer import Answer
+from sparse_digits.predict.answer import Answer, printable
 
 MAX_ROWS = 20  # digits in one picture
 EXPLANATION = "vote: weight times standardized pixel; blue speaks for the digit, red against it"
@@ -29,7 +29,9 @@ def draw_votes(model: Model, answers: list[Answer]) -> Figure:
     for row, answer, pair, vote in zip(axes, shown, ranked, votes, strict=True):
         (digit,) = square_images(answer.pixels[None])
         row[0].imshow(digit, cmap="gray_r", interpolation="nearest")
-        row[0].set(xticks=(), yticks=(), title=answer.file.rpartition("/")[2][-28:])
+        row[0].set(xticks=(), yticks=())
+        name = printable(answer.file.rpartition("/")[2])[-28:]
+        row[0].set_title(name, parse_math=False)
         for ax, k, image in zip(row[1:], pair, square_images(vote), strict=True):
             draw_image(ax, image, colors)
             if digit.any():

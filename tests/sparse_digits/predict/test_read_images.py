@@ -124,6 +124,11 @@ def bomb(width, height):
         (encoded(Image.new("L", (50, 50), 9)), "got an image of one color"),
         (bomb(20_000, 3_000), "at most 50,000,000 pixels, got 20000 x 3000"),
         (bomb(200_000, 200_000), "cannot be decoded"),
+        (encoded(Image.new("L", (28, 28), 9)), "got an image of one color"),
+        (
+            encoded(Image.fromarray(np.linspace(0, 255, 90_000).reshape(300, 300).astype(np.uint8))),
+            "one color around",
+        ),
         (npy(np.zeros(5)), r"expected an array of shape \(n, 784\)"),
         (npy(np.full(784, 256)), "expected numbers from 0 to 255, got 256 to 256"),
         (npy(np.full(784, np.nan)), "expected numbers from 0 to 255, got nan to nan"),
@@ -146,3 +151,13 @@ def test_pickled_arrays_are_not_loaded(tmp_path):
 def test_a_folder_without_images_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match=r"expected PNG, JPEG or \.npy files in this folder, got none"):
         list(images_of([str(tmp_path)], MNIST))
+
+
+def test_broken_metadata_are_no_warning(tmp_path):
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\xff\xff" + b"\x01" * 40
+    assert len(read(tmp_path, encoded(seven(), "JPEG", exif=exif))) == 1
+
+
+def test_a_file_without_an_end_is_a_user_error():
+    with pytest.raises(UserError, match="/dev/zero: expected at most 200,000,000 bytes, got more"):
+        list(images_of(["/dev/zero"], MNIST))
