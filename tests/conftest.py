@@ -54,6 +54,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: -seconds[groups[item]])
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session):
+    """Fail where pytest-xdist does not group: each worker would compute the fixtures of every module."""
+    if getattr(session.config.option, "loadgroup", False):
+        grouped = [item.nodeid for item in session.items if item.get_closest_marker("xdist_group")]
+        assert all("@" in nodeid for nodeid in grouped), "pytest-xdist does not group the tests"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def shell(tmp_path_factory):
     """Make the environment that of a user's shell with .venv active, whose caches are the tests' own."""
