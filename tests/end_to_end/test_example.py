@@ -68,7 +68,7 @@ def test_the_mnist_pipeline_has_the_bits_of_the_example(mnist):
 
 def outputs(lock):
     """Return the MD5 of every output that a dvc.lock has, by path."""
-    stages = yaml_core.load(lock.read_text())["stages"].values()
+    stages = yaml_core.load(lock)["stages"].values()
     return {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
 
 
