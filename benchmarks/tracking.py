@@ -26,7 +26,9 @@ IMPORTS = {
     "the imports of a delivery": (
         "from dvc_mlflow.delivery import deliver; from sparse_digits.mlflow_content import content"
     ),
-    "the imports of recording": "from sparse_digits import cli, model; from dvc_mlflow import collect",
+    "the imports of recording": (
+        "from sparse_digits import cli, model; from dvc_mlflow.collection import collect"
+    ),
 }
 # The same result under many values of C, which differ in the identity of their records.
 COPIES = f"""

@@ -166,9 +166,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> None:
     """Run the command of a command line, outside any git hook; end the program on a user's error."""
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # in the locale C it could not print a name in another script
+    if isinstance(sys.stdout, io.TextIOWrapper):  # in the locale C it could not print every name
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser.parse_args(argv)
     git.leave_hook()

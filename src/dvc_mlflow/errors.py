@@ -58,7 +58,11 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     finally:
         if importing:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-    shown = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in message)
-    print(shown, file=sys.stderr, flush=True)
+    print("\n".join(map(printable, message.split("\n"))), file=sys.stderr, flush=True)
     afterwards()
     raise SystemExit(2)
+
+
+def printable(text: str) -> str:
+    """Return a line without characters that control a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 
 from filelock import FileLock
 
+from dvc_mlflow.errors import UserError
 from dvc_mlflow.files import md5, write_atomically
 
 MAX_FOLDER_NAME = 200  # characters of a quoted name, in which one of another script takes six
@@ -65,6 +66,18 @@ def records_folder(root: Path) -> Path:
 def record_folders(root: Path) -> list[Path]:
     """Return the folders of all records, damaged ones too, by experiment and digest."""
     return sorted(path for path in records_folder(root).glob("[!.]*/[!.]*") if path.is_dir())
+
+
+def find_record_folder(root: Path, digits: str) -> Path | None:
+    """Return the folder of the record whose identity begins with these digits; None without one.
+
+    Of one result in several experiments, return the first. Raises UserError if several results match.
+    """
+    folders = [folder for folder in record_folders(root) if folder.name.startswith(digits)]
+    if len({folder.name for folder in folders}) > 1:
+        place = records_folder(root)
+        raise UserError(f"{digits}: expected one record, but {len(folders)} in {place} begin with it")
+    return folders[0] if folders else None
 
 
 def experiment_of(folder: Path) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from dvc_mlflow.collect import Source, collect_result, final_stages, stage_address
-from dvc_mlflow.dvc_repository import experiments, open_repository, translate_dvc_errors
+from dvc_mlflow.collection.collect import Source, collect_result, final_stages, stage_address
+from dvc_mlflow.collection.dvc_repository import experiments, open_repository, translate_dvc_errors
 from dvc_mlflow.errors import NeverRun, NotAtHand, NotRecorded, UserError
 from dvc_mlflow.project import TABLE, Project
 from dvc_mlflow.records import (

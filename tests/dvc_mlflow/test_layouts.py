@@ -170,7 +170,7 @@ def test_a_frozen_stage_is_computed_again_and_track_names_dvc_unfreeze(small, dv
     git(small, "commit", "--quiet", "--all", "--message", "Frozen")
     (one,) = map(records.read_record, records.record_folders(small))
     frozen = replace(one, code={"commit": git(small, "rev-parse", "HEAD"), "dirty": False})
-    assert rebuild(frozen, small).result == one.result
+    assert rebuild(frozen, small, find_commit(frozen, small)).result == one.result
     shutil.rmtree(small / ".dvc" / "cache")
     shutil.rmtree(small / "models")
     shutil.rmtree(small / "records")

@@ -32,7 +32,7 @@ from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store, redact_credentials
 
 ATTEMPTS = 2  # on PostgreSQL MLflow fails one of two hosts that log the same data set at once
-STALE = 600  # seconds without a sign of life after which the partial run of another owner is removed
+STALE = 600  # seconds without a heartbeat after which the partial run of another owner is removed
 FEW = 20  # records whose runs are asked for one by one; for more, all runs of the experiment are read
 TIMEOUTS = 2  # records in a row whose artifacts are not taken in time, after which the server counts as dead
 

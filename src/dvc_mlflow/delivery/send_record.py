@@ -23,7 +23,7 @@ from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, child_runs, models_of, ta
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import RunContent
 
-BEAT = 60.0  # seconds between two signs of life of a run that is being delivered
+HEARTBEAT = 60.0  # seconds between two changes of the tag BEGUN of a run that is being delivered
 
 
 def send_record(
@@ -50,7 +50,7 @@ def send_record(
     run = run or client.create_run(experiment_id, start, tags, name)
     run_id = run.info.run_id
     try:
-        with _signs_of_life(client, run_id):
+        with _heartbeat(client, run_id):
             values = _valid_names(record.metrics | seconds).items()
             metrics = [Metric(key, float(f"{value:.6g}"), end, 0) for key, value in values]
             texts = _valid_names(record.params).items()
@@ -97,13 +97,13 @@ def _delete_artifacts(uri: str) -> None:
 
 
 @contextlib.contextmanager
-def _signs_of_life(client: MlflowClient, run_id: str) -> Iterator[None]:
+def _heartbeat(client: MlflowClient, run_id: str) -> Iterator[None]:
     """Change the run's tag BEGUN every minute, so that no other host takes the run for an abandoned one."""
     done = threading.Event()
 
     def beat() -> None:
         unwatched.thread = True  # an answer to this thread is no progress of the delivery
-        while not done.wait(BEAT):
+        while not done.wait(HEARTBEAT):
             with contextlib.suppress(Exception):  # a store that fails is the delivery's business
                 client.set_tag(run_id, BEGUN, repr(time.time()))
 

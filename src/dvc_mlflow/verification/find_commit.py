@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dvc_mlflow import git
-from dvc_mlflow.collect import read_lineage
-from dvc_mlflow.dvc_repository import experiments, open_repository
+from dvc_mlflow.collection.collect import read_lineage
+from dvc_mlflow.collection.dvc_repository import experiments, open_repository
 from dvc_mlflow.errors import NotRecorded
 from dvc_mlflow.files import md5_of_bytes
 from dvc_mlflow.records import Record

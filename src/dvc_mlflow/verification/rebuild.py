@@ -12,24 +12,21 @@ from typing import Any
 from dvc.utils.serialize import MODIFIERS
 
 from dvc_mlflow import git
-from dvc_mlflow.collect import collect_result, stage_address
-from dvc_mlflow.dvc_repository import open_repository
+from dvc_mlflow.collection.collect import collect_result, stage_address
+from dvc_mlflow.collection.dvc_repository import open_repository
+from dvc_mlflow.collection.outputs import output_files, relative_path
+from dvc_mlflow.collection.remedies import is_frozen
 from dvc_mlflow.errors import NotRecorded, UserError
-from dvc_mlflow.outputs import output_files, relative_path
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
-from dvc_mlflow.remedies import is_frozen
-from dvc_mlflow.verification.find_commit import find_commit
 
 LAST_LINES = 20  # of a failed command's output that are shown
 
 
-def obstacle(record: Record, folder: Path) -> str:
-    """Return why a result cannot be computed again in the repository of `folder`, "" if it can."""
+def why_no_commit(record: Record, folder: Path) -> str:
+    """Return why `find_commit` found no commit in the repository of `folder` that computes a record."""
     if reason := git.refusal(folder):
         return f"git says: {reason}"
-    if find_commit(record, folder):
-        return ""
     if not record.code:
         return "the code that computed it is unknown"
     commit = record.code["commit"][:12]
@@ -40,14 +37,15 @@ def obstacle(record: Record, folder: Path) -> str:
     return f"this repository has no commit {commit}. To bring it: git fetch{option}"
 
 
-def rebuild(record: Record, folder: Path) -> Record:
+def rebuild(record: Record, folder: Path, commit: str) -> Record:
     """Return the record of a new computation. Raises UserError if a command fails.
 
     folder : the DVC project, whose repository has the commit; nothing in it is changed.
+    commit : the one that computes the record, from `find_commit`.
     """
     with tempfile.TemporaryDirectory(prefix="dvc-mlflow-verify-") as name:
         temporary = Path(name)
-        clone = _check_out(folder, str(find_commit(record, folder)), temporary / "clone")
+        clone = _check_out(folder, commit, temporary / "clone")
         project = clone / (git.git(folder, "rev-parse", "--show-prefix") or "")
         (project / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {temporary / 'cache'}\n")
         for lock in project.rglob("dvc.lock"):  # else DVC takes a result that is committed for up to date

@@ -9,16 +9,18 @@ from pathlib import Path
 from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Run
 
-from dvc_mlflow import collect, provenance, records
+from dvc_mlflow import provenance, records
+from dvc_mlflow.collection import collect
+from dvc_mlflow.collection.dvc_repository import open_repository
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
-from dvc_mlflow.dvc_repository import open_repository
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import Parts, RunContent
 from dvc_mlflow.store import Store, redact_credentials
-from dvc_mlflow.verification.rebuild import obstacle, rebuild
+from dvc_mlflow.verification.find_commit import find_commit
+from dvc_mlflow.verification.rebuild import rebuild, why_no_commit
 from dvc_mlflow.verification.run_snapshot import expected_snapshot, snapshot
 
 WIDTH = 14  # of a value in the table
@@ -70,12 +72,13 @@ def verify(name: str, project: Project, content: RunContent | None = None) -> bo
     if not run:
         print("No run in MLflow shows it.")
     _print_environment(record)
-    if reason := obstacle(record, project.folder):
-        print(f"It cannot be computed again: {reason}.")
+    commit = find_commit(record, project.folder)
+    if commit:
+        comparisons += _compare_computation(record, rebuild(record, project.folder, commit))
     else:
-        comparisons += _compare_computation(record, rebuild(record, project.folder))
-    _print_table(comparisons, computed_again=not reason)
-    return not reason and bool(comparisons) and all(comparison.same for comparison in comparisons)
+        print(f"It cannot be computed again: {why_no_commit(record, project.folder)}.")
+    _print_table(comparisons, computed_again=bool(commit))
+    return bool(commit and comparisons) and all(comparison.same for comparison in comparisons)
 
 
 def _connect(stack: contextlib.ExitStack, root: Path) -> MlflowClient | None:
@@ -94,12 +97,8 @@ def _connect(stack: contextlib.ExitStack, root: Path) -> MlflowClient | None:
 
 def _find(name: str, root: Path, client: MlflowClient | None, parts: Parts | None) -> tuple[Path, Run | None]:
     """Return the folder of the named record, and its run, or the named run of one of its parts."""
-    folders = [folder for folder in records.record_folders(root) if folder.name.startswith(name)]
-    if len({folder.name for folder in folders}) > 1:
-        place = records.records_folder(root)
-        raise UserError(f"{name}: expected one record, but {len(folders)} in {place} begin with it")
-    if folders:
-        return folders[0], client and _run_of(client, folders[0])
+    if folder := records.find_record_folder(root, name):
+        return folder, client and _run_of(client, folder)
     with contextlib.suppress(MlflowException):
         if client is None:
             raise UserError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc_mlflow import git
-from dvc_mlflow.dvc_repository import open_repository
+from dvc_mlflow.collection.dvc_repository import open_repository
 from dvc_mlflow.errors import NotRecorded
 from sparse_digits.runtime import yaml_core
 

@@ -3,8 +3,6 @@
 For local files it imports neither scikit-learn nor mlflow, which take seconds.
 """
 
-import io
-import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,9 +42,6 @@ def predict(
             warnings.simplefilter("ignore")  # of letters that the font lacks
             picture = png(draw_votes(model, answers))
         write_atomically(show.resolve(), picture)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name may have letters that a terminal lacks
     print(as_json(answers, model) if json else as_table(answers, model))
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dvc_mlflow.errors import printable
 from l1path.objective import Floats
 from sparse_digits.model import Model
 
@@ -61,11 +62,4 @@ def as_table(answers: Sequence[Answer], model: Model) -> str:
             + "".join(f"{100 * value:6.1f}" for value in answer.probabilities)
             for file, answer in zip(files, answers, strict=True)
         ]
-    )
-
-
-def printable(text: str) -> str:
-    """Return a file's name without characters that control a terminal."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )

@@ -151,7 +151,7 @@ def _gray(image: Image.Image) -> Floats:
 
 
 def ink_of(gray: Floats, noise: float) -> Floats | None:
-    """Return the share of ink, 0 to 1, in each pixel of a drawing; None if it cannot be told from the paper.
+    """Return the share of ink, 0 to 1, in each pixel; None if ink and paper cannot be separated.
 
     The median along the border is the color of the paper. Ink is what differs from it by more than the border
     does: the paper of a photograph is not of one color.

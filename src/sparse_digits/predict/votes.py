@@ -4,9 +4,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from dvc_mlflow.errors import printable
 from sparse_digits.figures import DPI, draw_image, square_images, weight_colors
 from sparse_digits.model import Model
-from sparse_digits.predict.answer import Answer, printable
+from sparse_digits.predict.answer import Answer
 
 MAX_ROWS = 20  # digits in one picture
 EXPLANATION = "vote: weight times standardized pixel; blue speaks for the digit, red against it"

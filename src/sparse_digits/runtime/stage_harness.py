@@ -43,7 +43,7 @@ def _print_restore_commands(outputs: Sequence[Path]) -> None:
     """Print the commands that restore what DVC removed: from git what it has, the rest from DVC's cache."""
     if "DVC_STAGE" not in os.environ:
         return
-    from dvc_mlflow.dvc_repository import open_repository  # noqa: PLC0415 - a quarter of a second that only a failing stage needs
+    from dvc_mlflow.collection.dvc_repository import open_repository  # noqa: PLC0415 - a quarter of a second that only a failing stage needs
 
     paths = [str(path) for path in outputs]
     try:

@@ -206,7 +206,7 @@ def test_a_live_run_of_a_host_whose_clock_differs_by_an_hour_is_left_alone(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", Store.of(root).uri)
     monkeypatch.setattr(delivery, "FileLock", contextlib.nullcontext)
     monkeypatch.setattr(delivery, "STALE", 0)
-    monkeypatch.setattr(send_record, "BEAT", 0.01)
+    monkeypatch.setattr(send_record, "HEARTBEAT", 0.01)
     records.save_record(collected(0.02), root)
     records.save_record(collected(0.03), second)
     clock = time.time

@@ -11,8 +11,8 @@ from dvc.repo import Repo
 from dvc.scm import SCM, SCMError
 
 from dvc_mlflow import git
+from dvc_mlflow.collection.remedies import restore_lock
 from dvc_mlflow.errors import NotRecorded
-from dvc_mlflow.remedies import restore_lock
 
 EXPERIMENT = re.compile("refs/exps/([0-9a-f]{2})/([0-9a-f]{38,})/(.+)")  # the digits are the baseline
 

@@ -17,10 +17,11 @@ from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.repo.graph import collect_pipeline
 
-from dvc_mlflow import provenance, remedies
+from dvc_mlflow import provenance
+from dvc_mlflow.collection import remedies
+from dvc_mlflow.collection.outputs import file_md5s, flatten, numbers, output_md5, read_file, relative_path
 from dvc_mlflow.errors import NeverRun, NotAtHand, NotRecorded
 from dvc_mlflow.files import md5_of_bytes
-from dvc_mlflow.outputs import file_md5s, flatten, numbers, output_md5, read_file, relative_path
 from dvc_mlflow.project import Project, ReadEmbeddedParams
 from dvc_mlflow.records import CollectedResult, Record, identity_of
 
