@@ -73,6 +73,12 @@ def test_without_a_sweep_or_a_store_the_message_names_the_command_that_makes_it(
             (project / "elsewhere").rename(project / name)
 
 
+def test_a_server_that_does_not_answer_is_no_missing_champion(project, sparse_digits):
+    uri = f"http://127.0.0.1:{free_port(5900)}"
+    done = sparse_digits("register", cwd=project, status=2, MLFLOW_TRACKING_URI=uri)
+    assert done.stderr == f"MLflow at {uri}: expected an answer, got: Connection refused\n"
+
+
 @pytest.fixture(scope="module")
 def ask(project, registered):
     """Serve the champion as the README says; post to it and return status and answer."""

@@ -1,6 +1,6 @@
 """The command `register`: a model into MLflow's registry, as champion if it is not worse than that."""
 
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from filelock import FileLock
 from dvc_mlflow.cli import keep_mlflow_private
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
-from dvc_mlflow.store import Store, redact_credentials
+from dvc_mlflow.store import Store
 from sparse_digits import model
 from sparse_digits.predict.find_model import SWEEP_MODELS, find_model, point_of_sweep
 from sparse_digits.runtime.errors import MissingFileError
@@ -41,45 +41,40 @@ def register(project: Project, name: str | None, C: float | None) -> bool:
     print(RULE)
 
     keep_mlflow_private()
-    from dvc_mlflow.delivery.mlflow_session import connect
     from sparse_digits.mlflow_content import registry
+    from sparse_digits.mlflow_content.store_client import store_client
 
-    store = Store.of(project.root)
+    with FileLock(Store.of(project.root).lock), store_client(project) as client:
+        experiment = client.get_experiment_by_name(project.experiment)
+        if experiment is None:
+            raise UserError(
+                f"MLflow: expected the experiment {project.experiment}, found none. "
+                f"To make it: {project.command} track"
+            )
+        if present := registry.champion(client):
+            champions = _answers(registry.load(present), images)
+            print(f"champion, version {present.version}: {_score(champions, labels)} rows right")
+            if (answers == labels).sum() < (champions == labels).sum():
+                print("The champion stays; no version was registered.")
+                return False
+        if version := registry.version_of(client, candidate):
+            print(f"This model is version {version.version} of {registry.NAME} already.")
+        else:
+            version = registry.add_version(client, experiment.experiment_id, candidate)
+            print(f"Registered as version {version.version} of {registry.NAME}.")
+        registry.make_champion(client, version)
+        print(f"It is the champion: {registry.URI}")
+        return True
 
-    def give_up(reason: str) -> None:
-        print(
-            f"MLflow at {redact_credentials(store.uri)}: expected an answer, got none ({reason})",
-            file=sys.stderr,
-        )
 
+def _answers(
+    predict: Callable[[npt.NDArray[Any]], npt.NDArray[Any]], images: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Return the champion's answers. Raises UserError if it takes other images."""
     try:
-        with FileLock(store.lock), connect(project.root, give_up, 2) as client:
-            experiment = client.get_experiment_by_name(project.experiment)
-            if experiment is None:
-                raise UserError(
-                    f"MLflow: expected the experiment {project.experiment}, found none. "
-                    f"To make it: {project.command} track"
-                )
-            present, version = registry.champion(client), registry.version_of(client, candidate)
-            if present:
-                try:
-                    predicted = registry.load(present)(images)
-                except ValueError as error:  # of another number of pixels
-                    raise UserError(f"{registry.URI}: expected a model of these images: {error}") from None
-                print(f"champion, version {present.version}: {_score(predicted, labels)} rows right")
-                if (answers == labels).sum() < (predicted == labels).sum():
-                    print("The champion stays; no version was registered.")
-                    return False
-            if version:
-                print(f"This model is version {version.version} of {registry.NAME} already.")
-            else:
-                version = registry.add_version(client, experiment.experiment_id, candidate)
-                print(f"Registered as version {version.version} of {registry.NAME}.")
-            registry.make_champion(client, version)
-            print(f"It is the champion: {registry.URI}")
-            return True
-    except FileNotFoundError:
-        raise UserError(f"{store.file}: no such store. To make it: {project.command} track") from None
+        return predict(images)
+    except ValueError as error:  # of another number of pixels
+        raise UserError(f"champion: expected a model of these images: {error}") from None
 
 
 def selected_model(project: Project) -> model.Model:

@@ -28,11 +28,10 @@ def digest(fitted: model.Model) -> str:
 
 
 def champion(client: MlflowClient) -> ModelVersion | None:
-    """Return the version with the alias champion, if there is one."""
-    try:
-        return client.get_model_version_by_alias(NAME, CHAMPION)
-    except MlflowException:
-        return None
+    """Return the version with the alias champion, None if there is none. A store that fails raises."""
+    aliases = [found.aliases for found in client.search_registered_models(f"name = '{NAME}'")]
+    version = aliases[0].get(CHAMPION) if aliases else None
+    return client.get_model_version(NAME, version) if version else None
 
 
 def load(version: ModelVersion) -> Predict:

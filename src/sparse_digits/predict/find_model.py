@@ -1,15 +1,16 @@
 """The model that a prediction is made by: a file, a point of the sweep, a record or an MLflow run."""
 
 import math
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from dvc_mlflow.cli import keep_mlflow_private
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
-from dvc_mlflow.records import record_folders
+from dvc_mlflow.records import find_record_folder
+from dvc_mlflow.store import Store
 from sparse_digits import model
 from sparse_digits.runtime.errors import MissingFileError
 from sparse_digits.runtime.npz import read_npz
@@ -30,22 +31,16 @@ def find_model(project: Project, name: str | None, C: float | None) -> model.Mod
         return read_model(project.folder / MODEL)
     path = Path(name)
     if path.is_dir() or (path.suffix and not path.exists()):
-        raise UserError(f"{name or '--model'}: expected a file with a model, got {_kind(path)}")
+        got = "a folder" if path.is_dir() else "no file of this name"
+        raise UserError(f"{name or '--model'}: expected a file with a model, got {got}")
     if path.exists():
         return read_model(path)
-    folders = [folder for folder in record_folders(project.root) if folder.name.startswith(name)]
-    if len({folder.name for folder in folders}) > 1:
-        raise UserError(f"{name}: expected the first digits of one record, got those of {len(folders)}")
-    if folders:
-        path = folders[0] / "files" / MODEL
+    if folder := find_record_folder(project.root, name):
+        path = folder / "files" / MODEL
         if not path.exists():
-            raise _no_model(f"record {folders[0].name[:12]}")
+            raise _no_model(f"record {folder.name[:12]}")
         return read_model(path)
-    return _model_of_run(project.root, name)
-
-
-def _kind(path: Path) -> str:
-    return "a folder" if path.is_dir() else "no file of this name"
+    return _model_of_run(project, name)
 
 
 def read_model(path: Path) -> model.Model:
@@ -91,43 +86,32 @@ def point_of_sweep(path: Path, C: float) -> model.Model:
     )
 
 
-def _model_of_run(root: Path, run_id: str) -> model.Model:
+def _model_of_run(project: Project, run_id: str) -> model.Model:
     """Download the model.npz of an MLflow run and read it. Raises UserError."""
-    from dvc_mlflow.cli import keep_mlflow_private
-
+    unknown = UserError(
+        f"{run_id}: expected a file, the first digits of a record, or the id of an MLflow run, "
+        "got none of them. `sparse-digits status` lists the records"
+    )
+    store = Store.of(project.root)
+    if store.file and not store.file.exists():
+        raise unknown
     keep_mlflow_private()
-    from mlflow import artifacts
+    from mlflow import MlflowException, artifacts
 
-    from dvc_mlflow.delivery.mlflow_session import connect, root_cause
+    from sparse_digits.mlflow_content.store_client import store_client
 
-    def give_up(reason: str) -> None:
-        print(f"{run_id}: expected an answer of MLflow about this run, got none ({reason})", file=sys.stderr)
-
-    try:
-        with connect(root, give_up, 2) as client, tempfile.TemporaryDirectory() as folder:
+    with store_client(project) as client, tempfile.TemporaryDirectory() as folder:
+        try:
             client.get_run(run_id)
-            if not any(item.path == MODEL.parent.name for item in client.list_artifacts(run_id)):
-                raise _no_model(f"run {run_id}")  # noqa: TRY301
-            uri = client.tracking_uri
-            return read_model(
-                Path(
-                    artifacts.download_artifacts(
-                        run_id=run_id, artifact_path=str(MODEL), dst_path=folder, tracking_uri=uri
-                    )
-                )
-            )
-    except UserError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a server, a database or a disk says
-        code = getattr(error, "error_code", "")
-        if code == "RESOURCE_DOES_NOT_EXIST" or isinstance(error, FileNotFoundError):
-            raise UserError(
-                f"{run_id}: expected a file, the first digits of a record, or the id of an MLflow run, "
-                "got none of them. `sparse-digits status` lists the records"
-            ) from None
-        raise UserError(
-            f"{run_id}: expected MLflow to say whether it has this run: {root_cause(error)}"
-        ) from None
+        except MlflowException as error:
+            raise unknown if error.error_code == "RESOURCE_DOES_NOT_EXIST" else error from None
+        if not any(item.path == MODEL.parent.name for item in client.list_artifacts(run_id)):
+            raise _no_model(f"run {run_id}")
+        uri = client.tracking_uri
+        path = artifacts.download_artifacts(
+            run_id=run_id, artifact_path=str(MODEL), dst_path=folder, tracking_uri=uri
+        )
+        return read_model(Path(path))
 
 
 def _no_model(place: str) -> UserError:
