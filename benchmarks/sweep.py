@@ -52,17 +52,16 @@ print(f"{time.perf_counter() - began:.2f} s to deliver all records, {pending} pe
 COMPUTE = """
 import json, time
 from pathlib import Path
-import numpy as np
 from sparse_digits import params, train
 from sparse_digits.runtime import npz
 from sparse_digits.sweep import sweep
+from sparse_digits.sweep.grid import params_of_path, values_of_C
 from sparse_digits.sweep.replicates import replicates
 asked = params.read()
 _, raw = npz.read_npz(Path("data/raw.npz"))
-with np.load("data/scaled.npz") as scaled:
-    X, y = scaled["X_train"], scaled["y_train"]
-(replicate,) = replicates(asked)
-how = asked.at(1, replicate.split_seed, replicate.train_size).train
+made_with, scaled = npz.read_npz(Path("data/scaled.npz"))
+(replicate,) = replicates(asked.sweep)
+how, Cs = params_of_path(asked, replicate).train, values_of_C(asked.sweep)
 def seconds(function, *arguments, **options):
     taken = []
     for _ in range(3):
@@ -70,12 +69,12 @@ def seconds(function, *arguments, **options):
         function(*arguments, **options)
         taken.append((time.perf_counter() - began[0], time.process_time() - began[1]))
     return min(taken)
-train.train(X, y, [0.01], how)  # loads the compiled kernels
+train.train(scaled, made_with, [0.01], how)  # loads the compiled kernels
 whole = {"made_with": {"fetch.dataset": "mnist_784"}, "params": asked}
 print(json.dumps({
-    "one fit of the example": seconds(train.train, X, y, [0.01], asked.train),
-    "25 certified points, trained": seconds(train.train, X, y, asked.sweep.C, how),
-    "the same by one thread": seconds(train.train, X, y, asked.sweep.C, how, 1),
+    "one fit of the example": seconds(train.train, scaled, made_with, [0.01], asked.train),
+    "25 certified points, trained": seconds(train.train, scaled, made_with, Cs, how),
+    "the same by one thread": seconds(train.train, scaled, made_with, Cs, how, threads=1),
     "split, trained and evaluated": seconds(sweep.path, replicate, raw["images"], raw["labels"], **whole),
 }))
 """
