@@ -62,8 +62,15 @@ def register(arguments: argparse.Namespace) -> None:
     raise SystemExit(0 if is_champion else 1)
 
 
+def export(arguments: argparse.Namespace) -> None:
+    """Write a model as ONNX, which other languages and browsers run."""
+    from sparse_digits.commands import export as command
+
+    command.export(Project.find(), arguments.file, arguments.model, arguments.C)
+
+
 Command = Callable[[argparse.Namespace], None]
-COMMANDS: tuple[Command, ...] = (repro, sweep, demo, check, predict, register)
+COMMANDS: tuple[Command, ...] = (repro, sweep, demo, check, predict, register, export)
 
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
@@ -91,12 +98,19 @@ def add_register_options(parser: argparse.ArgumentParser) -> None:
     add_model_options(parser, "that of the sweep, selected by the one-standard-error rule")
 
 
+def add_export_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `export`."""
+    parser.add_argument("file", type=Path, metavar="FILE.onnx", help="the file to write")
+    add_model_options(parser, "results/model.npz")
+
+
 def add_model_options(parser: argparse.ArgumentParser, default: str) -> None:
     """Add the options that name a model, which is by default the one that `default` says."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--model",
-        help=f"a model.npz, the first digits of a record, or an MLflow run id (default: {default})",
+        help="a model.npz, the first digits of a record, an MLflow run id, or models:/NAME@ALIAS "
+        f"(default: {default})",
     )
     source.add_argument("--C", type=float, help="the model of the sweep at this C")
 
@@ -105,6 +119,7 @@ OPTIONS: dict[Command, Callable[[argparse.ArgumentParser], None]] = {
     sweep: add_sweep_options,
     predict: add_predict_options,
     register: add_register_options,
+    export: add_export_options,
 }
 
 

@@ -106,7 +106,7 @@ def test_a_folder_and_standard_input_are_answered_as_a_table_or_as_json(predict,
     [
         (("missing.png",), "missing.png: No such file or directory"),
         (("--C", "7", "{images}/one.png"), "sweep/models.npz: expected a C of the sweep (0.005, 0.01, "),
-        (("--model", "0000", "{images}/one.png"), "0000: expected a file, the first digits of a record, or "),
+        (("--model", "0000", "{images}/one.png"), "0000: expected a file, the first digits of a record, the id of"),
         (
             ("--model", "{images}/hundred.npy", "{images}/one.png"),
             "expected a whole .npz file of this pipeline",
@@ -139,6 +139,13 @@ def test_what_cannot_be_answered_is_one_message_and_no_answer(predict, images, w
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.rstrip("\n").isprintable()
+
+
+def test_export_writes_nothing_but_an_onnx_file(swept, sparse_digits, tmp_path):
+    (tmp_path / "a.onnx").mkdir()
+    for target in (tmp_path / "model.npz", tmp_path / "a.onnx"):
+        done = sparse_digits("export", target, cwd=swept, status=2)
+        assert done.stderr == f"{target}: expected the name of an .onnx file to write, got another\n"
 
 
 def test_local_files_are_answered_without_scikit_learn_and_mlflow(swept, images):

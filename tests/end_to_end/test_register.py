@@ -14,6 +14,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
+from commands import python
 from dvc_mlflow.pages.ui import free_port
 from sparse_digits.runtime.npz import read_npz
 
@@ -77,6 +78,43 @@ def test_a_server_that_does_not_answer_is_no_missing_champion(project, sparse_di
     uri = f"http://127.0.0.1:{free_port(5900)}"
     done = sparse_digits("register", cwd=project, status=2, MLFLOW_TRACKING_URI=uri)
     assert done.stderr == f"MLflow at {uri}: expected an answer, got: Connection refused\n"
+
+
+def test_predict_and_export_take_a_registered_model(project, registered, sparse_digits):
+    _, rows = read_npz(project / "data/split.npz")
+    np.save(project / "ten.npy", rows["test_images"][:10])
+    by_C = sparse_digits("predict", "--json", "--C", _champion_C(project), "ten.npy", cwd=project).stdout
+    for uri in (SERVED, "models:/sparse-digits/2"):
+        assert sparse_digits("predict", "--json", "--model", uri, "ten.npy", cwd=project).stdout == by_C
+    done = sparse_digits("export", "champion.onnx", "--model", SERVED, cwd=project)
+    assert done.stdout == f"champion.onnx: 64 pixels to label and probabilities, C = {_champion_C(project)}\n"
+    assert (project / "champion.onnx").exists()
+
+
+def test_a_registered_model_that_could_run_code_is_not_loaded(project, registered, sparse_digits):
+    python("-c", PICKLED, f"sqlite:///{project}/mlflow.db", cwd=project)
+    for uri, message in (
+        ("models:/pickled/1", "expected a model that `sparse-digits register` has registered, got another\n"),
+        ("models:/sparse-digits", "got no models:/NAME@ALIAS or models:/NAME/VERSION\n"),
+        ("models:/sparse-digits@nobody", "Registered model alias nobody not found."),
+    ):
+        done = sparse_digits("predict", "--model", uri, "ten.npy", cwd=project, status=2)
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+PICKLED = """
+import sys
+import mlflow, mlflow.sklearn
+from sklearn.dummy import DummyClassifier
+mlflow.set_tracking_uri(sys.argv[1])
+mlflow.set_experiment("sparse-digits")
+model = DummyClassifier().fit([[0]], [0])
+mlflow.sklearn.log_model(
+    model, name="pickled", serialization_format="cloudpickle", registered_model_name="pickled",
+    pip_requirements=[],
+)
+"""
 
 
 @pytest.fixture(scope="module")

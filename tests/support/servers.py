@@ -58,12 +58,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def received(self):
-        body, left = b"", int(self.headers.get("Content-Length") or 0)
+        body, left = bytearray(), int(self.headers.get("Content-Length") or 0)
         while part := self.rfile.read(min(left, 65536)):
-            body, left = body + part, left - len(part)
+            body += part
+            left -= len(part)
             if self.rate and self.command == "PUT":
                 time.sleep(len(part) / self.rate)
-        return body
+        return bytes(body)
 
 
 def answering(status, kind, body):

@@ -11,11 +11,9 @@ import numpy.typing as npt
 from mlflow.models import Model, ModelSignature, infer_signature
 from mlflow.models.model import ModelInfo
 from mlflow.types import ColSpec, Schema
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sparse_digits import model
+from sparse_digits.predict.sklearn_pipeline import to_pipeline
 
 REQUIREMENTS = ("mlflow", "numpy", "scikit-learn", "scipy", "skops")  # to load the logged model
 
@@ -28,7 +26,7 @@ def log_model(fitted: model.Model, run_id: str | None = None) -> ModelInfo:
         name=f"C-{fitted.params['train.C']:g}".replace(".", "_"),
         flavor=mlflow.sklearn,
         run_id=run_id,
-        sk_model=pipeline(fitted),
+        sk_model=to_pipeline(fitted),
         signature=signature(len(fitted.mean), fitted.predict(input_example)),
         input_example=input_example,
         pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
@@ -38,15 +36,3 @@ def log_model(fitted: model.Model, run_id: str | None = None) -> ModelInfo:
 def signature(columns: int, predicted: npt.NDArray[np.integer]) -> ModelSignature:
     """Return a signature whose columns take integers and floats; that of a tensor takes one type alone."""
     return ModelSignature(Schema([ColSpec("double")] * columns), infer_signature(predicted).inputs)
-
-
-def pipeline(fitted: model.Model) -> Pipeline:
-    """Return the model as a scikit-learn pipeline from raw pixels to a class."""
-    scaler, classifier = StandardScaler(), LogisticRegression()
-    scaler.mean_, scaler.scale_ = fitted.mean, fitted.scale
-    scaler.n_features_in_ = classifier.n_features_in_ = len(fitted.mean)
-    scaler.n_samples_seen_ = int(fitted.params["split.train_size"])
-    classifier.coef_, classifier.intercept_ = fitted.coef, fitted.intercept
-    classifier.classes_ = fitted.classes
-    classifier.n_iter_ = np.array([fitted.n_iter])
-    return Pipeline([("scale", scaler), ("classify", classifier)])

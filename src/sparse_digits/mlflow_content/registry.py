@@ -1,5 +1,6 @@
 """The project's model in MLflow's registry: its versions, and the one with the alias champion."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from dvc_mlflow.files import md5_of_bytes
 from sparse_digits import model
 from sparse_digits.mlflow_content.logged_model import log_model
+from sparse_digits.predict.sklearn_pipeline import from_pipeline
 
 NAME = "sparse-digits"
 CHAMPION = "champion"
@@ -32,6 +34,24 @@ def champion(client: MlflowClient) -> ModelVersion | None:
     aliases = [found.aliases for found in client.search_registered_models(f"name = '{NAME}'")]
     version = aliases[0].get(CHAMPION) if aliases else None
     return client.get_model_version(NAME, version) if version else None
+
+
+def read(client: MlflowClient, uri: str) -> model.Model:
+    """Return the model of a URI. Raises ValueError for one that `add_version` did not make.
+
+    A model that would be unpickled, and so could run code, is not loaded.
+    """
+    if not (named := re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", uri)):
+        raise ValueError("no models:/NAME@ALIAS or models:/NAME/VERSION")
+    name, alias, number = named.groups()
+    version = (
+        client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+    )
+    uri = f"models:/{name}/{version.version}"
+    form = mlflow.models.get_model_info(uri).flavors.get("sklearn", {}).get("serialization_format")
+    if form != mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS or "C" not in version.tags:
+        raise ValueError("another")
+    return from_pipeline(mlflow.sklearn.load_model(uri), float(version.tags["C"]))
 
 
 def load(version: ModelVersion) -> Predict:

@@ -1,4 +1,4 @@
-"""The model that a prediction is made by: a file, a point of the sweep, a record or an MLflow run."""
+"""The model that a prediction is made by: a file, a point of the sweep, a record, or one in MLflow."""
 
 import math
 import tempfile
@@ -17,18 +17,22 @@ from sparse_digits.runtime.npz import read_npz
 
 MODEL = Path("results/model.npz")
 SWEEP_MODELS = Path("sweep/models.npz")
+REGISTRY = "models:/"  # how MLflow's URI of a registered model begins
 
 
 def find_model(project: Project, name: str | None, C: float | None) -> model.Model:
     """Return the named model; without a name that of the workspace. Raises UserError.
 
-    name : a file, the first digits of a record, or the id of an MLflow run.
+    name : a file, the first digits of a record, the id of an MLflow run, or the URI of a registered model,
+        models:/NAME@ALIAS or models:/NAME/VERSION.
     C : of a point of the sweep, in place of a name.
     """
     if C is not None:
         return point_of_sweep(project.folder / SWEEP_MODELS, C)
     if name is None:
         return read_model(project.folder / MODEL)
+    if name.startswith(REGISTRY):
+        return _registered_model(project, name)
     path = Path(name)
     if path.is_dir() or (path.suffix and not path.exists()):
         got = "a folder" if path.is_dir() else "no file of this name"
@@ -89,8 +93,8 @@ def point_of_sweep(path: Path, C: float) -> model.Model:
 def _model_of_run(project: Project, run_id: str) -> model.Model:
     """Download the model.npz of an MLflow run and read it. Raises UserError."""
     unknown = UserError(
-        f"{run_id}: expected a file, the first digits of a record, or the id of an MLflow run, "
-        "got none of them. `sparse-digits status` lists the records"
+        f"{run_id}: expected a file, the first digits of a record, the id of an MLflow run, "
+        "or models:/NAME@ALIAS, got none of them. `sparse-digits status` lists the records"
     )
     store = Store.of(project.root)
     if store.file and not store.file.exists():
@@ -112,6 +116,21 @@ def _model_of_run(project: Project, run_id: str) -> model.Model:
             run_id=run_id, artifact_path=str(MODEL), dst_path=folder, tracking_uri=uri
         )
         return read_model(Path(path))
+
+
+def _registered_model(project: Project, uri: str) -> model.Model:
+    """Return a registered model. Raises UserError."""
+    keep_mlflow_private()
+    from sparse_digits.mlflow_content import registry
+    from sparse_digits.mlflow_content.store_client import store_client
+
+    with store_client(project) as client:
+        try:
+            return registry.read(client, uri)
+        except ValueError as error:
+            raise UserError(
+                f"{uri}: expected a model that `sparse-digits register` has registered, got {error}"
+            ) from None
 
 
 def _no_model(place: str) -> UserError:

@@ -128,8 +128,8 @@ def test_a_late_answer_to_an_upload_and_slow_bytes_are_waited_for(root, server, 
             time.sleep(0 if uploads else 3)
             uploads.append(path)
 
-    with servers.serving(servers.forwarding(server, late, bytes_per_second=2e6)) as uri:
-        printed = deliver(root, uri, MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT="6")  # the large file takes 8 s
+    with servers.serving(servers.forwarding(server, late, bytes_per_second=1.5e6)) as uri:
+        printed = deliver(root, uri, MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT="9")  # the large file takes 11 s
     assert printed == ""
     (run,) = runs(root, server, monkeypatch, "slow uploads")
     assert run["status"] == "FINISHED"

@@ -17,8 +17,8 @@ from dvc_mlflow.verification import run_snapshot
 from dvc_mlflow.verification.verify import _compare_values, verify
 from small import computed_small, small
 from sparse_digits import model
-from sparse_digits.mlflow_content import logged_model
 from sparse_digits.mlflow_content.content import CONTENT
+from sparse_digits.predict.sklearn_pipeline import to_pipeline
 from tracking import EXPERIMENT, SHOWN, client_of, collected, dvc, git
 
 __all__ = ["computed_small", "small"]  # fixtures
@@ -104,7 +104,7 @@ def test_a_model_or_an_image_that_was_replaced_in_the_store_differs(computed, sp
     assert "model C-0_05: model.skops" in expected
 
     (packed,) = (computed / "mlartifacts").rglob("model.skops")
-    other = logged_model.pipeline(model.read(computed / "results/model.npz"))
+    other = to_pipeline(model.read(computed / "results/model.npz"))
     other[-1].coef_ = -other[-1].coef_
     skops.io.dump(other, packed)
     zero, one = (next((computed / "mlartifacts").rglob(f"class+step+{digit}+*.png")) for digit in (0, 1))
