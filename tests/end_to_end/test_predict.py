@@ -106,7 +106,10 @@ def test_a_folder_and_standard_input_are_answered_as_a_table_or_as_json(predict,
     [
         (("missing.png",), "missing.png: No such file or directory"),
         (("--C", "7", "{images}/one.png"), "sweep/models.npz: expected a C of the sweep (0.005, 0.01, "),
-        (("--model", "0000", "{images}/one.png"), "0000: expected a file, the first digits of a record, the id of"),
+        (
+            ("--model", "0000", "{images}/one.png"),
+            "0000: expected a file, the first digits of a record, the id ",
+        ),
         (
             ("--model", "{images}/hundred.npy", "{images}/one.png"),
             "expected a whole .npz file of this pipeline",
