@@ -29,8 +29,9 @@ def silent() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(handler) -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+def serving(handler, port=0) -> Iterator[str]:
+    """Serve with a handler, by default on a free port."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         if handler.rate:  # else the system's buffers take megabytes at once
             server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
