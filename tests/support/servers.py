@@ -29,8 +29,9 @@ def silent() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(handler) -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+def serving(handler, port=0) -> Iterator[str]:
+    """Serve with a handler, by default on a free port."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         if handler.rate:  # else the system's buffers take megabytes at once
             server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -80,11 +81,14 @@ def answering(status, kind, body):
     return Same
 
 
-def forwarding(upstream, before, bytes_per_second=None, unknown=None):
+NOT_FOUND = 404, b"<!doctype html><title>404 Not Found</title>"
+PERMISSION_DENIED = 403, b"Permission denied"  # as MLflow's app basic-auth answers
+
+
+def forwarding(upstream, before, bytes_per_second=None):
     """Return a handler that calls `before(method, path)`, then does what the real server does.
 
-    `before` returns False for a request that is to be left without an answer.
-    unknown : a part of the paths that the server does not know.
+    `before` returns False for a request that is to be left without an answer, or status and text of another.
     """
     host = upstream.removeprefix("http://")
 
@@ -93,13 +97,13 @@ def forwarding(upstream, before, bytes_per_second=None, unknown=None):
 
         def do_GET(self):
             body = self.received()
-            if before(self.command, self.path) is False:
+            instead = before(self.command, self.path)
+            if instead is False:
                 self.close_connection = True
                 return
-            if unknown and unknown in self.path:
-                self.answer(
-                    404, [("Content-Type", "text/html")], b"<!doctype html><title>404 Not Found</title>"
-                )
+            if isinstance(instead, tuple):
+                status, text = instead
+                self.answer(status, [("Content-Type", "text/html; charset=utf-8")], text)
                 return
             with contextlib.closing(http.client.HTTPConnection(host, timeout=60)) as connection:
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}

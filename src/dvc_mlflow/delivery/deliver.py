@@ -22,7 +22,7 @@ from dvc_mlflow import records
 from dvc_mlflow.delivery.artifact_store import check_artifact_store
 from dvc_mlflow.delivery.logged_models import NEEDED, has_logged_models
 from dvc_mlflow.delivery.memory import Memory
-from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, root_cause
+from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, refusal_in, root_cause
 from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
 from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
 from dvc_mlflow.delivery.run_tags import BEGUN, KIND, OWNER, RESULT, record_runs
@@ -34,7 +34,10 @@ from dvc_mlflow.store import Store, redact_credentials
 ATTEMPTS = 2  # on PostgreSQL MLflow fails one of two hosts that log the same data set at once
 STALE = 600  # seconds without a heartbeat after which the partial run of another owner is removed
 FEW = 20  # records whose runs are asked for one by one; for more, all runs of the experiment are read
+CREATE_RUN = "runs/create"  # who may not call it cannot deliver a record of the experiment
 TIMEOUTS = 2  # records in a row whose artifacts are not taken in time, after which the server counts as dead
+
+Outcome = tuple[Path, Exception | None]  # a record, and the failure that keeps it pending, or None
 
 
 class ArtifactTimeoutError(Exception):
@@ -47,7 +50,7 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
     Raises nothing, but ends the process, with `status`, when the store does not answer.
     command : the program that warnings name.
     """
-    pending = records.record_folders(root)
+    pending = dict.fromkeys(records.record_folders(root))
     if not pending:
         return 0
     store = Store.of(root)
@@ -60,10 +63,13 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
     try:
         with request_watchdog(warn, status), quiet(store), FileLock(store.lock):
             client = open_client(store, root)
-            for name, folders in groupby(list(pending), records.experiment_of):
-                for folder, failure in _deliver_experiment(client, name, list(folders), store, root, content):
+            by_experiment = groupby(list(pending), records.experiment_of)
+            for name, folders in [(name, list(group)) for name, group in by_experiment]:
+                for folder, failure in _until_refused(
+                    _deliver_experiment(client, name, folders, store, root, content), folders
+                ):
                     if failure is None:
-                        pending.remove(folder)
+                        del pending[folder]
                     else:
                         reasons.append(root_cause(failure))
                     timeouts = timeouts + 1 if isinstance(failure, ArtifactTimeoutError) else 0
@@ -76,10 +82,23 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
     return len(pending)
 
 
+def _until_refused(outcomes: Iterator[Outcome], folders: list[Path]) -> Iterator[Outcome]:
+    """Yield the outcomes of an experiment; once the server refuses a call, that for all records left."""
+    left = dict.fromkeys(folders)
+    try:
+        for folder, failure in outcomes:
+            del left[folder]
+            yield folder, failure
+    except Exception as error:
+        if not refusal_in(error):
+            raise
+        yield from ((folder, error) for folder in left)
+
+
 def _deliver_experiment(
     client: MlflowClient, name: str, folders: list[Path], store: Store, root: Path, content: RunContent
-) -> Iterator[tuple[Path, Exception | None]]:
-    """Deliver the records of one experiment; yield each with the failure that keeps it pending, or None."""
+) -> Iterator[Outcome]:
+    """Deliver the records of one experiment and yield their outcomes."""
     try:
         experiment = _find_or_create_experiment(client, name, store)
     except MlflowException as error:
@@ -159,7 +178,9 @@ def _deliver_record(
     memory: Memory,
     removed: Run | None,
 ) -> Exception | None:
-    """Deliver one record; return the failure that keeps it pending, or None. Raises if the store fails.
+    """Deliver one record; return the failure that keeps it pending, or None.
+
+    Raises if the store fails, or takes no run from this user.
 
     removed : a run of it that failed earlier.
     """
@@ -173,7 +194,9 @@ def _deliver_record(
     for _ in range(ATTEMPTS):
         try:
             send_record(client, experiment_id, record, folder, content, owner, removed)
-        except Exception as error:  # noqa: BLE001 - of whatever kind, the other records may be sent
+        except Exception as error:
+            if (refusal := refusal_in(error)) and refusal.call == CREATE_RUN:
+                raise
             client.search_experiments(max_results=1)  # raises if it is the store that fails, not the record
             failure = error
         runs = record_runs(client, experiment_id, record.result)

@@ -16,6 +16,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 
 from dvc_mlflow.delivery import request_watchdog
+from dvc_mlflow.delivery.refusal import RefusedError
 from dvc_mlflow.store import Store, sqlite
 
 WITHOUT_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
@@ -117,15 +118,22 @@ def quiet(store: Store) -> Iterator[None]:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return one line about what went wrong: of a failed connection, the error at the bottom of the chain."""
+    """Return one line about what went wrong: a refusal, or the error at the bottom of a failed connection."""
     text, chain = str(error), error_chain(error)
-    if any(isinstance(link, WITHOUT_ANSWER) for link in chain):
+    if refusal := refusal_in(error):
+        text = str(refusal)
+    elif any(isinstance(link, WITHOUT_ANSWER) for link in chain):
         error = chain[-1]
         while error.args and isinstance(error.args[-1], BaseException):
             error = error.args[-1]
         text = getattr(error, "strerror", None) or str(error)
     lines = [line.strip() for line in text.splitlines() if not line.startswith(SQL_DETAILS)]
     return textwrap.shorten(" ".join(lines), MAX_REASON, placeholder=" ...") or type(error).__name__
+
+
+def refusal_in(error: BaseException) -> RefusedError | None:
+    """Return the refusal that an error came from, None without one."""
+    return next((link for link in error_chain(error) if isinstance(link, RefusedError)), None)
 
 
 def error_chain(error: BaseException) -> list[BaseException]:

@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 
+from dvc_mlflow.delivery.refusal import check_refusal
+
 PATIENCE = 10.0  # seconds without an answer while short requests are pending
 ARTIFACT_PATIENCE = 120.0  # seconds without progress while an artifact is transferred
 MARGIN = 30.0  # seconds more, after which the watchdog ends a transfer that its own time limit did not end
@@ -93,7 +95,8 @@ def request_watchdog(warn: Callable[[str], None], status: int) -> Iterator[None]
     """End the process, after a warning, when requests are pending and none makes progress.
 
     A thread does it, because nothing else ends a name look-up, a connection or a trickle of bytes that hangs.
-    Imports, file locks and other processes have no time limit.
+    Imports, file locks and other processes have no time limit. A request that the server refuses to the user
+    raises RefusedError, which MLflow puts into an error of its own.
     """
     send, send_bytes = requests.Session.send, http.client.HTTPConnection.send
     limits = patience(), artifact_patience() + MARGIN
@@ -105,7 +108,7 @@ def request_watchdog(warn: Callable[[str], None], status: int) -> Iterator[None]
         if getattr(unwatched, "thread", False):
             return send(session, request, **options)
         with pending.transfer() if _transfers_artifact(request) else pending.short():
-            return send(session, request, **options)
+            return check_refusal(send(session, request, **options))
 
     def noted_send_bytes(connection: http.client.HTTPConnection, data: Any) -> None:
         send_bytes(connection, data)

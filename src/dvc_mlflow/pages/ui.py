@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO
 from urllib.request import Request, urlopen
 
+import psutil
+
 from dvc_mlflow.pages import shared_views
 from dvc_mlflow.store import Store, redact_credentials
 
@@ -149,24 +151,48 @@ def serve(root: Path, port: int = 5000) -> int:
         from dvc_mlflow.delivery.mlflow_session import initialize_store
 
         initialize_store(root)
-    chosen = free_port(port)
     signals: list[object] = []  # an exception in a handler could leave a server that has just started
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *signal_and_frame: signals.append(signal_and_frame))
-    if chosen != port:
-        print(f"Port {port} is in use; MLflow uses {chosen}.", flush=True)
-    with tempfile.TemporaryFile() as log, running(store, chosen, log) as server:
+    status, wanted = None, port
+    while status is None:
+        chosen = free_port(wanted)
+        if chosen != port:
+            print(f"Port {port} is in use; MLflow uses {chosen}.", flush=True)
+        status, wanted = _serve_on(chosen, store, signals), chosen + 1
+    return status
+
+
+def _serve_on(port: int, store: Store, signals: list[object]) -> int | None:
+    """Serve MLflow on a port until there is a signal; return the exit status.
+
+    Return None if something else, such as another `ui`, took the port while the server was starting.
+    """
+    with tempfile.TemporaryFile() as log, running(store, port, log) as server:
         deadline, announced = time.monotonic() + PATIENCE, False
         while server.poll() is None and not signals and (announced or time.monotonic() < deadline):
-            if not announced and answers(chosen):
-                print(f"MLflow is at http://{HOST}:{chosen} until ctrl-C.", flush=True)
-                for line in pages(f"http://{HOST}:{chosen}"):
+            if not announced and answers(port) and _listens(server, port):
+                print(f"MLflow is at http://{HOST}:{port} until ctrl-C.", flush=True)
+                for line in pages(f"http://{HOST}:{port}"):
                     print(line, flush=True)
                 announced = True
             time.sleep(0.1)
         if signals:
             return 0
+        if server.poll() is not None and not announced and free_port(port) != port:
+            return None
         log.seek(0)
         last = log.read().decode(errors="replace").splitlines()[-20:]
     print("The MLflow server ended or did not answer. Its last lines:", *last, sep="\n  ", file=sys.stderr)
     return 1
+
+
+def _listens(server: subprocess.Popen[bytes], port: int) -> bool:
+    """Return whether the server, or a process that it started, listens on the port."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(server.pid)
+        for process in (parent, *parent.children(recursive=True)):
+            for connection in process.net_connections():
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                    return True
+    return False

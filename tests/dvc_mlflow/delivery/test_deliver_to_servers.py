@@ -14,6 +14,7 @@ import commands
 import servers
 import tracking
 from dvc_mlflow import records
+from dvc_mlflow.delivery.deliver import deliver as deliver_here
 from projects import ROOT
 from tracking import EXPERIMENT, collected, deliver_in_process, dvc, dvc_mlflow, shown
 
@@ -161,7 +162,7 @@ def test_a_record_whose_artifacts_are_not_taken_in_time_does_not_stop_the_others
 
 
 def test_a_server_without_logged_models_gets_the_runs_without_their_models(computed, server, sparse_digits):
-    handler = servers.forwarding(server, lambda *_: True, unknown="/logged-models")
+    handler = servers.forwarding(server, lambda _, path: "/logged-models" not in path or servers.NOT_FOUND)
     with servers.serving(handler) as uri:
         printed = sparse_digits("track", MLFLOW_TRACKING_URI=uri, MLFLOW_EXPERIMENT_NAME="old").stderr
     reason = "it has no logged models, which need MLflow 3: the runs arrive without their models"
@@ -171,6 +172,32 @@ def test_a_server_without_logged_models_gets_the_runs_without_their_models(compu
     (run,) = client.search_runs([experiment])
     assert run.info.status == "FINISHED"
     assert list(client.search_logged_models([experiment])) == []
+
+
+def test_a_refusal_names_the_call_and_the_records_stay_until_the_user_may(root, server, monkeypatch, capsys):
+    shutil.rmtree(root / "records" / EXPERIMENT)
+    for C in (0.02, 0.03):
+        records.save_record(collected(C, "refused"), root)
+    calls = []
+
+    def refuse(_, path):
+        calls.append(path.partition("/mlflow/")[2])
+        return not path.endswith(refused) or servers.PERMISSION_DENIED
+
+    with servers.serving(servers.forwarding(server, refuse)) as uri:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        for refused in ("experiments/create", "runs/create", "runs/log-batch"):
+            calls.clear()
+            assert deliver_here(root, tracking.SHOWN) == 2
+            assert capsys.readouterr().err == (
+                f"warning: MLflow at {uri} failed (the server refused {refused} to this user: "
+                "403 Permission denied): 2 records are pending in records/. To deliver: dvc-mlflow track\n"
+            )
+            assert refused == "runs/log-batch" or calls.count(refused) == 1  # not once for each record
+        refused = "nothing"
+        assert deliver_here(root, tracking.SHOWN) == 0
+    assert capsys.readouterr().err == ""
+    assert [run["status"] for run in runs(root, server, monkeypatch, "refused")] == ["FINISHED"] * 2
 
 
 @pytest.mark.parametrize("gone", [False, "silent"])

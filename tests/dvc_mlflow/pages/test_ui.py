@@ -15,6 +15,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
+import servers
 from dvc_mlflow import records
 from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.delivery.mlflow_session import initialize_store
@@ -122,6 +123,16 @@ def test_it_says_which_port_it_took_instead(folder, taken):
         program.terminate()
         assert program.wait() == 0
         assert program.stderr.read() == ""
+
+
+def test_it_gives_way_to_a_server_that_takes_the_port_while_it_starts(folder):
+    port = ui.free_port(5700)
+    with serving(folder, port) as program:
+        assert program.stdout.readline().startswith("MLflow is starting")
+        while not psutil.Process(program.pid).children():  # MLflow, which takes seconds until it listens
+            time.sleep(0.01)
+        with servers.serving(servers.answering(200, "text/plain", b"OK"), port):  # as another `ui` answers
+            assert re.fullmatch(rf"Port {port} is in use; MLflow uses \d+\.\n", program.stdout.readline())
 
 
 def test_a_server_and_a_delivery_that_first_use_one_new_store_at_once_both_do(folder, taken, monkeypatch):
