@@ -225,6 +225,36 @@ def test_a_skops_model_that_an_artifact_names_is_logged_as_it_is_and_predicts(ge
     assert {metric.key: metric.value for metric in metrics} == {"step": 2, "train.loss": 0.25, "acc": 0.5}
 
 
+def test_registering_a_model_twice_makes_one_version_with_the_alias(get_started, monkeypatch, capsys):
+    folder, client, run = get_started
+    monkeypatch.chdir(folder)
+    for name in (run.info.run_id, run.data.tags["record.result"][:8]):
+        cli.main(["register", name, "--name", "text", "--alias", "champion"])
+    line = "The model text-classification of evaluate is version 1 of text: models:/text@champion\n"
+    assert capsys.readouterr().out == line * 2
+    version = client.get_model_version_by_alias("text", "champion")
+    (model,) = client.search_logged_models([run.info.experiment_id])
+    assert (version.run_id, version.source) == (run.info.run_id, model.model_uri)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["0" * 32], "expected the id of a run, or the first digits of a record"),
+        (["--model", "tree"], "--model: expected one of the run's models, text-classification; got tree"),
+        (["--alias", "latest"], "--alias: expected letters, digits, _ and -, but not latest or v1"),
+    ],
+)
+def test_what_cannot_be_registered_is_one_message(get_started, monkeypatch, capsys, words, expected):
+    folder, client, run = get_started
+    monkeypatch.chdir(folder)
+    name = [] if words[0].isdigit() else [run.info.run_id]
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["register", *name, *words, "--name", "other"])
+    assert expected in capsys.readouterr().err
+    assert not client.search_registered_models("name = 'other'")
+
+
 # One pipeline over a matrix, its values and paths from templates, its params and metrics in several files.
 
 MATRIX = {
