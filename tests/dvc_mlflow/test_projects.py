@@ -301,6 +301,7 @@ def test_each_stage_of_a_matrix_is_a_run_with_what_its_templates_declare(tmp_pat
         assert run.data.metrics["score"] == int(seed)
         assert run.data.metrics["seconds.fit"] == int(seed) + 0.5
         assert history(client, run, f"loss/{model}") == [(10, 1), (20, 2)]
+        assert run.inputs.dataset_inputs == []  # a stage's own metrics and plots are no data
 
 
 # A monorepo: two pipelines of one DVC project in a subfolder, with params of the repository and an import.

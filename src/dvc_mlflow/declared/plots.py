@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dvc_mlflow.declared.series import Points, read_series
+from dvc_mlflow.declared.series import Points, read_series, spread
 from dvc_mlflow.records import Record
 
 # DVC's templates in which a row is no point of a curve.
@@ -20,6 +20,7 @@ NO_CURVE = {
     "scatter_jitter",
 }
 IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
+MAX_POINTS = 20_000  # of all series of a run: MLflow's own database takes some 3,000 a second
 MAX_IMAGES = 100  # of a run; all are artifacts
 
 
@@ -69,7 +70,8 @@ def histories(record: Record, files: Path) -> dict[str, Points]:
             for column, points in series.items():
                 if points:
                     named.setdefault(_name(file, column, record.metrics, named), points)
-    return named
+    share = max(MAX_POINTS // max(len(named), 1), 2)
+    return {name: list(spread(points, share)) for name, points in named.items()}
 
 
 def images(record: Record, files: Path) -> Iterator[tuple[Path, str, int]]:
@@ -86,7 +88,7 @@ def _name(file: PlotFile, column: str, metrics: Mapping[str, float], named: Mapp
     same = column in {file.base, posixpath.basename(file.base)}
     name = file.base if same else f"{file.base}/{column}"
     for metric in (name, name.replace("/", ".")):
-        if same and metric in metrics:
+        if same and metric in metrics and metric not in named:
             return metric
     if name not in metrics and name not in named:
         return name

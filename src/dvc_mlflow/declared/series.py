@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -17,6 +17,7 @@ TIMESTAMP = "timestamp"  # DVCLive's column, which is no series
 
 Row = Mapping[str, Any]
 Points = list[tuple[int, float]]  # step and value
+Item = TypeVar("Item")
 
 
 def read_series(
@@ -43,7 +44,7 @@ def read_series(
     steps = _steps(columns.get(x or "", []))
     if not steps and x in columns and x not in texts:
         chosen.append(x)
-    kept = _spread(len(rows))
+    kept = spread(range(len(rows)), MAX_POINTS)
     series = {name: [(steps[i] if steps else i, columns[name][i]) for i in kept] for name in chosen}
     return {
         name: sorted((step, value) for step, value in points if value is not None)
@@ -99,8 +100,8 @@ def _steps(values: Sequence[float | None]) -> list[int]:
     return steps if fits else []
 
 
-def _spread(number: int) -> Sequence[int]:
-    """Return the indices of all rows, or of MAX_POINTS evenly spaced ones."""
-    if number <= MAX_POINTS:
-        return range(number)
-    return [round(i * (number - 1) / (MAX_POINTS - 1)) for i in range(MAX_POINTS)]
+def spread(items: Sequence[Item], number: int) -> Sequence[Item]:
+    """Return all items, or of more than `number` that many, evenly spaced, with the first and the last."""
+    if len(items) <= number:
+        return items
+    return [items[round(i * (len(items) - 1) / (number - 1))] for i in range(number)]

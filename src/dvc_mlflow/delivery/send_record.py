@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlflow import MlflowClient, MlflowException
@@ -67,7 +67,8 @@ def send_record(
             for i in range(0, len(params), MAX_PARAMS_TAGS_PER_BATCH):
                 client.log_batch(run_id, params=params[i : i + MAX_PARAMS_TAGS_PER_BATCH])
             inputs = [DatasetInput(dataset, []) for dataset in _datasets(record, content)]
-            client.log_inputs(run_id, inputs)
+            if inputs:
+                client.log_inputs(run_id, inputs)
             if record.outputs:
                 client.log_artifacts(run_id, str(folder / "files"))
             client.log_artifact(run_id, str(folder / "record.json"))
@@ -198,10 +199,16 @@ def remove_run(client: MlflowClient, run: Run) -> None:
 
 
 def _datasets(record: Record, content: RunContent) -> list[Dataset]:
-    """Return a data set for each path of the data, by the project's name or, without one, by the path."""
+    """Return a data set for each path of the data, by the project's name or, without one, by the path.
+
+    What the first stage itself declares as a metric, plot, model or report is none.
+    """
     name = content.dataset(record) if content.dataset else None
+    declared = {place for path in record.outputs for place in (path, *map(str, PurePosixPath(path).parents))}
     return [
-        Dataset(name or path, md5, "local", json.dumps({"uri": path})) for path, md5 in record.data.items()
+        Dataset(name or path, md5, "local", json.dumps({"uri": path}))
+        for path, md5 in record.data.items()
+        if path not in declared
     ]
 
 
