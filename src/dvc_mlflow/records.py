@@ -30,7 +30,8 @@ NAME_FILE = ".experiment"  # in a folder with a shortened name: the whole name
 class Record:
     """One result. `stages` has the provenance of each stage, None where DVC restored it from elsewhere.
 
-    plots, models : what dvc.yaml says of them (`collection.declarations`); earlier records lack both.
+    plots, models : what dvc.yaml says of them (`collection.declarations`).
+    tags : of the run, besides its own. Records of version 0.1 lack these three.
     """
 
     result: str  # the digest of stage, params, data and outputs
@@ -48,6 +49,7 @@ class Record:
     created: str  # ISO 8601, UTC: when it was computed if that is known, else when it was recorded
     plots: list[dict[str, Any]] = field(default_factory=list)  # each with the path of its file or folder
     models: dict[str, dict[str, Any]] = field(default_factory=dict)  # by path
+    tags: dict[str, str] = field(default_factory=dict)
 
     def folder(self, root: Path) -> Path:
         """Return the folder of this record."""

@@ -284,6 +284,7 @@ MATRIX = {
               - ${out}/${key}/time.yaml
             plots: ["${out}/${key}/curves"]
         """,
+    "pyproject.toml": '[tool.dvc-mlflow]\ntags = {team = "rows", "record.code" = "mine"}\n',
     ".gitignore": "/records/\n/mlflow.db*\n/mlartifacts/\n/results/\n",
 }
 
@@ -301,6 +302,7 @@ def test_each_stage_of_a_matrix_is_a_run_with_what_its_templates_declare(tmp_pat
         assert run.data.metrics["score"] == int(seed)
         assert run.data.metrics["seconds.fit"] == int(seed) + 0.5
         assert history(client, run, f"loss/{model}") == [(10, 1), (20, 2)]
+        assert (run.data.tags["team"], run.data.tags["record.code"]) == ("rows", "unknown")
         assert run.inputs.dataset_inputs == []  # a stage's own metrics and plots are no data
 
 

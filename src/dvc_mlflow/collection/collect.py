@@ -109,6 +109,7 @@ def collect_result(
             {"path": one.path, **one.properties} for one in declarations_about(files, declarations, "plot")
         ],
         models={one.path: one.properties for one in declarations_about(files, declarations, "model")},
+        tags=dict(project.tags),
     )
     warnings = _lock_warnings(lineage, params, embedded)
     warnings += missing_stages(repo, declarations)
