@@ -380,6 +380,7 @@ pathlib.Path("plain.csv").write_text("0.5\\n0.25\\n")
 (out / "broken.png").write_text("no image")
 PIL.Image.new("P", (5, 5)).save(out / "caf\\u00e9 +1.gif")
 pathlib.Path("model.onnx").write_bytes(b"an ONNX model")
+pathlib.Path("other.bin").write_bytes(b"a skops model")
 saved = pathlib.Path("saved")
 saved.mkdir()
 (saved / "MLmodel").write_text("flavors:\\n  keras: {data: weights.bin}\\n")
@@ -397,6 +398,7 @@ WITHOUT_GIT = {
             outs:
               - model.onnx: {type: model}
               - saved: {type: model}
+              - other.bin: {type: model, labels: [skops], meta: {trusted: [mine.Model]}}
             plots:
               - out
               - plain.csv: {header: false}
@@ -428,16 +430,21 @@ def test_without_git_every_table_of_numbers_is_a_history_and_no_other_file(witho
     assert images_of(artifacts_of(client, run.info.run_id)) == [("caf_ _1", 0)]
 
 
-def test_a_folder_with_an_mlmodel_file_is_logged_with_its_flavors(without_git):
+def test_a_model_has_the_flavor_that_its_annotation_or_its_mlmodel_file_names(without_git):
     client, run = without_git
-    models = client.search_logged_models([run.info.experiment_id])
-    saved = next(model for model in models if model.name == "saved")
-    place = mlflow.artifacts.download_artifacts(
-        artifact_uri=saved.artifact_location, tracking_uri=client.tracking_uri
-    )
-    text = (pathlib.Path(place) / "MLmodel").read_text()
-    assert yaml.safe_load(text)["flavors"] == {"keras": {"data": "weights.bin"}}
-    assert (pathlib.Path(place) / "weights.bin").read_bytes() == b"weights"
+    places = {}
+    for model in client.search_logged_models([run.info.experiment_id]):
+        place = mlflow.artifacts.download_artifacts(
+            artifact_uri=model.artifact_location, tracking_uri=client.tracking_uri
+        )
+        places[model.name] = pathlib.Path(place)
+    flavors = {
+        name: yaml.safe_load((place / "MLmodel").read_text())["flavors"] for name, place in places.items()
+    }
+    assert flavors["saved"] == {"keras": {"data": "weights.bin"}}
+    assert (places["saved"] / "weights.bin").read_bytes() == b"weights"
+    assert flavors["other"]["sklearn"]["skops_trusted_types"] == ["mine.Model"]
+    assert (places["other"] / "model.skops").read_bytes() == b"a skops model"
     installed = importlib.util.find_spec("onnx") is not None
-    assert sorted(model.name for model in models) == (["model", "saved"] if installed else ["saved"])
+    assert ("model" in flavors) == installed
     assert "model.onnx" in artifacts_of(client, run.info.run_id)
