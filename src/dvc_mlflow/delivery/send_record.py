@@ -113,7 +113,7 @@ def _log_metrics(
     last_steps = {key: points[-1][0] for key, points in histories.items()}
     last = {key: (last_steps.get(key, 0), _rounded(value)) for key, value in values.items()}
     metrics = [
-        Metric(key, value, end, step, model_id=model, run_id=run_id)
+        Metric(key, value, end, step, model_id=model, run_id=model and run_id)
         for model in models or (None,)
         for key, (step, value) in last.items()
     ] + [
