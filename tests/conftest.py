@@ -9,7 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from commands import run
+import preloaded_python
+from commands import python, run
 from projects import ROOT, clone, commit, export
 from shared_folders import shared_folder
 
@@ -70,6 +71,8 @@ def shell(tmp_path_factory):
             patch.delenv(name)
         patch.delenv("PYTHONPATH", raising=False)
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        programs = shared_folder(tmp_path_factory, "python", preloaded_python.start)
+        patch.setenv("PRELOADED_PROGRAMS", str(programs))  # for the function `python` of commands.py
         patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("dvc")))
         patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -90,7 +93,7 @@ def git():
 @pytest.fixture(scope="session")
 def dvc():
     """Run dvc, likewise; return the finished process."""
-    return lambda *words, **options: run(sys.executable, "-m", "dvc", *words, **options)
+    return lambda *words, **options: python("-m", "dvc", *words, **options)
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +101,7 @@ def sparse_digits():
     """Run the command `sparse-digits` of the code in the folder, likewise; return the finished process."""
 
     def command(*words, **options):
-        return run(sys.executable, "-m", "sparse_digits.cli", *words, PYTHONPATH="src", **options)
+        return python("-m", "sparse_digits.cli", *words, PYTHONPATH="src", **options)
 
     return command
 
@@ -127,7 +130,7 @@ def store(tmp_path_factory):
 
     def compute(folder):
         (folder / "records").mkdir()
-        run(sys.executable, "-c", code, folder, PYTHONPATH=str(ROOT / "src"))
+        python("-c", code, folder, PYTHONPATH=str(ROOT / "src"))
 
     return shared_folder(tmp_path_factory, "store", compute) / "mlflow.db"
 

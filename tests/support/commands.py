@@ -27,6 +27,12 @@ def run(*command, cwd=None, status=0, **environment):
     return done
 
 
+def python(*arguments, **options):
+    """Run Python with these arguments, likewise; it and the Pythons that it runs have preloaded libraries."""
+    path = f"{os.environ['PRELOADED_PROGRAMS']}{os.pathsep}{os.environ['PATH']}"
+    return run("python", *arguments, PATH=path, **options)
+
+
 def run_and_leave_queue(*command, cwd):
     """Run a command that starts DVC's queue, with its output in a file: the workers would keep pipes open."""
     with tempfile.NamedTemporaryFile() as output:

@@ -3,7 +3,6 @@
 import hashlib
 import re
 import shutil
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -108,19 +107,19 @@ def git(folder, *words):
 
 
 def dvc(folder, *words, **options):
-    done = commands.run(sys.executable, "-m", "dvc", *words, cwd=folder, **options)
+    done = commands.python("-m", "dvc", *words, cwd=folder, **options)
     return done.stdout + done.stderr
 
 
 def dvc_mlflow(folder, *words, status=0, **options):
     """Run the command `dvc-mlflow`; return what it printed on both streams."""
-    done = commands.run(sys.executable, "-m", "dvc_mlflow.cli", *words, cwd=folder, status=status, **options)
+    done = commands.python("-m", "dvc_mlflow.cli", *words, cwd=folder, status=status, **options)
     return done.stdout + done.stderr
 
 
 def deliver_in_process(folder, **options):
     """Deliver the records of a folder in a process of its own; return what it printed on both streams."""
-    done = commands.run(sys.executable, "-c", DELIVER, cwd=folder, **options)
+    done = commands.python("-c", DELIVER, cwd=folder, **options)
     return done.stdout + done.stderr
 
 
