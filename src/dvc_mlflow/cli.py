@@ -5,7 +5,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dvc_mlflow import __version__, git
@@ -94,6 +94,23 @@ def verify(arguments: argparse.Namespace) -> None:
     raise SystemExit(0 if verify_result(arguments.run_id, project) else 1)
 
 
+def compare(arguments: argparse.Namespace) -> None:
+    """Print the params, metrics and files that differ between two records; without MLflow."""
+    from dvc_mlflow.compare import compare as compare_records
+
+    print("\n".join(compare_records(Project.find(), arguments.first, arguments.second)))
+
+
+def register(arguments: argparse.Namespace) -> None:
+    """Register the logged model of a run in MLflow, with an alias if one is given."""
+    keep_mlflow_private()
+    from dvc_mlflow.delivery.registry import register as register_model
+
+    project = Project.find()
+    warn_of_ignored_variables(project)
+    print(register_model(project, arguments.run_id, arguments.name, arguments.alias, arguments.model))
+
+
 def ui(_: argparse.Namespace) -> None:
     """Serve MLflow's pages on the project's store, on 127.0.0.1, until ctrl-C."""
     from dvc_mlflow.pages.ui import serve
@@ -141,27 +158,67 @@ def keep_mlflow_private() -> None:
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
-COMMANDS = (record, track, status, verify, ui)
-
-
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add these subcommands to the parser of a program, which calls `arguments.run(arguments)`."""
-    parsers = {}
-    for function in COMMANDS:
-        text = (function.__doc__ or "").rstrip(".")
-        parsers[function] = commands.add_parser(function.__name__, help=text, description=f"{text}.")
-        parsers[function].set_defaults(run=function)
-    parsers[record].add_argument(
+def add_record_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `record`."""
+    parser.add_argument(
         "stage",
         nargs="?",
         metavar="STAGE",
         help="its address as dvc repro takes it, e.g. evaluate or sweep/dvc.yaml:report; "
         "by default the stage that DVC runs, else the first one in pyproject.toml",
     )
-    parsers[status].add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parsers[verify].add_argument(
-        "run_id", metavar="RUN", help="an MLflow run id, or the first digits of a record"
-    )
+
+
+def add_status_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `status`."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def add_compare_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `compare`."""
+    for name, which in (("first", "A"), ("second", "B")):
+        parser.add_argument(
+            name, metavar=which, help="the first digits of a record, or the name of a DVC experiment"
+        )
+
+
+def add_verify_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `verify`."""
+    parser.add_argument("run_id", metavar="RUN", help="an MLflow run id, or the first digits of a record")
+
+
+def add_register_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `register`."""
+    add_verify_options(parser)
+    parser.add_argument("--name", required=True, help="of the registered model")
+    parser.add_argument("--alias", help="that the version gets, e.g. champion")
+    parser.add_argument("--model", help="which one, if the run has several logged models")
+
+
+Command = Callable[[argparse.Namespace], None]
+COMMANDS: tuple[Command, ...] = (record, track, status, compare, verify, register, ui)
+OPTIONS: dict[Command, Callable[[argparse.ArgumentParser], None]] = {
+    record: add_record_options,
+    status: add_status_options,
+    compare: add_compare_options,
+    verify: add_verify_options,
+    register: add_register_options,
+}
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add these subcommands to the parser of a program, which calls `arguments.run(arguments)`.
+
+    One of a name that the program has already is left out.
+    """
+    own = set(commands.choices)
+    for function in COMMANDS:
+        if function.__name__ not in own:
+            text = (function.__doc__ or "").rstrip(".")
+            parser = commands.add_parser(function.__name__, help=text, description=f"{text}.")
+            parser.set_defaults(run=function)
+            if add_options := OPTIONS.get(function):
+                add_options(parser)
 
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> None:

@@ -3,10 +3,11 @@
 import difflib
 import importlib
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,9 @@ KEYS = {
     "embedded-params": "a string 'module:function'",
     "pythonpath": "a list of strings",
     "command": "a string",
+    "tags": "a table of strings by names of letters, digits and _-.:/",
 }
+TAG = re.compile(r"[\w\-.:/]{1,250}")  # MLflow takes such names
 
 # Params by full name that an output, given its path and bytes, was made with; None if it does not have them.
 ReadEmbeddedParams = Callable[[str, bytes], Mapping[str, Any] | None]
@@ -36,6 +39,7 @@ class Project:
     stages : the addresses whose results are recorded; empty: every stage without a downstream stage.
     experiment : the MLflow experiment that a new record belongs to.
     command : what messages tell the user to type, e.g. "dvc-mlflow" of "dvc-mlflow track".
+    tags : of the runs of new records, by name.
     """
 
     folder: Path
@@ -46,6 +50,7 @@ class Project:
     content_name: str = ""
     embedded_params_name: str = ""
     pythonpath: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def find(cls, start: Path | None = None) -> Self:
@@ -78,6 +83,7 @@ class Project:
             content_name=table.get("content", ""),
             embedded_params_name=table.get("embedded-params", ""),
             pythonpath=tuple(table.get("pythonpath", ())),
+            tags=table.get("tags", {}),
         )
 
     def content(self) -> RunContent:
@@ -143,4 +149,8 @@ def _fits(expected: str, value: object) -> bool:
     """Return whether a value is of the kind that KEYS describes; no string may be empty."""
     if expected.startswith("a list"):
         return isinstance(value, list) and all(isinstance(entry, str) and entry for entry in value)
+    if expected.startswith("a table"):
+        return isinstance(value, dict) and all(
+            TAG.fullmatch(name) and isinstance(text, str) and text for name, text in value.items()
+        )
     return isinstance(value, str) and (":" in value.strip(":") if "module:" in expected else bool(value))

@@ -11,7 +11,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -28,7 +28,11 @@ NAME_FILE = ".experiment"  # in a folder with a shortened name: the whole name
 
 @dataclass(frozen=True)
 class Record:
-    """One result. `stages` has the provenance of each stage, None where DVC restored it from elsewhere."""
+    """One result. `stages` has the provenance of each stage, None where DVC restored it from elsewhere.
+
+    plots, models : what dvc.yaml says of them (`collection.declarations`).
+    tags : of the run, besides its own. Records of version 0.1 lack these three.
+    """
 
     result: str  # the digest of stage, params, data and outputs
     stage: str
@@ -43,6 +47,9 @@ class Record:
     experiment: str  # MLflow's
     name: str | None  # DVC's experiment
     created: str  # ISO 8601, UTC: when it was computed if that is known, else when it was recorded
+    plots: list[dict[str, Any]] = field(default_factory=list)  # each with the path of its file or folder
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)  # by path
+    tags: dict[str, str] = field(default_factory=dict)
 
     def folder(self, root: Path) -> Path:
         """Return the folder of this record."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dvc_mlflow.records import Record
 
@@ -52,6 +52,7 @@ class RunContent:
     arrange : prepares the page of an experiment, given its id, after runs were added.
     page : returns the name of the shared view that `add` made for this record, None if it made none.
     parts : how the children of a run are verified.
+    without : what `add` replaces of the default content, which every plot and model of dvc.yaml gives.
     """
 
     title: Callable[[Record], str] = stage_title
@@ -60,3 +61,4 @@ class RunContent:
     arrange: "Callable[[MlflowClient, str], None]" = arrange_nothing
     page: Callable[[Record], str | None] = lambda _record: None
     parts: Parts | None = None
+    without: frozenset[Literal["histories", "images", "models"]] = frozenset()

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from dvc_mlflow.errors import UserError
-from dvc_mlflow.project import Project
+from dvc_mlflow.project import KEYS, Project
 from dvc_mlflow.run_content import RunContent
 
 
@@ -52,7 +52,7 @@ def test_content_is_imported_from_the_pythonpath(folder):
 
 
 def test_all_faults_of_the_table_are_named_at_once_with_file_and_key(folder):
-    configure(folder, 'stages = "evaluate"\nexperimnt = "digits"\ncontent = "no_colon"')
+    configure(folder, 'stages = "evaluate"\nexperimnt = "digits"\ncontent = "no_colon"\ntags = {"a b" = "c"}')
     with pytest.raises(UserError) as raised:
         Project.find()
     path = folder / "pyproject.toml"
@@ -60,6 +60,7 @@ def test_all_faults_of_the_table_are_named_at_once_with_file_and_key(folder):
         f"{path}: [tool.dvc-mlflow] stages: expected a list of strings, got 'evaluate'",
         f"{path}: [tool.dvc-mlflow] experimnt: no such key; did you mean 'experiment'?",
         f"{path}: [tool.dvc-mlflow] content: expected a string 'module:object', got 'no_colon'",
+        f"{path}: [tool.dvc-mlflow] tags: expected {KEYS['tags']}, got {{'a b': 'c'}}",
     ]
 
 

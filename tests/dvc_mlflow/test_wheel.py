@@ -38,7 +38,7 @@ def test_the_readme_example_runs_where_only_the_wheel_and_its_dependencies_are_i
     (shown,) = tracking.shown(folder)["numbers"]
     assert (shown["name"], shown["status"]) == ("fit", "FINISHED")
     assert shown["params"] == {"scale": "2"}
-    assert shown["metrics"] == {"mean": 21}
+    assert shown["metrics"] == {"mean": 21, "curve/y": 40}
     assert shown["artifacts"] == ["curve.csv", "metrics.json", "model.txt", "record.json"]
     assert shown["data"] == [("numbers.txt", md5(folder / "numbers.txt"))]
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")

@@ -297,6 +297,8 @@ def test_the_run_has_the_figure_and_an_image_of_each_class_and_the_confusion_tab
         assert stored[path] == (digits / path).read_bytes()
     images = [path for path in stored if path.startswith("images/class") and path.endswith(".png")]
     assert sorted(int(re.search(r"step.(\d+)", path)[1]) for path in images) == list(range(10))
+    keys = {path.partition("+")[0] for path in stored if path.startswith("images/")}
+    assert keys == {"images/coef", "images/class"}  # those of the project, in place of its plots
 
 
 def test_the_run_has_the_data_set_with_its_digest(run, digits):

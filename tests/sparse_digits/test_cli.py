@@ -165,4 +165,4 @@ def test_help_lists_every_command_with_a_line(capsys):
     assert end.value.code == 0
     listed = dict(re.findall(r"^    (\w+) +(\S.*)$", capsys.readouterr().out, re.MULTILINE))
     own = ["repro", "sweep", "demo", "check", "predict", "register"]
-    assert list(listed) == [*own, "record", "track", "status", "verify", "ui"]
+    assert list(listed) == [*own, "record", "track", "status", "compare", "verify", "ui"]

@@ -1,15 +1,15 @@
 """The result of a stage and of all stages upstream of it, collected from what DVC declares and keeps.
 
 A result has params, metrics, plots, models and reports, the digests of everything that it was computed from,
-and the provenance of the stages. All of it comes from dvc.yaml and dvc.lock. A model is an output with DVC's
-annotation `type: model`, a report one with `type: report`.
+and the provenance of the stages. All of it comes from dvc.yaml and dvc.lock. A model is an output or artifact
+with DVC's annotation `type: model`, a report one with `type: report`.
 """
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dvc.dependency.param import ParamsDependency
@@ -19,7 +19,14 @@ from dvc.repo.graph import collect_pipeline
 
 from dvc_mlflow import provenance
 from dvc_mlflow.collection import remedies
-from dvc_mlflow.collection.outputs import file_md5s, flatten, numbers, output_md5, read_file, relative_path
+from dvc_mlflow.collection.declarations import (
+    Declaration,
+    declarations_about,
+    declarations_of,
+    declared_files,
+    missing_stages,
+)
+from dvc_mlflow.collection.outputs import flatten, numbers, output_md5, relative_path
 from dvc_mlflow.errors import NeverRun, NotAtHand, NotRecorded
 from dvc_mlflow.files import md5_of_bytes
 from dvc_mlflow.project import Project, ReadEmbeddedParams
@@ -68,7 +75,8 @@ def collect_result(
     stages, target = lineage.stages, lineage.stages[-1]
     unlocked = None if source == "lock" else target
     params = _params(repo, stages, unlocked)
-    files, metrics = _read_files(lineage, project.folder, name, params)
+    declarations = declarations_of(repo)
+    files, metrics = _read_files(lineage, declarations, project.folder, name, params)
     embedded = _embedded_params(files, read_embedded_params)
     stage_provenance = {
         stage_address(repo, stage): _provenance(lineage, stage, project.root) for stage in stages if stage.cmd
@@ -97,8 +105,14 @@ def collect_result(
         experiment=project.experiment,
         name=name,
         created=own.get("ended") or datetime.now(UTC).isoformat(timespec="milliseconds"),
+        plots=[
+            {"path": one.path, **one.properties} for one in declarations_about(files, declarations, "plot")
+        ],
+        models={one.path: one.properties for one in declarations_about(files, declarations, "model")},
+        tags=dict(project.tags),
     )
     warnings = _lock_warnings(lineage, params, embedded)
+    warnings += missing_stages(repo, declarations)
     if source == "workspace" and code is None and (reason := provenance.refusal(project.folder)):
         warnings.append(f"the record lacks the commit of its code. git says: {reason}")
     return CollectedResult(replace(record, result=identity_of(record)), files, warnings)
@@ -180,26 +194,23 @@ def _read_digests(repo: Repo, stages: list["Stage"], unlocked: "Stage | None") -
 
 
 def _read_files(
-    lineage: Lineage, folder: Path, name: str | None, params: Mapping[str, Any]
+    lineage: Lineage,
+    declarations: Sequence[Declaration],
+    folder: Path,
+    name: str | None,
+    params: Mapping[str, Any],
 ) -> tuple[dict[str, bytes], dict[str, float]]:
-    """Return the bytes of all metrics, plots, models and reports by path, and the metrics' numbers."""
+    """Return the bytes of all declared files by path, and the metrics' numbers. Raises NotAtHand."""
     files, missing, metrics = dict[str, bytes](), dict[str, str](), dict[str, float]()
     for out in [out for stage in lineage.stages for out in stage.outs]:
-        if not (out.metric or out.plot or out.annot.type in {"model", "report"}):
-            continue
-        output_path = relative_path(lineage.repo, out)
-        md5s = file_md5s(lineage.repo, out, lineage.written[output_path])
-        if md5s is None:
-            missing[output_path] = lineage.written[output_path]
-        for relative, md5 in (md5s or {}).items():
-            path = str(PurePosixPath(output_path, relative))
-            content = read_file(out, relative, md5)
-            if content is None:
-                missing[path] = md5
+        md5 = lineage.written[relative_path(lineage.repo, out)]
+        for file in declared_files(lineage.repo, out, md5, declarations):
+            if file.content is None:
+                missing[file.path] = file.md5
                 continue
-            files[path] = content
-            for metric, value in (numbers(path, content) if out.metric else {}).items():
-                metrics[f"{path}:{metric}" if metric in metrics else metric] = value
+            files[file.path] = file.content
+            for metric, value in (numbers(file.path, file.content) if "metric" in file.kinds else {}).items():
+                metrics[f"{file.path}:{metric}" if metric in metrics else metric] = value
     if missing:
         computing = _compute(lineage.repo, lineage.stages)
         way_out = remedies.bring(folder, name, next(iter(missing.values())), computing)

@@ -17,10 +17,10 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}  # else an experime
 
 
 def tags_of(record: Record) -> dict[str, str]:
-    """Return a run's tags, few and short: MLflow's own, and the record's. record.json has all else."""
+    """Return a run's tags, few and short: the project's, MLflow's and the record's. record.json has more."""
     code = record.code or {}
     changes = " with changes" if code.get("dirty") else ""
-    tags = {
+    tags = dict(record.tags) | {
         MLFLOW_USER: user(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"dvc repro {record.stage}",

@@ -6,9 +6,9 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlflow import MlflowClient, MlflowException
@@ -16,8 +16,17 @@ from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
-from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
+from mlflow.utils.validation import (
+    MAX_ENTITY_KEY_LENGTH,
+    MAX_METRICS_PER_BATCH,
+    MAX_PARAM_VAL_LENGTH,
+    MAX_PARAMS_TAGS_PER_BATCH,
+)
+from PIL import Image
 
+from dvc_mlflow.declared import plots
+from dvc_mlflow.declared.series import Points
+from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.delivery.request_watchdog import unwatched
 from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, child_runs, models_of, tags_of
 from dvc_mlflow.records import Record
@@ -44,6 +53,8 @@ def send_record(
     end = int(datetime.fromisoformat(record.created).timestamp() * 1000)
     seconds = {f"seconds_{stage}": known["seconds"] for stage, known in record.stages.items() if known}
     start = end - int(sum(seconds.values()) * 1000)
+    with_histories = "histories" not in content.without
+    histories = _valid_names(plots.histories(record, folder / "files")) if with_histories else {}
     tags = tags_of(record) | {OWNER: owner, BEGUN: repr(time.time())}
     name = content.title(record)
     run = _restore(client, removed, tags, name) if removed else None
@@ -51,24 +62,82 @@ def send_record(
     run_id = run.info.run_id
     try:
         with _heartbeat(client, run_id):
-            values = _valid_names(record.metrics | seconds).items()
-            metrics = [Metric(key, float(f"{value:.6g}"), end, 0) for key, value in values]
             texts = _valid_names(record.params).items()
             params = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in texts]
-            for i in range(0, max(len(metrics), len(params)), MAX_PARAMS_TAGS_PER_BATCH):
-                batch = slice(i, i + MAX_PARAMS_TAGS_PER_BATCH)
-                client.log_batch(run_id, metrics[batch], params[batch])
+            for i in range(0, len(params), MAX_PARAMS_TAGS_PER_BATCH):
+                client.log_batch(run_id, params=params[i : i + MAX_PARAMS_TAGS_PER_BATCH])
             inputs = [DatasetInput(dataset, []) for dataset in _datasets(record, content)]
-            client.log_inputs(run_id, inputs)
+            if inputs:
+                client.log_inputs(run_id, inputs)
             if record.outputs:
                 client.log_artifacts(run_id, str(folder / "files"))
             client.log_artifact(run_id, str(folder / "record.json"))
+            models = _log_models(client, run, record, folder, content)
+            _log_metrics(client, run_id, _valid_names(record.metrics | seconds), histories, models, end)
+            if "images" not in content.without:
+                _log_images(client, run_id, record, folder)
             content.add(client, run, record, folder)
         client.set_terminated(run_id, "FINISHED", end)
     except Exception:
         with contextlib.suppress(Exception):  # else the next delivery removes it
             remove_run(client, run)
         raise
+
+
+def _log_models(
+    client: MlflowClient, run: Run, record: Record, folder: Path, content: RunContent
+) -> list[str]:
+    """Log a record's models unless `content` has others; return their ids."""
+    if not record.models or "models" in content.without:
+        return []
+    if not has_logged_models(client, run.info.experiment_id):
+        return []
+    from dvc_mlflow.declared.model_files import log_models  # noqa: PLC0415 - mlflow.pyfunc takes a second
+
+    return log_models(record, folder / "files", run.info.run_id)
+
+
+def _log_metrics(
+    client: MlflowClient,
+    run_id: str,
+    values: Mapping[str, float],
+    histories: Mapping[str, Points],
+    models: Sequence[str],
+    end: int,
+) -> None:
+    """Log metrics, as those of the models too, and histories.
+
+    MLflow's tables show the last value of a history, or the metric of the same name: it has the last step,
+    and of two values there the later one counts.  end : the time of the metrics, in milliseconds.
+    """
+    last_steps = {key: points[-1][0] for key, points in histories.items()}
+    last = {key: (last_steps.get(key, 0), _rounded(value)) for key, value in values.items()}
+    metrics = [
+        Metric(key, value, end, step, model_id=model, run_id=model and run_id)
+        for model in models or (None,)
+        for key, (step, value) in last.items()
+    ] + [
+        Metric(key, _rounded(value), end - 1, step)
+        for key, points in histories.items()
+        for step, value in points
+        if last.get(key) != (step, _rounded(value))
+    ]
+    for start in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+        client.log_batch(run_id, metrics[start : start + MAX_METRICS_PER_BATCH])
+
+
+def _log_images(client: MlflowClient, run_id: str, record: Record, folder: Path) -> None:
+    for path, key, step in plots.images(record, folder / "files"):
+        try:
+            with Image.open(path) as file:
+                image = file.convert("RGBA")
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue  # whatever it is, it is an artifact
+        client.log_image(run_id, image, key=key, step=step)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _restore(client: MlflowClient, removed: Run, tags: Mapping[str, str], name: str) -> Run | None:
@@ -130,13 +199,24 @@ def remove_run(client: MlflowClient, run: Run) -> None:
 
 
 def _datasets(record: Record, content: RunContent) -> list[Dataset]:
-    """Return a data set for each path of the data, by the project's name or, without one, by the path."""
+    """Return a data set for each path of the data, by the project's name or, without one, by the path.
+
+    What the first stage itself declares as a metric, plot, model or report is none.
+    """
     name = content.dataset(record) if content.dataset else None
+    declared = {place for path in record.outputs for place in (path, *map(str, PurePosixPath(path).parents))}
     return [
-        Dataset(name or path, md5, "local", json.dumps({"uri": path})) for path, md5 in record.data.items()
+        Dataset(name or path, md5, "local", json.dumps({"uri": path}))
+        for path, md5 in record.data.items()
+        if path not in declared
     ]
 
 
 def _valid_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by names that MLflow accepts."""
-    return {re.sub(r"[^\w.\- :/]", "_", key)[:250]: value for key, value in values.items()}
+    """Return values by names that MLflow accepts, which are no paths out of a folder."""
+
+    def valid(name: str) -> str:
+        parts = re.sub(r"[^\w.\- :/]", "_", name)[:MAX_ENTITY_KEY_LENGTH].split("/")
+        return "/".join(part for part in parts if part not in {"", ".", ".."}) or "_"
+
+    return {valid(key): value for key, value in values.items()}

@@ -43,4 +43,5 @@ CONTENT = RunContent(
     arrange=arrange,
     page=page,
     parts=Parts(charts.SWEEP, sweep_content.MODEL_MD5, "evaluate", sweep_content.record_of_point),
+    without=frozenset({"histories", "images", "models"}),  # `add` has better ones, by the same files
 )

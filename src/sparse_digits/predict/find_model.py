@@ -102,7 +102,7 @@ def _model_of_run(project: Project, run_id: str) -> model.Model:
     keep_mlflow_private()
     from mlflow import MlflowException, artifacts
 
-    from sparse_digits.mlflow_content.store_client import store_client
+    from dvc_mlflow.delivery.store_client import store_client
 
     with store_client(project) as client, tempfile.TemporaryDirectory() as folder:
         try:
