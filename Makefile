@@ -48,7 +48,7 @@ format: setup  ## fix and format the code with ruff
 	$(PYTHON) -m ruff format
 
 lock: setup  ## make requirements.lock from pyproject.toml; UPGRADE=1 takes the newest versions
-	$(PYTHON) -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	$(PYTHON) -m uv pip compile pyproject.toml --group dev --extra onnx --universal --python-version 3.11 \
 	    --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 

@@ -21,7 +21,10 @@ The modules in reading order:
 9. `subspace_newton`: a Newton step in the span of the last iterates.
 10. `screening`: the gradient, of which only the entries that may matter are computed.
 11. `certificate`: optimal intercepts, the dual point and the duality gap.
-12. `estimator`: the path as a scikit-learn classifier, and the one-standard-error rule.
+12. `workers`: the threads in which all this runs, and the end that ctrl-C makes of it.
+13. `estimator`: the path as a scikit-learn classifier.
+14. `cross_validation`: the selection of C by the one-standard-error rule.
+15. `display`: the weights along C as a figure.
 
 The compiled loops of all of them are in `kernels`. Public names are imported when they are first used, so
 `l1path.objective` needs neither numba nor scikit-learn.
@@ -33,16 +36,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from l1path.display import RegularizationPathDisplay
     from l1path.estimator import L1MultinomialPath
     from l1path.objective import C_max, duality_gap
     from l1path.path import RegularizationPath, multinomial_l1_path
 
-__all__ = ["C_max", "L1MultinomialPath", "RegularizationPath", "duality_gap", "multinomial_l1_path"]
+__all__ = [
+    "C_max",
+    "L1MultinomialPath",
+    "RegularizationPath",
+    "RegularizationPathDisplay",
+    "duality_gap",
+    "multinomial_l1_path",
+]
 
 _MODULES = {
     "C_max": "objective",
     "L1MultinomialPath": "estimator",
     "RegularizationPath": "path",
+    "RegularizationPathDisplay": "display",
     "duality_gap": "objective",
     "multinomial_l1_path": "path",
 }

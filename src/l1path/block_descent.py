@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
+from l1path.workers import stop_if_unwanted
 
 if TYPE_CHECKING:
     from l1path.problem import Problem
@@ -29,6 +30,7 @@ def pass_over_classes(problem: Problem, state: State, target: float) -> float:
     threshold = RESIDUAL_UPDATE_THRESHOLD * target * state.lam * problem.min_penalty_per_norm
     worst = 0.0
     for k, working_set in enumerate(state.working_sets):
+        stop_if_unwanted()
         violation, working_set.gram_size = kernels.class_step(
             problem.in_class[k], problem.s, problem.columns, problem.offset, problem.penalty_factor,
             state.lam, target, threshold, above[k], below, state.shift,

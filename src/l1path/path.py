@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import Counter
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -19,9 +17,11 @@ from l1path.problem import Problem
 from l1path.solve import solve_grid_point, solve_point
 from l1path.validation import check_data, check_limits
 from l1path.warm_start import extrapolate, initial_state, interpolate
+from l1path.workers import Workers, usable_threads, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from l1path.certificate import Certificate
     from l1path.problem import Floats
@@ -68,7 +68,8 @@ def multinomial_l1_path(
     X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
     k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, by default 1 each.
     tol : the relative duality gap at which a point is done.  max_iter : passes over the classes for one
-    point. threads : points to solve side by side, by default the number of processors. They change no bit.
+    point. threads : points to solve side by side, by default the processors that joblib counts for this
+    process, or one within a worker of joblib's. They change no bit.
     progress : called once for each of the Cs when its point is done, by one thread at a time.
 
     A column whose entries are within 1e-12 of their mean, relative to their size, counts as constant: its
@@ -81,7 +82,8 @@ def multinomial_l1_path(
     that is not a number > 0.
     """
     X, labels, Cs, weight, faults = check_data(X, y, Cs, sample_weight)
-    faults += check_limits(tol, max_iter, os.cpu_count() if threads is None else threads)
+    threads = usable_threads() if threads is None else threads
+    faults += check_limits(tol, max_iter, threads)
     if faults:
         raise ValueError("; ".join(faults))
     if not (has_weight := weight > 0).all():
@@ -96,10 +98,11 @@ def multinomial_l1_path(
                 for _ in range(requested[lam]):
                     progress()
 
-    problem = Problem.from_data(X, labels, weight, tol)
-    solutions = _solve_along_grid(
-        problem, sorted(requested, reverse=True), tol, max_iter, threads or os.cpu_count() or 1, report
-    )
+    with Workers(min(threads, len(requested) + 1)) as workers:
+        problem = workers.call(Problem.from_data, X, labels, weight, tol)
+        solutions = _solve_along_grid(
+            problem, sorted(requested, reverse=True), tol, max_iter, workers, report
+        )
     points = [solutions[lam] for lam in lambdas.tolist()]
     gap = np.array([certificate.gap for certificate, _ in points])
     if not np.all(gap <= tol):
@@ -124,7 +127,7 @@ def _solve_along_grid(
     lambdas: Sequence[float],
     tol: float,
     max_iter: int,
-    threads: int,
+    workers: Workers,
     report: Callable[[float], None],
 ) -> dict[float, tuple[Certificate, int]]:
     """Return the certified solution and its number of passes at each of `lambdas`, which decrease.
@@ -144,16 +147,15 @@ def _solve_along_grid(
         return solution
 
     solutions: dict[float, Future[tuple[Certificate, int]]] = {}
-    state = initial_state(problem)
+    state = workers.call(initial_state, problem)
     grid_point = state.fork()  # a copy, since the next grid point takes over the working sets of the last
-    with ThreadPoolExecutor(threads) as workers:
-        grid = workers.submit(next_grid_point, state)
-        for lam in lambdas:
-            while lam < state.lam * (1 - 1e-12):
-                state = grid.result()
-                grid_point = state.fork()
-                grid = workers.submit(next_grid_point, state)
-            if len(solutions) >= 2 * threads:  # a queued point occupies memory with its working sets
-                list(solutions.values())[-2 * threads].result()
-            solutions[lam] = workers.submit(solve_requested, grid_point, lam)
-    return {lam: future.result() for lam, future in solutions.items()}
+    grid = workers.submit(next_grid_point, state)
+    for lam in lambdas:
+        while lam < state.lam * (1 - 1e-12):
+            state = wait_for(grid)
+            grid_point = state.fork()
+            grid = workers.submit(next_grid_point, state)
+        if len(solutions) >= 2 * workers.threads:  # a queued point occupies memory with its working sets
+            wait_for(list(solutions.values())[-2 * workers.threads])
+        solutions[lam] = workers.submit(solve_requested, grid_point, lam)
+    return {lam: wait_for(future) for lam, future in solutions.items()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from l1path.problem import Floats, Indices
 
 MAX_MAGNITUDE = 1e100  # of a number: products of three such numbers are still finite in float64
@@ -37,9 +40,16 @@ def check_data(
         )
     elif not faults and len(np.unique(y[weight > 0])) < len(np.unique(y)):
         faults.append("sample_weight: expected a weight above 0 in every class, got a class with none")
-    if Cs.ndim != 1 or not Cs.size or not ((Cs >= low) & (Cs <= high)).all():
-        faults.append(f"Cs: expected finite numbers > 0, from {low:g} to {high:g}, got {Cs}")
+    faults += _Cs_faults(Cs)
     return X, np.zeros(0, np.intp) if faults else np.unique(y, return_inverse=True)[1], Cs, weight, faults
+
+
+def check_Cs(Cs: npt.ArrayLike) -> Floats:
+    """Return Cs as an array (points,); raise ValueError if one is not a finite number > 0."""
+    Cs = np.atleast_1d(_as_floats("Cs", Cs))
+    if faults := _Cs_faults(Cs):
+        raise ValueError(*faults)
+    return Cs
 
 
 def check_limits(tol: Any, max_iter: Any, threads: Any) -> list[str]:
@@ -53,6 +63,22 @@ def check_limits(tol: Any, max_iter: Any, threads: Any) -> list[str]:
     return faults
 
 
+def missing_labels_fault(y: npt.NDArray[Any]) -> str:
+    """Return a message if labels (n,) are NaN, None or pandas' NA; otherwise ""."""
+    is_object = y.dtype.kind == "O"
+    missing = [_is_missing(label) for label in y.tolist()] if is_object else y != y  # noqa: PLR0124 - finds NaN
+    if not (count := np.count_nonzero(missing)):
+        return ""
+    return f"y: expected labels, got NaN, None or NA in {count} of {len(y)} rows. Leave out these rows"
+
+
+def _is_missing(label: Any) -> bool:
+    try:
+        return label is None or bool(label != label)  # noqa: PLR0124 - finds NaN
+    except TypeError:  # pandas' NA is neither true nor false
+        return True
+
+
 def sorting_fault(y: npt.NDArray[Any]) -> str:
     """Return a message if the labels (n,) cannot be sorted, such as 1 and "one"; otherwise ""."""
     try:
@@ -63,12 +89,30 @@ def sorting_fault(y: npt.NDArray[Any]) -> str:
     return ""
 
 
+@contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Begin the errors of the block with the name of the argument at fault."""
+    try:
+        yield
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"{argument}: {error}") from error
+
+
+def _Cs_faults(Cs: Floats) -> list[str]:
+    low, high = 1 / MAX_MAGNITUDE, MAX_MAGNITUDE
+    if Cs.ndim == 1 and Cs.size and ((Cs >= low) & (Cs <= high)).all():
+        return []
+    return [f"Cs: expected finite numbers > 0, from {low:g} to {high:g}, got {Cs}"]
+
+
 def _label_faults(y: npt.NDArray[Any], n: int) -> list[str]:
     """Return the faults of the labels for n rows."""
     if y.ndim != 1 or len(y) != n:
         return [f"y: expected one label for each of {n} rows, got shape {y.shape}"]
-    if (y.dtype.kind == "f" and not np.isfinite(y).all()) or (y != y).any():  # noqa: PLR0124 - finds NaN
-        return ["y: expected labels, got NaN or infinity"]
+    if fault := missing_labels_fault(y):
+        return [fault]
+    if y.dtype.kind == "f" and np.isinf(y).any():
+        return ["y: expected labels, got infinity"]
     if fault := sorting_fault(y):
         return [fault]
     return [] if len(np.unique(y)) > 1 else ["y: expected at least two classes, got one"]

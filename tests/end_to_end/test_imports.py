@@ -27,9 +27,10 @@ def normalized(name):
 
 
 def declared(package):
-    """Return the names of the distributions that a package's metadata declares as dependencies."""
+    """Return the names of the distributions that a package's metadata declares, the optional ones too."""
     project = tomllib.loads((ROOT / METADATA[package]).read_text(encoding="utf-8"))["project"]
-    return {normalized(re.match(r"[\w.-]+", line)[0]) for line in project["dependencies"]}
+    lines = sum(project.get("optional-dependencies", {}).values(), project["dependencies"])
+    return {normalized(re.match(r"[\w.-]+", line)[0]) for line in lines}
 
 
 def distribution_of(module):

@@ -1,6 +1,7 @@
 """Faults in the input are reported before any work."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
@@ -27,7 +28,9 @@ from l1path import multinomial_l1_path
         ({"X": csr_matrix(np.ones((80, 12)))}, "X: expected a dense array of numbers"),
         ({"X": np.ones((80, 12), complex)}, "X: expected real numbers, got complex ones"),
         ({"y": np.array([1, "one"] * 40, object)}, "y: expected labels that sort, got int and str"),
-        ({"y": np.array([1.0, np.nan] * 40, object)}, "y: expected labels, got NaN"),
+        ({"y": np.array([1.0, np.nan] * 40, object)}, "got NaN, None or NA in 40 of 80 rows"),
+        ({"y": np.repeat([1.0, np.inf], 40)}, "y: expected labels, got infinity"),
+        ({"y": pd.array([0, 1] * 39 + [1, pd.NA])}, "got NaN, None or NA in 1 of 80 rows"),
         ({"tol": "x"}, "tol: expected a number > 0, got 'x'"),
         ({"max_iter": 1.5}, "max_iter: expected an integer of at least 1, got 1.5"),
         ({"threads": 0}, "threads: expected an integer of at least 1, got 0"),

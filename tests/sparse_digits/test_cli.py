@@ -164,5 +164,5 @@ def test_help_lists_every_command_with_a_line(capsys):
         cli.main(["--help"])
     assert end.value.code == 0
     listed = dict(re.findall(r"^    (\w+) +(\S.*)$", capsys.readouterr().out, re.MULTILINE))
-    own = ["repro", "sweep", "demo", "check", "predict", "register"]
+    own = ["repro", "sweep", "demo", "check", "predict", "register", "export"]
     assert list(listed) == [*own, "record", "track", "status", "compare", "verify", "ui"]
