@@ -20,7 +20,7 @@ def export(project: Project, target: Path, name: str | None, C: float | None) ->
         from sparse_digits.predict.onnx_export import onnx_bytes
     except ModuleNotFoundError as error:
         raise UserError(
-            f"{target}: expected the package skl2onnx, found none ({error}). To get it: pip install skl2onnx onnxruntime"
+            f"{target}: expected the package skl2onnx, found none ({error}). To get it: pip install skl2onnx"
         ) from None
     write_atomically(target.resolve(), onnx_bytes(model))
     print(f"{target}: {len(model.mean)} pixels to label and probabilities, C = {model.params['train.C']:g}")

@@ -122,7 +122,7 @@ def _registered_model(project: Project, uri: str) -> model.Model:
     """Return a registered model. Raises UserError."""
     keep_mlflow_private()
     from sparse_digits.mlflow_content import registry
-    from sparse_digits.mlflow_content.store_client import store_client
+    from dvc_mlflow.delivery.store_client import store_client
 
     with store_client(project) as client:
         try:
