@@ -121,8 +121,8 @@ def _model_of_run(project: Project, run_id: str) -> model.Model:
 def _registered_model(project: Project, uri: str) -> model.Model:
     """Return a registered model. Raises UserError."""
     keep_mlflow_private()
-    from sparse_digits.mlflow_content import registry
     from dvc_mlflow.delivery.store_client import store_client
+    from sparse_digits.mlflow_content import registry
 
     with store_client(project) as client:
         try:
