@@ -1,12 +1,11 @@
 """Fixtures of the tests that run whole programs. What is shared by all workers must not be changed."""
 
 import shutil
-import sys
 import time
 
 import pytest
 
-from commands import end_queue, run_and_leave_queue
+from commands import end_queue, preloaded_path, run_and_leave_queue
 from interrupted_sweep import folder
 from shared_folders import shared_folder
 from sweeps import SAGA, SWEPT_CS, change
@@ -61,7 +60,7 @@ def queued(digits, store, dvc, tmp_path_factory):
 def empty_queue(dvc, project, seconds=300):
     """Run the queue until git has every experiment: `dvc queue status` fails on a half-written message."""
     deadline = time.monotonic() + seconds
-    run_and_leave_queue(sys.executable, "-m", "dvc", "queue", "start", "-j", "2", cwd=project)
+    run_and_leave_queue("dvc", "queue", "start", "-j", "2", cwd=project, PATH=preloaded_path())
     try:
         while set(dvc("exp", "list", "--name-only", cwd=project).stdout.split()) != set(QUEUED):
             assert time.monotonic() < deadline

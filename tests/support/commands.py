@@ -29,14 +29,19 @@ def run(*command, cwd=None, status=0, **environment):
 
 def python(*arguments, **options):
     """Run Python with these arguments, likewise; it and the Pythons that it runs have preloaded libraries."""
-    path = f"{os.environ['PRELOADED_PROGRAMS']}{os.pathsep}{os.environ['PATH']}"
-    return run("python", *arguments, PATH=path, **options)
+    return run("python", *arguments, PATH=preloaded_path(), **options)
 
 
-def run_and_leave_queue(*command, cwd):
+def preloaded_path():
+    """Return a PATH on which `python` and `dvc` have preloaded libraries."""
+    return f"{os.environ['PRELOADED_PROGRAMS']}{os.pathsep}{os.environ['PATH']}"
+
+
+def run_and_leave_queue(*command, cwd, **environment):
     """Run a command that starts DVC's queue, with its output in a file: the workers would keep pipes open."""
+    script = '"$@" > "$0" 2>&1 || { cat "$0"; exit 1; }'
     with tempfile.NamedTemporaryFile() as output:
-        run("sh", "-c", '"$@" > "$0" 2>&1 || { cat "$0"; exit 1; }', output.name, *command, cwd=cwd)
+        run("sh", "-c", script, output.name, *command, cwd=cwd, **environment)
 
 
 def end_queue(folder):
