@@ -19,12 +19,13 @@ The modules in reading order:
 7. `solve`: one point, from its warm start to its certificate.
 8. `block_descent`: a pass over the classes, each by a quadratic model, coordinate descent and a line search.
 9. `subspace_newton`: a Newton step in the span of the last iterates.
-10. `screening`: the gradient, of which only the entries that may matter are computed.
-11. `certificate`: optimal intercepts, the dual point and the duality gap.
-12. `workers`: the threads in which all this runs, and the end that ctrl-C makes of it.
-13. `estimator`: the path as a scikit-learn classifier.
-14. `cross_validation`: the selection of C by the one-standard-error rule.
-15. `display`: the weights along C as a figure.
+10. `joint_newton`: a Newton step over all classes, where the passes are slow.
+11. `screening`: the gradient, of which only the entries that may matter are computed.
+12. `certificate`: optimal intercepts, the dual point and the duality gap.
+13. `workers`: the threads in which all this runs, and the end that ctrl-C makes of it.
+14. `estimator`: the path as a scikit-learn classifier.
+15. `cross_validation`: the selection of C by the one-standard-error rule.
+16. `display`: the weights along C as a figure.
 
 The compiled loops of all of them are in `kernels`. Public names are imported when they are first used, so
 `l1path.objective` needs neither numba nor scikit-learn.

@@ -86,6 +86,8 @@ def with_optimal_intercepts(problem: Problem, state: State, tol: float) -> tuple
             H = kernels.intercept_hessian(R, problem.in_class, problem.s)[np.ix_(others, others)]
         step = np.zeros(len(g))
         step[others] = kernels.solve_linear(H.copy(), -g[others])
+        if not np.isfinite(step).all():  # a class whose probabilities are all 0 or 1: no step can balance it
+            break
         step /= max(1.0, np.abs(step).max())
         V[:, problem.p] += step
         eta = eta + step[:, None]

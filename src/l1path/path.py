@@ -14,9 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from l1path import kernels
 from l1path.problem import Problem
+from l1path.screening import rounding_limits
 from l1path.solve import solve_grid_point, solve_point
 from l1path.validation import check_data, check_limits
-from l1path.warm_start import extrapolate, initial_state, interpolate
+from l1path.warm_start import GRID_RATIO, extrapolate, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from l1path.problem import Floats
     from l1path.state import State
 
+MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding of the gradient at 0
 GRID_TOL = 7e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0014)
 
 
@@ -78,8 +80,8 @@ def multinomial_l1_path(
 
     A point that needs more than `max_iter` passes is returned with the gap it has reached, `converged` false,
     and a ConvergenceWarning.  Raises ValueError for NaN, infinite, complex or empty input, shapes that
-    disagree, labels that do not sort or are of a single class, C <= 0, and for a tol, max_iter or threads
-    that is not a number > 0.
+    disagree, labels that do not sort or are of a single class, C <= 0 or above 1e15 C_max, and for a tol,
+    max_iter or threads that is not a number > 0.
     """
     X, labels, Cs, weight, faults = check_data(X, y, Cs, sample_weight)
     threads = usable_threads() if threads is None else threads
@@ -136,26 +138,34 @@ def _solve_along_grid(
     as soon as the two grid points around it are there; then `report` is called with its lambda.
     """
 
-    def next_grid_point(state: State) -> State:
+    def next_grid_point(problem: Problem, state: State) -> tuple[Problem, State]:
         if state.lam * (1 - 1e-12) <= lambdas[-1]:
-            return state  # the last of the grid
+            return problem, state  # the last of the grid
+        if problem.is_reduced and rounding_limits(problem, state, state.lam * GRID_RATIO, tol):
+            problem = problem.in_float64()
+            state = state.on(problem)
         return solve_grid_point(problem, extrapolate(problem, state), max(tol, GRID_TOL), max_iter)
 
-    def solve_requested(grid_point: State, lam: float) -> tuple[Certificate, int]:
+    def solve_requested(problem: Problem, grid_point: State, lam: float) -> tuple[Certificate, int]:
         solution = solve_point(problem, interpolate(problem, grid_point.fork(), lam), tol, max_iter)
         report(lam)
         return solution
 
     solutions: dict[float, Future[tuple[Certificate, int]]] = {}
     state = workers.call(initial_state, problem)
+    if lambdas[-1] * MAX_C_RATIO < state.lam:
+        raise ValueError(
+            f"Cs: expected C up to {MAX_C_RATIO:g} times C_max, the largest at which every weight is 0, "
+            f"got {state.lam / lambdas[-1]:.3g} times it. float64 cannot solve this; check the scale of X."
+        )
     grid_point = state.fork()  # a copy, since the next grid point takes over the working sets of the last
-    grid = workers.submit(next_grid_point, state)
+    grid = workers.submit(next_grid_point, problem, state)
     for lam in lambdas:
         while lam < state.lam * (1 - 1e-12):
-            state = wait_for(grid)
+            problem, state = wait_for(grid)
             grid_point = state.fork()
-            grid = workers.submit(next_grid_point, state)
+            grid = workers.submit(next_grid_point, problem, state)
         if len(solutions) >= 2 * workers.threads:  # a queued point occupies memory with its working sets
             wait_for(list(solutions.values())[-2 * workers.threads])
-        solutions[lam] = workers.submit(solve_requested, grid_point, lam)
+        solutions[lam] = workers.submit(solve_requested, problem, grid_point, lam)
     return {lam: wait_for(future) for lam, future in solutions.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,7 @@ class Problem:
         Floats  # (columns,): the penalty of a working column is lambda times this; the intercept's is 0
     )
     column_norm: Floats  # (columns,): sqrt(sum_i s_i x_ij^2) of the working columns
+    repeated: npt.NDArray[np.bool_]  # (columns,): whether a column before it is the same; its weights are 0
     min_penalty_per_norm: float  # the least of penalty_factor / column_norm: 1 if X is standardized
 
     @classmethod
@@ -96,8 +97,23 @@ class Problem:
             scale=scale,
             penalty_factor=factor,
             column_norm=norm,
+            repeated=_repeated(columns, norm, factor),
             min_penalty_per_norm=float((factor[:p] / np.maximum(norm[:p], factor[:p] * 1e-300)).min()),
         )
+
+    def in_float64(self) -> Problem:
+        """Return this problem with a working copy in float64, on the same scale."""
+        rows, columns = np.zeros(self.rows.shape), np.zeros(self.columns.shape)
+        kernels.float_copy(self.X, self.center, 1 / self.scale, rows, columns)
+        rows[: len(self.X), self.p] = columns[self.p, : len(self.X)] = 1
+        offset = np.zeros(len(self.offset))
+        norm = kernels.column_norms(rows, offset, self.s)
+        return replace(self, rows=rows, columns=columns, offset=offset, levels=None, column_norm=norm)
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether the working copy is in bytes or float32."""
+        return self.rows.dtype != np.float64
 
     @property
     def sum_dtype(self) -> np.dtype[np.floating]:
@@ -123,6 +139,18 @@ class Problem:
 def round_up(number: int, multiple: int) -> int:
     """Return the least multiple of `multiple` that is at least `number`."""
     return -(-number // multiple) * multiple
+
+
+def _repeated(columns: Numbers, norm: Floats, penalty_factor: Floats) -> npt.NDArray[np.bool_]:
+    """Return for each of `columns` whether it equals one before it, with the same penalty, and is not 0."""
+    repeated = np.zeros(len(columns), np.bool_)
+    seen: dict[tuple[int, float], list[int]] = {}
+    for j in np.flatnonzero(norm).tolist():
+        alike = seen.setdefault((hash(columns[j].tobytes()), penalty_factor[j]), [])
+        repeated[j] = any(np.array_equal(columns[j], columns[i]) for i in alike)
+        if not repeated[j]:
+            alike.append(j)
+    return repeated
 
 
 def _byte_copy(

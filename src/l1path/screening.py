@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GRADIENT_ROUNDINGS = (
     16  # half-ulps of a product in a gradient: 2 factors, itself, 10 sums of 32 rows, 3 spare
 )
+MAX_ROUNDING_SHARE = 0.3  # of tol lambda: if rounding may hide more of a gradient, it is float64's turn
 FULL_GRADIENT_FRACTION = 0.25  # of all entries: if more are to be computed, the full gradient is as fast
 
 
@@ -40,18 +41,31 @@ def update_gradient(problem: Problem, state: State, R: Floats) -> float:
     if np.count_nonzero(candidates) > FULL_GRADIENT_FRACTION * candidates.size:
         set_reference(problem, state)
         candidates = _screen(problem, state, length, limit)
-    if problem.levels is None:
-        dtype, byte_error = problem.sum_dtype, 0.0
-    else:
-        dtype, byte_error = np.dtype(np.float64), kernels.INTEGER_TOL
+    dtype, relative_error = product_precision(problem)
     pairs, sR = np.nonzero(candidates), state.gradient_residual.astype(dtype)
     state.gradient = state.reference.gradient.copy()
     kernels.gradient_entries(problem.columns, sR, *pairs, state.gradient)
     state.gradient[pairs] -= row_sums(sR)[pairs[0]] * problem.offset[pairs[1]]
-    error = (GRADIENT_ROUNDINGS * np.finfo(dtype).eps / 2 + byte_error) * length
+    error = relative_error * length
     size = kernels.weighted_distance(state.gradient_residual, np.zeros_like(R), problem.s)[:, None]
     bound = np.where(candidates, np.abs(state.gradient) + error * size, 0.0)[:, :p]
     return float((bound / problem.penalty_factor[:p]).max())
+
+
+def product_precision(problem: Problem) -> tuple[np.dtype[np.floating], float]:
+    """Return the type of the certificate's products, and their error relative to |x_j| |R|."""
+    bytes_have_no_rounding = problem.levels is not None
+    dtype = np.dtype(np.float64) if bytes_have_no_rounding else problem.sum_dtype
+    rounding = GRADIENT_ROUNDINGS * float(np.finfo(dtype).eps) / 2
+    return dtype, rounding + (kernels.INTEGER_TOL if bytes_have_no_rounding else 0.0)
+
+
+def rounding_limits(problem: Problem, state: State, lam: float, tol: float) -> bool:
+    """Return whether what rounding may hide at `lam` is a noticeable part of a relative gap of `tol`."""
+    p, residual = problem.p, state.gradient_residual
+    length = ((problem.column_norm + problem.offset)[:p] / problem.penalty_factor[:p]).max()
+    size = kernels.weighted_distance(residual, np.zeros_like(residual), problem.s).max()
+    return bool(product_precision(problem)[1] * length * size > MAX_ROUNDING_SHARE * tol * lam)
 
 
 def _screen(problem: Problem, state: State, length: Floats, limit: Floats) -> npt.NDArray[np.bool_]:

@@ -1,7 +1,14 @@
-"""Solve one point: passes until the violation is small, and further passes until the certificate holds."""
+"""Solve one point: passes until the violation is small, and further passes until the certificate holds.
+
+Where the passes are slow, joint steps over all classes come between them. A claim that no longer improves
+changes something: first the precision of the working copy, then each pass is followed by a joint step, and if
+that does not help either, float64 allows no more and the best certificate is returned.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +16,7 @@ import numpy as np
 from l1path import kernels
 from l1path.block_descent import pass_over_classes
 from l1path.certificate import certify, with_optimal_intercepts
+from l1path.joint_newton import joint_newton_step, passes_per_joint_step
 from l1path.screening import set_reference, update_gradient
 from l1path.subspace_newton import History, subspace_newton_step
 
@@ -22,6 +30,8 @@ VIOLATION_PER_GAP = 1.5  # the violation for a gap of tol, in units of tol P / (
 MIN_PASS_REDUCTION = 0.2  # a pass is predicted to leave at least this fraction of the violation
 MAX_PASSES_PER_CERTIFICATE = 15  # then scores are recomputed, since rounding errors accumulate in them
 MIN_TARGET_REDUCTION = 0.2  # by which a failed certificate multiplies the target
+MIN_PROGRESS = 0.9  # a round that leaves more than this share of the distance brings nothing
+MAX_ROUNDS_WITHOUT_PROGRESS = 3
 
 
 def reduce_violation(
@@ -31,10 +41,15 @@ def reduce_violation(
     for passes in range(1, max_passes + 1):
         history.add(state)
         last, history.violation = history.violation, pass_over_classes(problem, state, target)
-        reduction = max(MIN_PASS_REDUCTION, history.violation / last)
-        if history.violation <= target or history.violation * reduction <= target:
+        if history.violation <= target or history.violation == 0:
             return state, passes
-        state = subspace_newton_step(problem, state, history)
+        if history.violation * max(MIN_PASS_REDUCTION, history.violation / last) <= target:
+            return state, passes
+        if history.joint_step_is_due(partial(passes_per_joint_step, problem, state)):
+            state = joint_newton_step(problem, state, history.violation)
+            history.length = 0  # the iterates before are far from this one
+        else:
+            state = subspace_newton_step(problem, state, history)
     return state, max_passes
 
 
@@ -44,9 +59,13 @@ def violation_target(problem: Problem, state: State, tol: float) -> float:
     return VIOLATION_PER_GAP * tol * state.objective(problem) / (penalty + 1e-300)
 
 
-def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) -> State:
-    """Return the solution from the start `state`, with its full gradient and without a certificate."""
+def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Problem, State]:
+    """Return the solution from the start `state`, with its full gradient and without a certificate.
+
+    The problem that is returned with it is the one in float64 if the violation does not fall otherwise.
+    """
     passes, target, start_reference, history = 0, MAX_TARGET, state.reference, History.for_state(state)
+    progress = Progress()
     while True:
         target = min(target, violation_target(problem, state, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
@@ -63,28 +82,65 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
             kernels.violation(g, v, penalty, state.lam) for g, v in zip(state.gradient, state.V, strict=True)
         )
         if violation <= target or passes >= max_iter:
-            return state
+            return problem, state
         state = state.with_recomputed_scores(problem, *problem.original_coefficients(state.V))
         history.length = 0
         state.add_to_working_sets(problem, np.abs(state.gradient) > penalty)
+        if progress.has_stalled(violation / target):
+            if problem.is_reduced:
+                problem = problem.in_float64()
+                state = state.on(problem)
+                history = History.for_state(state)
+            elif history.always_joint:
+                return problem, state
+            history.always_joint = True
 
 
 def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Certificate, int]:
-    """Return the certified solution from the start `state` and the number of passes."""
+    """Return the best certified solution from the start `state` and the number of passes."""
     passes, target, history = 0, MAX_TARGET, History.for_state(state)
     if state.previous is None:
         return certify(problem, state, tol)[1], 0
+    best, progress = None, Progress()
     while True:
         target = min(target, violation_target(problem, state, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
         state, more = reduce_violation(problem, state, history, target, allowed)
         passes += more
         state, certificate = certify(problem, state, tol)
-        if certificate.gap <= tol or passes >= max_iter:
-            return certificate, passes
+        if best is None or not best.gap <= certificate.gap:
+            best = certificate
+        if best.gap <= tol or passes >= max_iter:
+            return best, passes
         history.length = 0  # the scores are recomputed
         added = state.add_to_working_sets(
             problem, np.abs(state.gradient) > state.lam * problem.penalty_factor
         )
         if not added and more < allowed:
             target *= max(MIN_TARGET_REDUCTION, 0.5 * tol / certificate.gap)
+        if progress.has_stalled(certificate.gap):
+            if problem.is_reduced:
+                problem = problem.in_float64()
+                state = state.on(problem)
+                history = History.for_state(state)
+            elif history.always_joint:
+                return best, passes
+            history.always_joint = True
+
+
+@dataclass(slots=True)
+class Progress:
+    """Whether a measure of distance from the minimum still falls."""
+
+    least: float = np.inf
+    rounds: int = 0  # since the least was reached
+
+    def has_stalled(self, distance: float) -> bool:
+        """Add a round; return whether the last ones have brought nothing, and begin anew."""
+        self.rounds += 1
+        if distance < MIN_PROGRESS * self.least:
+            self.least, self.rounds = distance, 0
+        if self.rounds < MAX_ROUNDS_WITHOUT_PROGRESS:
+            return False
+        self.rounds = 0
+        return True

@@ -88,6 +88,7 @@ class State:
 
     def add_to_working_sets(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of the mask `wanted` (K, columns) that are missing; return whether any was."""
+        wanted[:, problem.repeated] = False
         wanted[:, problem.p] = True
         added = [
             working_set.add(problem, mask)
@@ -98,6 +99,16 @@ class State:
     def fork(self) -> State:
         """Return this state with working sets that can grow without changing its own."""
         return replace(self, working_sets=[working_set.fork() for working_set in self.working_sets])
+
+    def on(self, problem: Problem) -> State:
+        """Return this state on a working copy of another precision, on the same scale."""
+        wanted = np.zeros(self.V.shape, np.bool_)
+        for mask, working_set in zip(wanted, self.working_sets, strict=True):
+            mask[working_set.columns] = True
+        wanted[:, problem.p + 1 :] = False
+        state = replace(self, working_sets=[WorkingSet.empty(problem) for _ in self.working_sets])
+        state.add_to_working_sets(problem, wanted)
+        return state
 
     def objective(self, problem: Problem) -> float:
         """Return the objective P(W, b)."""

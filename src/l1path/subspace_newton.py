@@ -15,6 +15,8 @@ from l1path import kernels
 from l1path.state import zero_sign_changes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from l1path.problem import Floats, Problem
     from l1path.state import State
 
@@ -24,6 +26,8 @@ MIN_ITERATE_DISTANCE = {
     8: 3e-8,
 }  # between scores, by bytes of a number: nearer ones are rounding errors
 MAX_COMBINATION_WEIGHT = 3.0  # sum of |c|, the factor of rounding errors; 2.8 in the median, 10 diverged
+MIN_PASSES_BEFORE_JOINT_STEP = 8  # most points need fewer
+JOINT_STEP_MAX_REDUCTION = 0.5  # a joint step pays if it leaves at most this share of the violation
 HESSIAN_REGULARIZATION = 1e-9  # added to a Hessian whose diagonal is 1
 
 
@@ -35,6 +39,9 @@ class History:
     eta: Floats  # (SUBSPACE_SIZE, K, rows)
     length: int = 0  # iterates since the scores were recomputed
     violation: float = np.inf  # that the last pass met
+    passes: int = 0  # since the point's start, or since a joint step that did not pay
+    violation_at_joint_step: float = np.inf  # before the last joint step, if the last pass came after one
+    always_joint: bool = False  # whether each pass is followed by a joint step
 
     @classmethod
     def for_state(cls, state: State) -> History:
@@ -46,6 +53,21 @@ class History:
         position = self.length % SUBSPACE_SIZE
         self.V[position], self.eta[position] = state.V, state.eta
         self.length += 1
+
+    def joint_step_is_due(self, cost: Callable[[], float]) -> bool:
+        """Return whether a joint step is due after this pass; `cost` returns its own in passes.
+
+        It is when the passes since the start have cost as much, so that at worst they double the work, and
+        after each further pass while a joint step at least halves the violation.
+        """
+        self.passes += 1
+        if self.violation > JOINT_STEP_MAX_REDUCTION * self.violation_at_joint_step:
+            self.passes = 1
+        self.violation_at_joint_step = np.inf
+        due = self.always_joint or (self.passes >= MIN_PASSES_BEFORE_JOINT_STEP and self.passes >= cost())
+        if due:
+            self.violation_at_joint_step = self.violation
+        return due
 
 
 def subspace_newton_step(problem: Problem, state: State, history: History) -> State:

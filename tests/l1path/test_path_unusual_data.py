@@ -110,3 +110,10 @@ def test_separable_classes_are_certified_at_large_c():
     X[:, 0] += 5 * y
     Cs = C_max(X, y, 3) * np.array([1e2, 1e4])
     assert_certified(multinomial_l1_path(X, y, Cs, max_iter=5000), X, y, Cs, 1e-3)
+
+
+def test_a_C_that_float64_cannot_solve_is_refused_before_any_pass(monkeypatch):
+    monkeypatch.setattr("l1path.path.solve_grid_point", None)
+    X, y = problem()
+    with pytest.raises(ValueError, match=r"^Cs: expected C up to 1e\+15 times C_max, .* times it\."):
+        multinomial_l1_path(X * 1e99, y, [1e-100, 1.0])

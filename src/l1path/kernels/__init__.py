@@ -13,6 +13,7 @@ from l1path.kernels.class_step import (
     changed_residuals,
     class_step,
     coordinate_descent,
+    first_step_length,
     line_search_slope,
     residual_and_weight,
     sums_of_later_classes,
@@ -20,6 +21,7 @@ from l1path.kernels.class_step import (
 )
 from l1path.kernels.elementary import dot, exp, l1_distance, log, total
 from l1path.kernels.gram import gram_matrix, pack_columns, select_heavy_rows
+from l1path.kernels.joint import cholesky, cholesky_solve, joint_hessian, penalized_minimum
 from l1path.kernels.newton import add_combination, intercept_hessian, solve_linear, subspace_model
 from l1path.kernels.products import (
     add_changed_rows,
@@ -47,6 +49,8 @@ __all__ = [
     "byte_copy",
     "byte_steps",
     "changed_residuals",
+    "cholesky",
+    "cholesky_solve",
     "class_step",
     "column_norms",
     "column_ranges",
@@ -57,15 +61,18 @@ __all__ = [
     "entropy",
     "exp",
     "exponentials",
+    "first_step_length",
     "float_copy",
     "full_gradient",
     "gradient_entries",
     "gram_matrix",
     "intercept_hessian",
+    "joint_hessian",
     "l1_distance",
     "line_search_slope",
     "log",
     "pack_columns",
+    "penalized_minimum",
     "residual_and_weight",
     "residuals",
     "scores",

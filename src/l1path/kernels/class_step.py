@@ -19,6 +19,7 @@ DESCENT_TOL_FRACTION = (
 MAX_DESCENT_PASSES = 200  # over the working columns, in one coordinate descent
 GRAM_REFRESH_THRESHOLD = 0.2  # relative change of the weights in the L1 norm beyond which the matrix is stale
 GRAM_ROW_THRESHOLD = 0.1  # of the mean weight: a lighter row adds to the diagonal of the Gram matrix only
+MAX_SCORE_CHANGE = 30.0  # by one step: the quadratic model knows nothing of what is farther away
 MIN_STEP_LENGTH = 1e-6  # of the full step: the line search gives up below it
 
 
@@ -156,6 +157,16 @@ def line_search_slope(eta, move, t, shift, above, below, in_class, s, e):
 
 
 @kernel
+def first_step_length(move):
+    """min(1, MAX_SCORE_CHANGE / abs(move).max())."""
+    t = 1.0
+    for i in range(move.size):
+        if abs(move[i]) * t > MAX_SCORE_CHANGE:
+            t = MAX_SCORE_CHANGE / abs(move[i])
+    return t
+
+
+@kernel
 def _update_gram(w, s, packed, offset, gram_size, m, gram_weights, G):
     """Extend the Gram matrix from `gram_size` to m columns; recompute it if w has left its weights."""
     if l1_distance(w, gram_weights) > GRAM_REFRESH_THRESHOLD * total(w):
@@ -209,7 +220,7 @@ def class_step(
         combine_columns(columns, chosen, step, -dot(step, mean), move)
         penalty_change = dot(penalty, np.abs(new) - np.abs(coef))
         initial_slope = dot(g, step) + penalty_change
-        t, slope = 1.0, np.inf
+        t, slope = first_step_length(move), np.inf
         while initial_slope < 0.0 and slope > -initial_slope and t > MIN_STEP_LENGTH:
             t *= initial_slope / (initial_slope - slope) if slope < np.inf else 1.0
             slope = penalty_change + line_search_slope(eta, move, t, shift, above, below, in_class, s, e)

@@ -115,3 +115,8 @@ def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponen
     assert known == 12
     assert violations[-1] < 1e-2 * violations[0]
     assert not V[12:].any()
+
+
+def test_first_step_length():
+    assert kernels.first_step_length(np.array([1.0, -29.0])) == 1
+    assert kernels.first_step_length(np.array([1.0, -60.0, 40.0])) == 0.5

@@ -1,0 +1,97 @@
+"""The joint step: a proximal Newton step over all classes, where passes over the classes are slow.
+
+A pass minimizes over one class after the other, which is slow where the classes are tied to each other: rare
+classes that are nearly separable, correlated columns. The joint step minimizes the objective with the
+cross-entropy replaced by its second-order Taylor polynomial, over every weight that is not zero or whose
+gradient nearly reaches lambda.
+
+Source: proximal Newton methods (Lee, Sun and Saunders 2014, "Proximal Newton-type methods for minimizing
+composite functions", algorithm 1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from l1path import kernels
+
+if TYPE_CHECKING:
+    from l1path.problem import Floats, Problem
+    from l1path.state import State
+
+LIKELY_NONZERO_FRACTION = 0.95  # of lambda: a zero weight with a smaller gradient stays out of the model
+MODEL_TOL_FRACTION = 1e-2  # of the violation: the model is minimized to that
+MAX_MODEL_ROUNDS = 10  # of coordinate descent and Newton steps on the support
+MAX_HALVINGS = 12  # of the step: the line search gives up after them
+MAX_JOINT_SIZE = 6000  # weights: their Hessian and its factor take twice 0.3 GB
+PASS_COST_OF_A_ROW = 150  # multiply-adds for each row of a class in a pass, and
+PASS_COST_OF_A_WEIGHT = 11  # for each row of a nonzero weight (measured)
+MODEL_ROUNDS = 4  # factorizations that a joint step is expected to need
+
+
+def passes_per_joint_step(problem: Problem, state: State) -> float:
+    """Return the passes that cost as much as a joint step, from sizes alone; infinite if it is too large."""
+    (K, n), d = state.eta.shape, np.count_nonzero(_wanted(problem, state, state.gradient))
+    if d > MAX_JOINT_SIZE:
+        return np.inf
+    joint = n * d**2 / 2 + MODEL_ROUNDS * d**3 / 6
+    return float(joint / (n * (PASS_COST_OF_A_ROW * K + PASS_COST_OF_A_WEIGHT * d)))
+
+
+def joint_newton_step(problem: Problem, state: State, violation: float) -> State:
+    """Return the state after one joint step; `state` itself if no step lowers the objective."""
+    K, p, lam = len(state.V), problem.p, state.lam
+    R = np.empty_like(state.eta)
+    kernels.residuals(state.e, problem.in_class, R)
+    gradient, sR = state.gradient.copy(), R * problem.s
+    for k, working_set in enumerate(state.working_sets):
+        columns = np.unique(np.append(working_set.columns[working_set.columns < p], p))
+        kernels.gradient_entries(problem.columns, sR, np.full(columns.size, k), columns, gradient)
+        gradient[k, columns] -= problem.offset[columns] * kernels.total(sR[k])
+    wanted = _wanted(problem, state, gradient)
+    classes, chosen = np.nonzero(wanted)
+    if chosen.size > MAX_JOINT_SIZE:
+        return state
+    starts = np.searchsorted(classes, np.arange(K + 1))
+    H = np.empty((chosen.size, chosen.size))
+    kernels.joint_hessian(problem.columns, problem.offset, R + problem.in_class, problem.s, chosen, starts, H)
+    start = state.V[wanted]
+    minimum, penalty = start.copy(), lam * problem.penalty_factor[chosen]
+    kernels.penalized_minimum(
+        H, gradient[wanted], minimum, penalty, lam, MODEL_TOL_FRACTION * violation, MAX_MODEL_ROUNDS
+    )
+    if not np.isfinite(minimum).all():
+        return state
+    step, move = minimum - start, np.empty_like(state.eta)
+    for k in range(K):
+        own = slice(starts[k], starts[k + 1])
+        center = -kernels.dot(step[own], problem.offset[chosen[own]])
+        kernels.combine_columns(problem.columns, chosen[own], step[own], center, move[k])
+    state.loss = kernels.cross_entropy(state.eta, state.e, problem.in_class, state.shift, problem.s)
+    objective, t = state.objective(problem), kernels.first_step_length(move.ravel())
+    for _ in range(MAX_HALVINGS):
+        V = state.V.copy()
+        V[wanted] = minimum if t == 1 else start + t * step
+        common = kernels.total(V[:, p]) / K  # adding one number to all intercepts changes nothing
+        V[:, p] -= common
+        new = state.with_coefficients(problem, V, state.eta + (t * move - common))
+        if new.objective(problem) < objective:
+            return new
+        t /= 2
+    return state
+
+
+def _wanted(problem: Problem, state: State, gradient: Floats) -> npt.NDArray[np.bool_]:
+    """Return the mask (K, columns) of the weights in the model: not 0, or the gradient nearly at lambda."""
+    near = LIKELY_NONZERO_FRACTION * state.lam * problem.penalty_factor
+    wanted: npt.NDArray[np.bool_] = (state.V != 0) | (np.abs(gradient) > near)
+    is_working = np.zeros(wanted.shape, np.bool_)
+    for mask, working_set in zip(is_working, state.working_sets, strict=True):
+        mask[working_set.columns] = True
+    wanted &= is_working  # the gradient of another column may be an old one
+    wanted[:, problem.p] = True
+    wanted[:, problem.p + 1 :] = False
+    return wanted

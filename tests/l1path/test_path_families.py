@@ -1,0 +1,91 @@
+"""Every point is certified at default settings on families of data that are no images."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import log_softmax, softmax, xlogy
+
+from l1_families import CHANGES, FAMILIES, fuzzed
+from l1_problems import KINDS, problem, stored_as
+from l1path import multinomial_l1_path
+from l1path.problem import Problem
+from l1path.screening import rounding_limits
+from l1path.warm_start import initial_state
+
+
+def gap(X, y, coef, intercept, C):
+    """Return the relative duality gap from the definition, at the given intercepts made optimal."""
+    n, Y, eta = len(y), np.eye(len(coef))[y], X @ coef.T + intercept
+    lam = 1 / (C * n)
+    primal = -(Y * log_softmax(eta, axis=1)).sum() / n + lam * np.abs(coef).sum()
+    for _ in range(50):
+        P = softmax(eta, axis=1)
+        eta = eta - np.linalg.lstsq(np.diag(P.mean(axis=0)) - P.T @ P / n, (P - Y).mean(axis=0))[0]
+    R = softmax(eta, axis=1) - Y
+    R *= min(1, lam * n / np.abs((X - X.mean(axis=0)).T @ R).max())
+    return (primal + xlogy(Y + R, np.maximum(Y + R, 0)).sum() / n) / primal
+
+
+def C_max(X, y):
+    """Return C_max of data that may be far from 0."""
+    Y = np.eye(y.max() + 1)[y]
+    return 1 / np.abs((X - X.mean(axis=0)).T @ (Y - Y.mean(axis=0))).max()
+
+
+def assert_path_is_certified(X, y, Cs, tol):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        path = multinomial_l1_path(X, y, Cs, tol=tol)
+    assert path.converged.all()
+    for k, C in enumerate(Cs):
+        assert gap(X, y, path.coef[k], path.intercept[k], C) <= tol * (1 + 1e-3) + 1e-9
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_certified_to_ten_thousand_times_c_max(family, change, tol):
+    rng = np.random.default_rng(0)
+    X, y = FAMILIES[family](rng, 150, 12, 4)
+    y[:4] = range(4)
+    X = CHANGES[change](rng, X)
+    assert_path_is_certified(X, y, C_max(X, y) * np.array([2.0, 100.0, 1e4]), tol)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_reduced_precision_every_point_is_certified_too(kind):
+    X, y = FAMILIES["clustered"](np.random.default_rng(0), 600, 10, 8)
+    X = np.clip(np.rint(20 * X), -90, 90) / 20 if kind == "uint8" else X
+    with stored_as(kind):
+        assert_path_is_certified(X, y, C_max(X, y) * np.array([2.0, 100.0, 1e4]), 1e-3)
+
+
+@given(seed=st.integers(0, 2**32 - 1), tol=st.sampled_from([1e-3, 1e-6]))
+@settings(max_examples=15, deadline=None, derandomize=True)
+def test_any_data_that_the_fuzzer_draws_are_certified(seed, tol):
+    _, X, y, times = fuzzed(seed, 6000)
+    assert multinomial_l1_path(X, y, C_max(X, y) * times, tol=tol).converged.all()
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+def test_rare_classes_that_are_nearly_separable_need_few_passes(tol):
+    """Passes class by class would need a thousand; joint steps come between them."""
+    X, y = FAMILIES["noise"](np.random.default_rng(0), 800, 40, 9)
+    path = multinomial_l1_path(X, y, C_max(X, y) * np.array([100.0, 1e4]), tol=tol)
+    assert path.converged.all()
+    assert path.n_iter.max() <= 60
+
+
+def test_the_precision_follows_lambda():
+    X, y = problem(n=1500, p=200, K=4)
+    data = Problem.from_data(X, y, np.ones(1500), 1e-3)
+    state = initial_state(data)
+    assert data.rows.dtype == np.float32
+    assert not rounding_limits(data, state, state.lam, 1e-3)
+    assert rounding_limits(data, state, 0.01 * state.lam, 1e-3)
+    exact = data.in_float64()
+    assert not rounding_limits(exact, state, 1e-4 * state.lam, 1e-3)
+    np.testing.assert_allclose(exact.rows, data.rows, rtol=1e-7)
