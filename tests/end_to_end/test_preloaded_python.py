@@ -8,6 +8,8 @@ import pytest
 
 from commands import python
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there are forks on Linux alone")
+
 PROGRAM = """\
 import atexit, os, sys, threading
 import local

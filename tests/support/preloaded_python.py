@@ -40,7 +40,9 @@ LIBRARIES = """
 
 
 def start(folder):
-    """Write the programs into a folder and start their server, which ends with the tests."""
+    """Write the programs into a folder and start their server, which ends with the tests. Linux only."""
+    if sys.platform != "linux":
+        return
     tests = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     client = f'"{sys.executable}" -I -S "{CLIENT}" "{folder}/socket" "{sys.executable}"'
     for name, arguments in {"python": "", "dvc": "-m dvc"}.items():

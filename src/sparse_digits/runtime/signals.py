@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import psutil
 
+WARNINGS = "PYTHONWARNINGS"
+
 
 @contextmanager
 def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
@@ -19,9 +21,8 @@ def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
     Nothing is cleaned up: what has to survive is on the disk already.
     """
     # Otherwise joblib's resource tracker, which outlives the program, warns of all that it removes.
-    os.environ["PYTHONWARNINGS"] = ",".join(
-        filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning"])
-    )
+    before = os.environ.get(WARNINGS)
+    os.environ[WARNINGS] = ",".join(filter(None, [before, "ignore:resource_tracker:UserWarning"]))
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)  # set_wakeup_fd requires it
 
@@ -48,3 +49,6 @@ def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
         for number, handler in handlers.items():
             signal.signal(number, handler)
         os.close(write_end)
+        os.environ.pop(WARNINGS)
+        if before is not None:
+            os.environ[WARNINGS] = before
