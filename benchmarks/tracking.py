@@ -2,9 +2,11 @@
 
 In a clone of HEAD that computed scikit-learn's digits. Seconds are wall time, medians of alternating
 rounds, so that load on the machine affects all of them. `record` is `sparse-digits record`, in a
-process of its own, as in dvc.yaml, with RECORDS_ONLY or into a store that has its tables.
+process of its own, as in dvc.yaml, with RECORDS_ONLY or into a store that has its tables. Each value is
+printed when it is measured, then the medians. A round takes a minute or two with 100 records; each further
+record takes a fraction of a second, so 10,000 of them take an hour or two.
 
-    python benchmarks/tracking.py [ROUNDS]
+    python benchmarks/tracking.py [ROUNDS [RECORDS]]
 """
 
 import os
@@ -18,7 +20,6 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
-MANY = 100
 RECORD = ("-m", "sparse_digits.cli", "record")
 
 IMPORTS = {
@@ -31,16 +32,17 @@ IMPORTS = {
     ),
 }
 # The same result under many values of C, which differ in the identity of their records.
-COPIES = f"""
+COPIES = """
+import sys
 from dataclasses import replace
 from pathlib import Path
 from dvc_mlflow import records
 root = Path.cwd()
 (folder,) = records.record_folders(root)
 one = records.read_record(folder)
-files = {{path: (folder / "files" / path).read_bytes() for path in one.outputs}}
-for i in range(1, {MANY}):
-    other = replace(one, params=one.params | {{"train.C": float(i)}})
+files = {path: (folder / "files" / path).read_bytes() for path in one.outputs}
+for i in range(1, int(sys.argv[1])):
+    other = replace(one, params=one.params | {"train.C": float(i)})
     collected = records.CollectedResult(replace(other, result=records.identity_of(other)), files, [])
     records.save_record(collected, root)
 """
@@ -70,11 +72,16 @@ def reset(project: Path, *, store: bool) -> None:
         shutil.copy(project / "empty.db", project / "mlflow.db")
 
 
-def main(rounds: int) -> None:
+def main(rounds: int, many: int) -> None:
     """Measure and print."""
     seconds: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "project")
+
+        def measure(name: str, *command: str, **more: str) -> None:
+            seconds[name].append(run(project, *command, **more))
+            print(f"{name}: {seconds[name][-1]:.2f} s", flush=True)
+
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
         shutil.copy(project / "params.digits.yaml", project / "params.yaml")
         run(project, "-m", "dvc", "repro", "--quiet", RECORDS_ONLY="yes")
@@ -84,25 +91,27 @@ def main(rounds: int) -> None:
             "initialize_store(Path.cwd())"
         )
         (project / "records").mkdir()
-        seconds["a new store's tables, once"].append(run(project, "-c", code))
+        measure("a new store's tables, once", "-c", code)
         shutil.copy(project / "mlflow.db", project / "empty.db")
         for _ in range(rounds):
             reset(project, store=True)
             for name, code in IMPORTS.items():
-                seconds[name].append(run(project, "-c", code))
-            seconds["record alone"].append(run(project, *RECORD, RECORDS_ONLY="yes"))
+                measure(name, "-c", code)
+            measure("record alone", *RECORD, RECORDS_ONLY="yes")
             size = sum(path.stat().st_size for path in (project / "records").rglob("*"))
-            seconds["record, deliver it"].append(run(project, *RECORD))
-            seconds["record, nothing new"].append(run(project, *RECORD))
-            run(project, "-c", COPIES)
-            shutil.copy(project / "empty.db", project / "mlflow.db")
-            seconds[f"record, deliver {MANY}"].append(run(project, *RECORD))
+            measure("record, deliver it", *RECORD)
+            measure("record, nothing new", *RECORD)
+            run(project, "-c", COPIES, str(many))
+            measure(f"record, deliver {many - 1:,} others", *RECORD)
+            measure(f"record, nothing new of {many:,}", *RECORD)
+            measure(f"status of {many:,}", "-m", "sparse_digits.cli", "status")
     unit = median(seconds["import mlflow"])
-    print(f"{rounds} alternating rounds, {os.cpu_count()} processors; one record is {size / 1000:.0f} kB\n")
-    print(f"{'':<30}{'median':>9}{'of import mlflow':>20}")
+    print(f"\n{rounds} alternating rounds, {os.cpu_count()} processors; one record is {size / 1000:.0f} kB\n")
+    print(f"{'':<36}{'median':>9}{'of import mlflow':>20}")
     for name, values in seconds.items():
-        print(f"{name:<30}{median(values):>7.2f} s{median(values) / unit:>20.2f}")
+        print(f"{name:<36}{median(values):>7.2f} s{median(values) / unit:>20.2f}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    given = [int(word) for word in sys.argv[1:]]
+    main(*given, *(3, 100)[len(given) :])
