@@ -1,5 +1,9 @@
 """.npz files: the same bytes each time, read without pickle, damaged ones refused."""
 
+import json
+import sys
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -29,6 +33,27 @@ def test_arrays_and_params_are_read_as_they_were_written_bit_for_bit(npz):
 def test_an_npz_file_has_the_same_bytes_each_time(npz, tmp_path, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 2e9)
     npz_file.write_npz(tmp_path / "again.npz", dict(reversed(PARAMS.items())), **ARRAYS)
+    assert (tmp_path / "again.npz").read_bytes() == npz.read_bytes()
+
+
+def test_an_npz_file_has_the_bytes_of_numpy_whatever_header_python_writes(npz, tmp_path, monkeypatch):
+    np.savez(tmp_path / "numpy.npz", **ARRAYS, params=json.dumps(PARAMS, sort_keys=True))
+    if sys.version_info >= (3, 11, 4):
+        assert (tmp_path / "numpy.npz").read_bytes() == npz.read_bytes()
+
+    header_of = zipfile.ZipInfo.FileHeader
+
+    def before_3_11_4(entry, zip64=None):
+        header = bytearray(header_of(entry, zip64))
+        entry.extract_version = entry.create_version = 20
+        header[4:6] = (20).to_bytes(2, "little")
+        header[18:26] = entry.compress_size.to_bytes(4, "little") + entry.file_size.to_bytes(4, "little")
+        return bytes(header)
+
+    monkeypatch.setattr(zipfile.ZipInfo, "FileHeader", before_3_11_4)
+    np.savez(tmp_path / "older.npz", **ARRAYS, params=json.dumps(PARAMS, sort_keys=True))
+    assert (tmp_path / "older.npz").read_bytes() != npz.read_bytes()
+    npz_file.write_npz(tmp_path / "again.npz", PARAMS, **ARRAYS)
     assert (tmp_path / "again.npz").read_bytes() == npz.read_bytes()
 
 
