@@ -1,117 +1,216 @@
-"""The time to record and to deliver a result, beside that of the necessary imports.
+"""The time and memory of tracking 1, 100 and 10,000 results, or a sweep of as many points.
 
-In a clone of HEAD that computed scikit-learn's digits. Seconds are wall time, medians of alternating
-rounds, so that load on the machine affects all of them. `record` is `sparse-digits record`, in a
-process of its own, as in dvc.yaml, with RECORDS_ONLY or into a store that has its tables. Each value is
-printed when it is measured, then the medians. A round takes a minute or two with 100 records; each further
-record takes a fraction of a second, so 10,000 of them take an hour or two.
+    python benchmarks/tracking.py [RECORDS ...]           # by default 1 100 10000
+    python benchmarks/tracking.py --points [POINTS ...]   # by default 25 1000
 
-    python benchmarks/tracking.py [ROUNDS [RECORDS]]
+A line is printed as soon as it is measured. 10,000 records take some 20 minutes, of which all but one are
+their first delivery; so do 1,000 points. For each number there is a new project of one stage, whose one result is copied under
+other params, and a store that has its tables. A sweep is made up of points of 64 pixels. Each command is a
+process of its own; its memory is the largest resident set. The page is that of the experiment, in headless
+Chromium, from the request until the first run is on it, with Chromium's JavaScript heap and the memory of
+the server.
 """
 
+import argparse
 import os
-import shutil
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from pathlib import Path
-from statistics import median
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORD = ("-m", "sparse_digits.cli", "record")
+sys.path[:0] = [str(ROOT / "tests" / "support")]
 
-IMPORTS = {
-    "import mlflow": "import mlflow",
-    "the imports of a delivery": (
-        "from dvc_mlflow.delivery import deliver; from sparse_digits.mlflow_content import content"
-    ),
-    "the imports of recording": (
-        "from sparse_digits import cli, model; from dvc_mlflow.collection import collect"
-    ),
+from browser import chromium  # noqa: E402 - it is in tests/support
+
+CLI = ("-m", "dvc_mlflow.cli")
+VARIABLES = ("DVC_", "GIT_", "MLFLOW_", "RECORDS_")
+SETTINGS = {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests" / "support")]),
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    **{f"GIT_{who}_{what}": "benchmark" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
 }
-# The same result under many values of C, which differ in the identity of their records.
+DVC_YAML = """\
+stages:
+  fit:
+    cmd:
+      - seq 1 ${scale} > model.txt
+      - echo '{"mean":' ${scale} '}' > metrics.json
+    params: [scale]
+    outs:
+      - model.txt: {type: model}
+    metrics: [metrics.json]
+"""
+STORE = """
+from pathlib import Path
+from dvc_mlflow.delivery.mlflow_session import initialize_store
+initialize_store(Path.cwd())
+"""
+# The one result under other params, without the care that a record needs when it is made.
 COPIES = """
-import sys
-from dataclasses import replace
+import json, os, sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from dvc_mlflow import records
-root = Path.cwd()
-(folder,) = records.record_folders(root)
+(folder,) = records.record_folders(Path.cwd())
 one = records.read_record(folder)
-files = {path: (folder / "files" / path).read_bytes() for path in one.outputs}
 for i in range(1, int(sys.argv[1])):
-    other = replace(one, params=one.params | {"train.C": float(i)})
-    collected = records.CollectedResult(replace(other, result=records.identity_of(other)), files, [])
-    records.save_record(collected, root)
+    other = replace(one, params={"scale": 2 + i}, metrics={"mean": 2.0 + i})
+    content = asdict(replace(other, result=records.identity_of(other)))
+    place = folder.parent / content["result"]
+    (place / "files").mkdir(parents=True)
+    for path in one.outputs:
+        os.link(folder / "files" / path, place / "files" / path)
+    (place / "record.json").write_text(json.dumps(content | {"check": records._hash(content)}))
+"""
+SWEEP = """
+import json, sys
+import numpy as np
+from pathlib import Path
+import synthetic_sweep
+from dvc_mlflow import records
+from dvc_mlflow.files import md5_of_bytes
+from dataclasses import replace
+from dvc.utils.serialize import load_yaml
+from dvc_mlflow.collection.outputs import flatten
+from sparse_digits.runtime.npz import save_npz
+from sparse_digits.sweep.selection import select
+import io
+columns = synthetic_sweep.points_of(np.geomspace(0.001, 1, int(sys.argv[1])), [0], [5000])
+models = io.BytesIO()
+save_npz(models, {}, **columns)
+files = {"models.npz": models.getvalue(), "chosen.json": json.dumps(select(columns, 5000)).encode()}
+sweep = flatten(load_yaml(sys.argv[2]))
+one = records.Record(
+    result="", stage="report", params=sweep, metrics={}, data={}, digests={}, code=None, environment=None,
+    outputs={path: md5_of_bytes(content) for path, content in files.items()}, stages={},
+    experiment="points", name=None, created="2026-01-02T03:04:05.678+00:00",
+)
+records.save_record(
+    records.CollectedResult(replace(one, result=records.identity_of(one)), files, []), Path.cwd()
+)
+"""
+DELIVER = """
+from pathlib import Path
+from sparse_digits.mlflow_content.content import CONTENT
+from dvc_mlflow.delivery.deliver import deliver
+deliver(Path.cwd(), CONTENT)
 """
 
 
-def run(folder: Path, *command: str, **more: str) -> float:
-    """Run Python in the folder, with the code in it; return the seconds."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "RECORDS_"))}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
-    settings = {"PATH": path, "PYTHONPATH": "src", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+def environment() -> dict[str, str]:
+    """Return the environment of a command: that of a new user's shell."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(VARIABLES)}
+    return own | SETTINGS
+
+
+def run(folder: Path, *words: str, **more: str) -> tuple[float, float, float]:
+    """Run Python in a folder; return wall time and processor time in seconds, and memory in MB."""
     start = time.perf_counter()
-    words = [sys.executable, *command]
-    done = subprocess.run(words, cwd=folder, env=own | settings | more, capture_output=True, check=False)
-    taken = time.perf_counter() - start
-    if done.returncode or done.stderr.startswith(b"warning"):
-        raise SystemExit(
-            f"{' '.join(command)}: {done.returncode}\n{done.stdout.decode()}{done.stderr.decode()}"
-        )
-    return taken
+    with tempfile.TemporaryFile() as output:
+        command = [sys.executable, *words]
+        child = subprocess.Popen(command, cwd=folder, env=environment() | more, stdout=output, stderr=output)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - start
+        output.seek(0)
+        printed = output.read().decode()
+    if child.returncode or "warning: MLflow" in printed:
+        raise SystemExit(f"{' '.join(words)}: {child.returncode}\n{printed}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
 
 
-def reset(project: Path, *, store: bool) -> None:
-    """Remove the records, and replace the store by an empty one."""
-    for name in ("records", "mlartifacts"):
-        shutil.rmtree(project / name, ignore_errors=True)
-    if store:
-        shutil.copy(project / "empty.db", project / "mlflow.db")
+def report(number: int, name: str, wall: float, processor: float | None, memory: float) -> None:
+    """Print a line of the table."""
+    text = "" if processor is None else f"{processor:.1f} s"
+    print(f"{number:>7,}  {name:<34}{wall:>9.1f} s{text:>12}{memory:>9,.0f} MB", flush=True)
 
 
-def main(rounds: int, many: int) -> None:
+def new_project(folder: Path) -> Path:
+    """Return a computed project with a store."""
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "params.yaml").write_text("scale: 2\n")
+    (folder / ".gitignore").write_text("/records/\n/mlflow.db*\n/mlartifacts/\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, env=environment(), check=True)
+    run(folder, "-m", "dvc", "init", "--quiet")
+    (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    run(folder, "-m", "dvc", "repro", "--quiet")
+    subprocess.run(["git", "add", "--all"], cwd=folder, env=environment(), check=True)
+    subprocess.run(["git", "commit", "--quiet", "-m", "Computed"], cwd=folder, env=environment(), check=True)
+    (folder / "records").mkdir()
+    run(folder, "-c", STORE)
+    return folder
+
+
+def measure_records(project: Path, number: int) -> None:
+    """Measure the commands and the page with so many records."""
+    run(project, *CLI, "track", RECORDS_ONLY="yes")
+    run(project, "-c", COPIES, str(number))
+    report(number, "track, first delivery", *run(project, *CLI, "track"))
+    report(number, "track, nothing to do", *run(project, *CLI, "track"))
+    report(number, "status", *run(project, *CLI, "status"))
+    report(number, "page of the runs", *open_page(project, "fit"))
+
+
+def measure_points(project: Path, number: int) -> None:
+    """Measure the delivery of a sweep of so many points, and its page."""
+    run(project, "-c", SWEEP, str(number), str(ROOT / "params.yaml"))
+    report(number, "sweep, first delivery", *run(project, "-c", DELIVER))
+    report(number, "sweep, nothing to do", *run(project, "-c", DELIVER))
+    report(number, "page of the sweep's charts", *open_page(project, "sweep over C"))
+
+
+def open_page(project: Path, text: str) -> tuple[float, None, float]:
+    """Return the seconds until the experiment's page shows a text, and the browser's and server's MB."""
+    with (
+        subprocess.Popen(
+            [sys.executable, *CLI, "ui"], cwd=project, env=environment(), stdout=subprocess.PIPE, text=True
+        ) as ui,
+        tempfile.TemporaryDirectory() as profile,
+    ):
+        try:
+            lines = iter(ui.stdout.readline, "") if ui.stdout else []
+            server = next(match[0] for line in lines if (match := re.search(r"http://[\d.:]+", line)))
+            address = f"{server}/#/experiments/1/runs?workflowType=machine_learning"
+            with chromium(Path(profile)) as page:
+                page.resize(1600, 1000)
+                page.open(address)  # its scripts are then in the cache
+                page.wait_until(f"document.body.innerText.includes({text!r})")
+                page.open("about:blank")
+                start = time.perf_counter()
+                page.open(address)
+                page.wait_until(f"document.body.innerText.includes({text!r})")
+                wall = time.perf_counter() - start
+                heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
+            served = sum(
+                process.memory_info().rss for process in psutil.Process(ui.pid).children(recursive=True)
+            )
+        finally:
+            ui.terminate()
+    return wall, None, heap + served / 1e6
+
+
+def main() -> None:
     """Measure and print."""
-    seconds: dict[str, list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder, "project")
-
-        def measure(name: str, *command: str, **more: str) -> None:
-            seconds[name].append(run(project, *command, **more))
-            print(f"{name}: {seconds[name][-1]:.2f} s", flush=True)
-
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
-        shutil.copy(project / "params.digits.yaml", project / "params.yaml")
-        run(project, "-m", "dvc", "repro", "--quiet", RECORDS_ONLY="yes")
-        shutil.rmtree(project / "records")
-        code = (
-            "from pathlib import Path; from dvc_mlflow.delivery.mlflow_session import initialize_store; "
-            "initialize_store(Path.cwd())"
-        )
-        (project / "records").mkdir()
-        measure("a new store's tables, once", "-c", code)
-        shutil.copy(project / "mlflow.db", project / "empty.db")
-        for _ in range(rounds):
-            reset(project, store=True)
-            for name, code in IMPORTS.items():
-                measure(name, "-c", code)
-            measure("record alone", *RECORD, RECORDS_ONLY="yes")
-            size = sum(path.stat().st_size for path in (project / "records").rglob("*"))
-            measure("record, deliver it", *RECORD)
-            measure("record, nothing new", *RECORD)
-            run(project, "-c", COPIES, str(many))
-            measure(f"record, deliver {many - 1:,} others", *RECORD)
-            measure(f"record, nothing new of {many:,}", *RECORD)
-            measure(f"status of {many:,}", "-m", "sparse_digits.cli", "status")
-    unit = median(seconds["import mlflow"])
-    print(f"\n{rounds} alternating rounds, {os.cpu_count()} processors; one record is {size / 1000:.0f} kB\n")
-    print(f"{'':<36}{'median':>9}{'of import mlflow':>20}")
-    for name, values in seconds.items():
-        print(f"{name:<36}{median(values):>7.2f} s{median(values) / unit:>20.2f}")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("numbers", nargs="*", type=int)
+    parser.add_argument("--points", action="store_true", help="measure sweeps of so many points")
+    arguments = parser.parse_args()
+    numbers = arguments.numbers or ([25, 1000] if arguments.points else [1, 100, 10_000])
+    measure = measure_points if arguments.points else measure_records
+    print(f"{os.cpu_count()} processors")
+    print(f"{'':>7}  {'':<34}{'wall':>11}{'processor':>12}{'memory':>12}")
+    for number in numbers:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(new_project(Path(folder, "project")), number)
 
 
 if __name__ == "__main__":
-    given = [int(word) for word in sys.argv[1:]]
-    main(*given, *(3, 100)[len(given) :])
+    main()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+BLOCK = 1 << 20  # bytes that are read at once
+
 
 def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object]) -> None:
     """Write bytes, or what a function writes into the open file, under a temporary name; then rename it.
@@ -37,8 +39,11 @@ def md5(path: Path) -> str:
         listed = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
         listed.sort(key=lambda entry: entry["relpath"])
         return md5_of_bytes(json.dumps(listed, sort_keys=True).encode()) + ".dir"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb", buffering=0) as file:  # hashlib.file_digest takes twice as long for a small file
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def md5_of_bytes(content: bytes) -> str:
