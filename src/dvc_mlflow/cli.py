@@ -45,7 +45,7 @@ def record(arguments: argparse.Namespace) -> None:
         )
     try:
         deliver_records(Project.find(), 0, recorded)
-    except UserError as reason:
+    except (UserError, OSError) as reason:
         print(f"warning: nothing was delivered. {reason}", file=sys.stderr)
 
 

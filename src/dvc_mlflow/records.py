@@ -8,6 +8,7 @@ A record needs no server, and this module neither mlflow nor dvc.
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -71,8 +72,20 @@ def records_folder(root: Path) -> Path:
 
 
 def record_folders(root: Path) -> list[Path]:
-    """Return the folders of all records, damaged ones too, by experiment and digest."""
-    return sorted(path for path in records_folder(root).glob("[!.]*/[!.]*") if path.is_dir())
+    """Return the folders of all records, damaged ones too, by experiment and digest.
+
+    Raises PermissionError if they cannot be listed; Path.glob would find none.
+    """
+    place = records_folder(root)
+    return [folder for experiment in _subfolders(place) for folder in _subfolders(experiment)]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    if not folder.exists():
+        return []
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return [folder / name for name in sorted(names)]
 
 
 def find_record_folder(root: Path, digits: str) -> Path | None:
@@ -108,7 +121,10 @@ def identity_of(record: Record) -> str:
 
 
 def read_record(folder: Path) -> Record:
-    """Read a record and check all its files. Raises ValueError, with the reason, if it is damaged."""
+    """Read a record and check all its files. Raises ValueError, with the reason, if it is damaged.
+
+    Raises PermissionError if this user may not read it.
+    """
     try:
         content = json.loads((folder / "record.json").read_bytes())
         if content.pop("check") != _hash(content):
@@ -119,6 +135,8 @@ def read_record(folder: Path) -> Record:
         for path, digest in record.outputs.items():
             if md5(folder / "files" / path) != digest:
                 raise ValueError(f"files/{path} is not what record.json has the digest of")
+    except PermissionError:
+        raise
     except (AttributeError, KeyError, OSError, TypeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
     return record
@@ -170,6 +188,9 @@ def save_record(collected: CollectedResult, root: Path) -> bool:
     place = collected.record.folder(root)
     draft = records_folder(root) / ".draft"
     records_folder(root).mkdir(exist_ok=True)
+    with contextlib.suppress(ValueError):  # there is none, or it is damaged
+        read_record(place)
+        return False  # also if this user may only read the records
     with FileLock(records_folder(root) / ".lock"):
         shutil.rmtree(draft, ignore_errors=True)  # of a process that was killed: it holds no lock
         if place.exists():

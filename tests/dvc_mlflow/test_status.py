@@ -1,10 +1,13 @@
 """`dvc-mlflow status`: which results lack a record or a run."""
 
 import json
+import os
 import shutil
+import sys
 
 import pytest
 
+from commands import run
 from dvc_mlflow import cli, records
 from projects import ROOT
 from small import computed_small, small
@@ -107,6 +110,19 @@ def test_a_result_that_cannot_be_recorded_is_listed_with_the_reason(tracked, sta
     output = status()
     assert "workspace: neither in the workspace nor in DVC's cache: models/model.json" in output
     assert output.endswith("\nEvery result that can be recorded has its record and its run.\n")
+
+
+def test_records_that_may_not_be_written_are_found_and_those_that_may_not_be_read_are_not_called_missing(
+    small,
+):
+    powerless = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*powerless, sys.executable, "-m", "dvc_mlflow.cli"]
+    (small / "records" / ".lock").unlink()
+    (small / "records").chmod(0o500)
+    assert run(*command, "record", "evaluate", cwd=small, RECORDS_ONLY="yes").stderr == ""
+    (small / "records").chmod(0o300)
+    assert run(*command, "status", cwd=small, status=2).stderr == f"{small / 'records'}: Permission denied\n"
+    (small / "records").chmod(0o700)
 
 
 def test_without_an_answer_from_the_store_the_rest_is_listed(tracked, status):

@@ -190,6 +190,8 @@ def _deliver_record(
         place = records.set_aside(folder, root, str(damage))
         print(f"warning: a damaged record was set aside in {place}: {damage}", file=sys.stderr)
         return None
+    except PermissionError as error:
+        return error
     failure: Exception = RuntimeError("its run did not stay")
     for _ in range(ATTEMPTS):
         try:

@@ -49,9 +49,10 @@ class Memory:
         self._seen = {run_id: seen for run_id, seen in self._seen.items() if run_id in run_ids}
 
     def save(self) -> None:
-        """Write the memory if it changed."""
+        """Write the memory if it changed. A user who may only read the records asks the store each time."""
         if (content := self._content()) != self._before:
-            write_atomically(self._file, content)
+            with contextlib.suppress(PermissionError):
+                write_atomically(self._file, content)
             self._before = content
 
     def _content(self) -> bytes:
