@@ -5,7 +5,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dvc_mlflow import __version__, git
@@ -207,18 +207,22 @@ OPTIONS: dict[Command, Callable[[argparse.ArgumentParser], None]] = {
 }
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add these subcommands to the parser of a program, which calls `arguments.run(arguments)`.
+def add_commands(
+    parsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: Sequence[Command] = COMMANDS,
+    options: Mapping[Command, Callable[[argparse.ArgumentParser], None]] = OPTIONS,
+) -> None:
+    """Add subcommands, by default these, to the parser of a program, which calls `arguments.run(arguments)`.
 
     One of a name that the program has already is left out.
     """
-    own = set(commands.choices)
-    for function in COMMANDS:
+    own = set(parsers.choices)
+    for function in commands:
         if function.__name__ not in own:
             text = (function.__doc__ or "").rstrip(".")
-            parser = commands.add_parser(function.__name__, help=text, description=f"{text}.")
+            parser = parsers.add_parser(function.__name__, help=text, description=f"{text}.")
             parser.set_defaults(run=function)
-            if add_options := OPTIONS.get(function):
+            if add_options := options.get(function):
                 add_options(parser)
 
 

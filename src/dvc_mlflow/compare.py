@@ -8,6 +8,7 @@ from dvc_mlflow import records
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
+from dvc_mlflow.text_table import aligned
 
 ABSENT = "-"
 MAX_WIDTH = 40  # characters of a value in the table
@@ -41,12 +42,7 @@ def compare(project: Project, first: str, second: str) -> list[str]:
     head = ("", "", _title(a), _title(b), "")
     if not rows:
         return [f"{head[2]} and {head[3]} have the same params, metrics and files."]
-    table = [head, *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+    return aligned([head, *rows])
 
 
 def differences(a: Record, b: Record) -> Iterator[Difference]:

@@ -32,6 +32,11 @@ def write_atomically(path: Path, content: bytes | Callable[[IO[bytes]], object])
         temporary.unlink(missing_ok=True)
 
 
+def is_within(path: str, folder: str) -> bool:
+    """Return whether a path is `folder` itself or below it; both are relative to the same place, with /."""
+    return path == folder or path.startswith(f"{folder}/")
+
+
 def md5(path: Path) -> str:
     """Return the MD5 of a file, or of a folder, as dvc.lock has it."""
     if path.is_dir():

@@ -16,6 +16,7 @@ from dvc_mlflow.delivery.run_tags import RESULT, record_runs
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
 from dvc_mlflow.store import Store, redact_credentials
+from dvc_mlflow.text_table import aligned
 from dvc_mlflow.track import collect_all
 
 
@@ -151,9 +152,7 @@ def _print(project: Project, rows: list[Row], trouble: str | None, *, as_json: b
         where = ", ".join(row.found) or "-"
         names = ((row.result or "-")[:12], row.stage or "-", row.experiment or "-")
         table.append((*names, where, row.record, row.mlflow, row.todo))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print(*aligned(table), sep="\n")
     for row in rows:
         if row.reason:
             print(f"\n{row.result[:12] if row.result else row.found[0]}: {row.reason}")

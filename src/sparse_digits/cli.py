@@ -7,6 +7,7 @@ from pathlib import Path
 import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
 
 import dvc_mlflow.cli
+from dvc_mlflow.cli import Command
 from dvc_mlflow.project import Project
 
 
@@ -69,7 +70,6 @@ def export(arguments: argparse.Namespace) -> None:
     command.export(Project.find(), arguments.file, arguments.model, arguments.C)
 
 
-Command = Callable[[argparse.Namespace], None]
 COMMANDS: tuple[Command, ...] = (repro, sweep, demo, check, predict, register, export)
 
 
@@ -127,12 +127,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one command: of this project, or one that every DVC project has by dvc-mlflow."""
     parser = argparse.ArgumentParser(prog="sparse-digits", description="Commands beside `dvc`.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for function in COMMANDS:
-        text = (function.__doc__ or "").rstrip(".")
-        command = commands.add_parser(function.__name__, help=text, description=f"{text}.")
-        command.set_defaults(run=function)
-        if add_options := OPTIONS.get(function):
-            add_options(command)
+    dvc_mlflow.cli.add_commands(commands, COMMANDS, OPTIONS)
     dvc_mlflow.cli.add_commands(commands)
     dvc_mlflow.cli.run(parser, argv)
 

@@ -1,12 +1,16 @@
 """The model predicts what scikit-learn's scaler and classifier predict, bit for bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dvc_mlflow.errors import UserError
 from sparse_digits import model
+from sparse_digits.predict.sklearn_pipeline import from_pipeline
 from sparse_digits.runtime.npz import read_npz, write_npz
 
 PARAMS = {"train.C": 0.01}
@@ -17,17 +21,8 @@ def fitted(images, labels):
     scaler = StandardScaler().fit(images)
     classifier = LogisticRegression(C=0.1, l1_ratio=1, solver="saga", tol=0.1, random_state=0)
     classifier.fit(scaler.transform(images), labels)
-    mine = model.Model(
-        coef=classifier.coef_,
-        intercept=classifier.intercept_,
-        classes=classifier.classes_,
-        mean=scaler.mean_,
-        scale=scaler.scale_,
-        n_iter=int(classifier.n_iter_[0]),
-        converged=True,
-        params=PARAMS,
-    )
-    return mine, scaler, classifier
+    mine = from_pipeline(Pipeline([("scale", scaler), ("classify", classifier)]), PARAMS["train.C"])
+    return replace(mine, converged=True, params=PARAMS), scaler, classifier
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dvc.repo import Repo
 
 from dvc_mlflow.collection.outputs import file_md5s, read_file, relative_path
+from dvc_mlflow.files import is_within
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -37,11 +38,11 @@ class Declaration:
 
     def covers(self, path: str) -> bool:
         """Return whether it is about this file or folder, whole."""
-        return path == self.path or path.startswith(f"{self.path}/")
+        return is_within(path, self.path)
 
     def touches(self, path: str) -> bool:
         """Return whether it is about this file or folder, or a part of it."""
-        return self.covers(path) or self.path.startswith(f"{path}/")
+        return self.covers(path) or is_within(self.path, path)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dvc_mlflow.declared.series import Points, read_series, spread
+from dvc_mlflow.files import is_within
 from dvc_mlflow.records import Record
 
 # DVC's templates in which a row is no point of a curve.
@@ -41,7 +42,7 @@ class PlotFile:
 def plot_files(record: Record) -> Iterator[PlotFile]:
     """Yield the files of a record's plots. A declaration of a file counts before that of its folder."""
     for path in record.outputs:
-        about = [plot for plot in record.plots if path == plot["path"] or path.startswith(f"{plot['path']}/")]
+        about = [plot for plot in record.plots if is_within(path, plot["path"])]
         nearest = max((plot["path"] for plot in about), key=len, default=None)
         if nearest is not None:
             relative = posixpath.relpath(path, nearest) if nearest != path else path

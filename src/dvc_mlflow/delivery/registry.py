@@ -7,7 +7,7 @@ from mlflow.entities import LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 
 from dvc_mlflow import records
-from dvc_mlflow.delivery.run_tags import models_of, record_runs
+from dvc_mlflow.delivery.run_tags import active_run, models_of
 from dvc_mlflow.delivery.store_client import store_client
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
@@ -33,13 +33,18 @@ def register(project: Project, run_name: str, name: str, alias: str | None, mode
     return f"The model {logged.name} of {run.info.run_name} is version {version.version} of {name}: {address}"
 
 
+def ensure_registered_model(client: MlflowClient, name: str) -> None:
+    """Create a registered model unless there is one of this name."""
+    try:
+        client.create_registered_model(name)
+    except MlflowException:
+        client.get_registered_model(name)  # raises if that was not because it exists
+
+
 def _find_run(client: MlflowClient, project: Project, name: str) -> Run:
     if folder := records.find_record_folder(project.root, name):
-        experiment = client.get_experiment_by_name(records.experiment_of(folder))
-        runs = record_runs(client, experiment.experiment_id, folder.name) if experiment else []
-        for run in runs:
-            if run.info.lifecycle_stage == "active":
-                return run
+        if run := active_run(client, folder):
+            return run
         raise UserError(
             f"{name}: expected a run of this record, found none. To send it: {project.command} track"
         )
@@ -69,8 +74,5 @@ def _version_of(client: MlflowClient, name: str, model: LoggedModel) -> ModelVer
 
 
 def _add_version(client: MlflowClient, name: str, model: LoggedModel, run: Run) -> ModelVersion:
-    try:
-        client.create_registered_model(name)
-    except MlflowException:
-        client.get_registered_model(name)  # raises if that was not because it exists
+    ensure_registered_model(client, name)
     return client.create_model_version(name, model.model_uri, run_id=run.info.run_id, model_id=model.model_id)

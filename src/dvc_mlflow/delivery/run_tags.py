@@ -1,5 +1,7 @@
 """The tags of a run, the runs that have them, and what belongs to a run."""
 
+from pathlib import Path
+
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
@@ -8,7 +10,7 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from dvc_mlflow.delivery.find_all import RUNS, find_all
 from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.delivery.owner import user
-from dvc_mlflow.records import Record
+from dvc_mlflow.records import Record, experiment_of
 
 RESULT = "record.result"  # the identity of the record that a run shows
 OWNER = "record.owner"  # a digest of the machine and repository that deliver it
@@ -40,6 +42,13 @@ def record_runs(
     where = f"tags.`{RESULT}` = '{result}'" if result else f"tags.`{RESULT}` != ''"
     where += " AND attributes.status != 'FINISHED'" if unfinished else ""
     return list(find_all(client.search_runs, [experiment_id], where, ViewType.ALL, RUNS))
+
+
+def active_run(client: MlflowClient, folder: Path) -> Run | None:
+    """Return a run of the record in a folder that is not deleted; None without one."""
+    experiment = client.get_experiment_by_name(experiment_of(folder))
+    runs = record_runs(client, experiment.experiment_id, folder.name) if experiment else []
+    return next((run for run in runs if run.info.lifecycle_stage == "active"), None)
 
 
 def child_runs(client: MlflowClient, run: Run) -> list[Run]:

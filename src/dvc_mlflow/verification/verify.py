@@ -13,7 +13,7 @@ from dvc_mlflow import provenance, records
 from dvc_mlflow.collection import collect
 from dvc_mlflow.collection.dvc_repository import open_repository
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
-from dvc_mlflow.delivery.run_tags import RESULT, record_runs
+from dvc_mlflow.delivery.run_tags import RESULT, active_run
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
@@ -98,7 +98,7 @@ def _connect(stack: contextlib.ExitStack, root: Path) -> MlflowClient | None:
 def _find(name: str, root: Path, client: MlflowClient | None, parts: Parts | None) -> tuple[Path, Run | None]:
     """Return the folder of the named record, and its run, or the named run of one of its parts."""
     if folder := records.find_record_folder(root, name):
-        return folder, client and _run_of(client, folder)
+        return folder, client and active_run(client, folder)
     with contextlib.suppress(MlflowException):
         if client is None:
             raise UserError(
@@ -111,12 +111,6 @@ def _find(name: str, root: Path, client: MlflowClient | None, parts: Parts | Non
             if (folder.name, records.experiment_of(folder)) == (result, experiment):
                 return folder, run
     raise UserError(f"{name}: expected the id of a run with a record here, or the first digits of a record")
-
-
-def _run_of(client: MlflowClient, folder: Path) -> Run | None:
-    experiment = client.get_experiment_by_name(records.experiment_of(folder))
-    runs = record_runs(client, experiment.experiment_id, folder.name) if experiment else []
-    return next((run for run in runs if run.info.lifecycle_stage == "active"), None)
 
 
 def _record_of_part(project: Project, parts: Parts, record: Record, folder: Path, run: Run) -> Record:

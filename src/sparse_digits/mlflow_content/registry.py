@@ -7,9 +7,10 @@ from typing import Any
 import mlflow
 import mlflow.sklearn
 import numpy.typing as npt
-from mlflow import MlflowClient, MlflowException
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
+from dvc_mlflow.delivery.registry import ensure_registered_model
 from dvc_mlflow.files import md5_of_bytes
 from sparse_digits import model
 from sparse_digits.mlflow_content.logged_model import log_model
@@ -69,10 +70,7 @@ def version_of(client: MlflowClient, fitted: model.Model) -> ModelVersion | None
 def add_version(client: MlflowClient, experiment_id: str, fitted: model.Model) -> ModelVersion:
     """Log a model to an experiment and register it as a new version, tagged with its digest."""
     mlflow.set_experiment(experiment_id=experiment_id)
-    try:
-        client.create_registered_model(NAME)
-    except MlflowException:
-        client.get_registered_model(NAME)  # raises if that was not because it exists
+    ensure_registered_model(client, NAME)
     info = log_model(fitted)
     return client.create_model_version(
         NAME,
