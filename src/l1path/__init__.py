@@ -23,9 +23,9 @@ The modules in reading order:
 11. `screening`: the gradient, of which only the entries that may matter are computed.
 12. `certificate`: optimal intercepts, the dual point and the duality gap.
 13. `workers`: the threads in which all this runs, and the end that ctrl-C makes of it.
-14. `estimator`: the path as a scikit-learn classifier.
-15. `cross_validation`: the selection of C by the one-standard-error rule.
-16. `display`: the weights along C as a figure.
+14. `classifier.estimator`: the path as a scikit-learn classifier.
+15. `classifier.cross_validation`: the selection of C by the one-standard-error rule.
+16. `classifier.display`: the weights along C as a figure.
 
 The compiled loops of all of them are in `kernels`. Public names are imported when they are first used, so
 `l1path.objective` needs neither numba nor scikit-learn.
@@ -37,8 +37,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from l1path.display import RegularizationPathDisplay
-    from l1path.estimator import L1MultinomialPath
+    from l1path.classifier.display import RegularizationPathDisplay
+    from l1path.classifier.estimator import L1MultinomialPath
     from l1path.objective import C_max, duality_gap
     from l1path.path import RegularizationPath, multinomial_l1_path
 
@@ -53,9 +53,9 @@ __all__ = [
 
 _MODULES = {
     "C_max": "objective",
-    "L1MultinomialPath": "estimator",
+    "L1MultinomialPath": "classifier.estimator",
     "RegularizationPath": "path",
-    "RegularizationPathDisplay": "display",
+    "RegularizationPathDisplay": "classifier.display",
     "duality_gap": "objective",
     "multinomial_l1_path": "path",
 }

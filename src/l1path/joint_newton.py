@@ -88,10 +88,7 @@ def _wanted(problem: Problem, state: State, gradient: Floats) -> npt.NDArray[np.
     """Return the mask (K, columns) of the weights in the model: not 0, or the gradient nearly at lambda."""
     near = LIKELY_NONZERO_FRACTION * state.lam * problem.penalty_factor
     wanted: npt.NDArray[np.bool_] = (state.V != 0) | (np.abs(gradient) > near)
-    is_working = np.zeros(wanted.shape, np.bool_)
-    for mask, working_set in zip(is_working, state.working_sets, strict=True):
-        mask[working_set.columns] = True
-    wanted &= is_working  # the gradient of another column may be an old one
+    wanted &= state.working_columns()  # the gradient of another column may be an old one
     wanted[:, problem.p] = True
     wanted[:, problem.p + 1 :] = False
     return wanted

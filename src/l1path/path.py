@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from l1path import kernels
 from l1path.problem import Problem
 from l1path.screening import rounding_limits
-from l1path.solve import solve_grid_point, solve_point
+from l1path.solve import in_float64, solve_grid_point, solve_point
 from l1path.validation import check_data, check_limits
 from l1path.warm_start import GRID_RATIO, extrapolate, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
@@ -142,8 +142,7 @@ def _solve_along_grid(
         if state.lam * (1 - 1e-12) <= lambdas[-1]:
             return problem, state  # the last of the grid
         if problem.is_reduced and rounding_limits(problem, state, state.lam * GRID_RATIO, tol):
-            problem = problem.in_float64()
-            state = state.on(problem)
+            problem, state = in_float64(problem, state)
         return solve_grid_point(problem, extrapolate(problem, state), max(tol, GRID_TOL), max_iter)
 
     def solve_requested(problem: Problem, grid_point: State, lam: float) -> tuple[Certificate, int]:

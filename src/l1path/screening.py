@@ -77,9 +77,7 @@ def _screen(problem: Problem, state: State, length: Floats, limit: Floats) -> np
         1 - 1e-9
     )
     candidates[:, problem.p] = True
-    for mask, working_set in zip(candidates, state.working_sets, strict=True):
-        mask[working_set.columns] = True
-    return candidates
+    return candidates | state.working_columns()
 
 
 def set_reference(problem: Problem, state: State) -> None:

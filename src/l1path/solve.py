@@ -87,13 +87,9 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
         history.length = 0
         state.add_to_working_sets(problem, np.abs(state.gradient) > penalty)
         if progress.has_stalled(violation / target):
-            if problem.is_reduced:
-                problem = problem.in_float64()
-                state = state.on(problem)
-                history = History.for_state(state)
-            elif history.always_joint:
+            if history.always_joint and not problem.is_reduced:
                 return problem, state
-            history.always_joint = True
+            problem, state, history = with_more_effort(problem, state, history)
 
 
 def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Certificate, int]:
@@ -119,13 +115,24 @@ def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tu
         if not added and more < allowed:
             target *= max(MIN_TARGET_REDUCTION, 0.5 * tol / certificate.gap)
         if progress.has_stalled(certificate.gap):
-            if problem.is_reduced:
-                problem = problem.in_float64()
-                state = state.on(problem)
-                history = History.for_state(state)
-            elif history.always_joint:
+            if history.always_joint and not problem.is_reduced:
                 return best, passes
-            history.always_joint = True
+            problem, state, history = with_more_effort(problem, state, history)
+
+
+def with_more_effort(problem: Problem, state: State, history: History) -> tuple[Problem, State, History]:
+    """Return what to go on with where progress has stalled: in float64, with a joint step after each pass."""
+    if problem.is_reduced:
+        problem, state = in_float64(problem, state)
+        history = History.for_state(state)
+    history.always_joint = True
+    return problem, state, history
+
+
+def in_float64(problem: Problem, state: State) -> tuple[Problem, State]:
+    """Return problem and state with a working copy in float64."""
+    problem = problem.in_float64()
+    return problem, state.on(problem)
 
 
 @dataclass(slots=True)

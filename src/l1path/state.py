@@ -96,15 +96,20 @@ class State:
         ]
         return any(added)
 
+    def working_columns(self) -> npt.NDArray[np.bool_]:
+        """Return the mask (K, columns) of the columns in the working set of each class."""
+        mask = np.zeros(self.V.shape, np.bool_)
+        for row, working_set in zip(mask, self.working_sets, strict=True):
+            row[working_set.columns] = True
+        return mask
+
     def fork(self) -> State:
         """Return this state with working sets that can grow without changing its own."""
         return replace(self, working_sets=[working_set.fork() for working_set in self.working_sets])
 
     def on(self, problem: Problem) -> State:
         """Return this state on a working copy of another precision, on the same scale."""
-        wanted = np.zeros(self.V.shape, np.bool_)
-        for mask, working_set in zip(wanted, self.working_sets, strict=True):
-            mask[working_set.columns] = True
+        wanted = self.working_columns()
         wanted[:, problem.p + 1 :] = False
         state = replace(self, working_sets=[WorkingSet.empty(problem) for _ in self.working_sets])
         state.add_to_working_sets(problem, wanted)

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import pytest
 
-import l1path.cross_validation
+import l1path.classifier.cross_validation
 import l1path.path
 from l1_problems import problem
 from l1path import L1MultinomialPath, multinomial_l1_path
@@ -46,7 +46,7 @@ def loop():
         (l1path.path, "initial_state"),
         (l1path.path, "solve_grid_point"),
         (l1path.path, "solve_point"),
-        (l1path.cross_validation, "scores"),
+        (l1path.classifier.cross_validation, "scores"),
     ],
 )
 @pytest.mark.parametrize("n_jobs", [1, 2])

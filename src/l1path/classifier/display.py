@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from l1path.estimator import L1MultinomialPath
+    from l1path.classifier.estimator import L1MultinomialPath
 
 MAX_LEGEND_ENTRIES = 10
 

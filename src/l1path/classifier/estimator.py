@@ -19,7 +19,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from l1path.cross_validation import held_out_losses, one_standard_error, split
+from l1path.classifier.cross_validation import held_out_losses, one_standard_error, split
 from l1path.objective import log_softmax, scores
 from l1path.path import RegularizationPath, multinomial_l1_path
 from l1path.validation import check_Cs, missing_labels_fault, naming, sorting_fault

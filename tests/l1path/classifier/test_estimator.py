@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from l1path import L1MultinomialPath, multinomial_l1_path
-from l1path.cross_validation import one_standard_error
+from l1path.classifier.cross_validation import one_standard_error
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_prediction_computes_no_exponentials(data, monkeypatch):
     X, y = data
     model = L1MultinomialPath(1.0).fit(X, y)
     expected = model.classes_[model.predict_proba(X).argmax(axis=1)]
-    monkeypatch.setattr("l1path.estimator.log_softmax", None)
+    monkeypatch.setattr("l1path.classifier.estimator.log_softmax", None)
     np.testing.assert_array_equal(model.predict(X), expected)
 
 
