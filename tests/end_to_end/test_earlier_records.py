@@ -28,7 +28,9 @@ URIS = {"runs": "artifact_uri", "experiments": "artifact_location", "logged_mode
 def unpack(folder):
     """Unpack records, mlflow.db and mlartifacts, and let the store's URIs name the folder they are in."""
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+        # The filter came with Python 3.11.4; before it, there is nothing to set.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        archive.extractall(folder)  # noqa: S202 - an archive of our own
     database = sqlite3.connect(folder / "mlflow.db")
     with database:
         for table, column in URIS.items():

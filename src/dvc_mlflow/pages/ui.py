@@ -43,16 +43,22 @@ def free_port(wanted: int) -> int:
     raise OSError(f"no free port from {wanted} on")
 
 
-def answers(port: int) -> bool:
-    """Return whether an MLflow server answers on the port."""
+def get(port: int, path: str) -> bytes | None:
+    """Return the body of the local server's answer to GET, or None if there is none or not 200 OK."""
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == http.client.OK
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.read() if answer.status == http.client.OK else None
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
+
+
+def answers(port: int) -> bool:
+    """Return whether an MLflow server answers on the port."""
+    return get(port, "/health") is not None
 
 
 def running_at(experiment_id: str, tag: str, port: int = 5000) -> tuple[int, bool]:
@@ -61,9 +67,9 @@ def running_at(experiment_id: str, tag: str, port: int = 5000) -> tuple[int, boo
     Without one, return the port that `serve` would use now, and False.
     """
     for taken in range(port, free := free_port(port)):
-        where = f"http://{HOST}:{taken}/api/2.0/mlflow/experiments/get?experiment_id={experiment_id}"
-        with contextlib.suppress(Exception), urlopen(where, timeout=2) as answer:  # whatever listens there
-            if tag in [each["key"] for each in json.load(answer)["experiment"]["tags"]]:
+        answer = get(taken, f"/api/2.0/mlflow/experiments/get?experiment_id={experiment_id}")
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # another server's answer, whatever it is
+            if answer and tag in [each["key"] for each in json.loads(answer)["experiment"]["tags"]]:
                 return taken, True
     return free, False
 
