@@ -2,11 +2,10 @@
 
 import json
 import shlex
-import sys
 
 import pytest
 
-from commands import run
+from commands import preloaded_path, run
 from layouts import place
 from projects import ROOT
 from small import computed_small
@@ -31,14 +30,14 @@ EXPORTED = {  # to the hooks pre-commit, pre-push and post-checkout
 def test_no_command_touches_head_index_refs_reflog_or_files(layout, computed_small, tmp_path, monkeypatch):
     support = ROOT / "tests" / "support"
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{support}")
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PATH", preloaded_path())
     monkeypatch.setenv("RECORDS_ONLY", "1")
     project = place(layout, computed_small, tmp_path / "layout")
     log = tmp_path / "log"
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     for name, commands in COMMANDS.items():
-        words = shlex.join([sys.executable, str(support / "hook.py"), str(log), *commands])
+        words = shlex.join(["python", "-c", "import hook; hook.main()", str(log), *commands])
         (hooks / name).write_text(f"#!/bin/sh\n{words} > {tmp_path}/printed 2>&1 < /dev/null\n")
         (hooks / name).chmod(0o755)
     git(tmp_path, "init", "--quiet", "--bare", "remote.git")

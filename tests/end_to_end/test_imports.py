@@ -1,5 +1,6 @@
 """The three packages import in one direction only, and each declares what it imports."""
 
+import functools
 import importlib.metadata
 import re
 import tomllib
@@ -33,9 +34,12 @@ def declared(package):
     return {normalized(re.match(r"[\w.-]+", line)[0]) for line in lines}
 
 
+packages_distributions = functools.cache(importlib.metadata.packages_distributions)  # takes seconds
+
+
 def distribution_of(module):
     """Return the distribution that has a module; of several (parts of mlflow), the one of the same name."""
-    names = [normalized(name) for name in importlib.metadata.packages_distributions()[module]]
+    names = [normalized(name) for name in packages_distributions()[module]]
     return normalized(module) if normalized(module) in names else names[0]
 
 

@@ -20,10 +20,14 @@ ALL_FINISHED = "until [ $(git for-each-ref 'refs/exps/*/*/*' | wc -l) -ge 4 ]; d
 
 @pytest.mark.slow(80)
 def test_every_command_of_the_readme_works_in_the_order_of_the_readme(computed, tmp_path):
-    """Each block runs in bash, which stops at the first command that fails."""
+    """Each block runs in bash, which stops at the first command that fails.
+
+    The two programs that the README types have preloaded libraries. Each starts for real in other tests.
+    """
     assert len(BLOCKS) > 5
     (computed / ".venv").symlink_to(sys.prefix)
     script = "".join(BLOCKS).replace("/tmp/", f"{tmp_path}/")  # noqa: S108 - the README's own
+    script = script.replace("/activate\n", '/activate\nPATH="$PRELOADED_PROGRAMS:$PATH"\n')
     script = script.replace("make ui\n", "")  # runs until ctrl-C: tests/dvc_mlflow/test_ui.py
     script = script.replace("dvc queue status ", ALL_FINISHED + "dvc queue status || dvc queue status ")
     try:

@@ -1,7 +1,6 @@
 """The real pipeline's results in MLflow: queued experiments, the demo, a kill at any moment."""
 
 import json
-import sys
 
 import mlflow
 import pytest
@@ -42,15 +41,8 @@ def test_a_demo_stays_in_its_own_experiment_when_the_store_is_rebuilt(computed, 
 @pytest.mark.slow(30)
 def test_a_kill_at_any_moment_loses_doubles_and_leaves_nothing(computed, dvc):
     dvc("repro", "--force", "--single-item", "evaluate", RECORDS_ONLY="yes")  # so that HEAD is its commit
-    command = (
-        sys.executable,
-        ROOT / "tests" / "support" / "soak.py",
-        "--moments",
-        3,
-        "--seed",
-        5,
-        computed,
-    )
-    printed = commands.run(*command, cwd=computed, PYTHONPATH=str(ROOT / "src")).stdout
+    command = ("-c", "import soak; soak.main()", "--moments", 3, "--seed", 5, computed)
+    path = f"{ROOT / 'src'}:{ROOT / 'tests' / 'support'}"
+    printed = commands.python(*command, cwd=computed, PYTHONPATH=path).stdout
     assert printed.count("one finished, complete run") == 3
     assert printed.endswith("nothing was lost, doubled or left over\n")

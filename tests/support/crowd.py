@@ -1,6 +1,6 @@
 """Many processes at once that record and deliver: each a fork of this one, which has imported all they need.
 
-    python tests/support/crowd.py NUMBER ROOT... RESULTS
+    python -c 'import crowd; crowd.main()' NUMBER ROOT... RESULTS
 
 Process i records, in root i modulo the number of roots, its result (RESULTS "different") or one that is the
 same for all (RESULTS "same"), and delivers. Exits with the number of processes that failed.
@@ -18,11 +18,12 @@ from dvc_mlflow.delivery.deliver import deliver
 from tracking import EXPERIMENT, SHOWN, collected
 
 
-def main(number, *roots, results):
+def main():
     """Start them all at one moment, and wait."""
+    number, *roots, results = sys.argv[1:]
     begin = time.time() + 1
     children = []
-    for i in range(number):
+    for i in range(int(number)):
         child = os.fork()
         if not child:
             signal.alarm(LONG)  # ends one that hangs
@@ -33,7 +34,3 @@ def main(number, *roots, results):
             os._exit(deliver(root, SHOWN, status=1))
         children.append(child)
     sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:-1], results=sys.argv[-1])

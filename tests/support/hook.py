@@ -1,6 +1,6 @@
 """A git hook that runs commands of `dvc-mlflow` and writes what they changed of the user's, as JSON.
 
-python tests/support/hook.py LOG COMMAND...
+python -c 'import hook; hook.main()' LOG COMMAND...
 """
 
 import hashlib
@@ -28,7 +28,8 @@ def state(project):
     return digests | {" ".join(words): run("git", *words).stdout for words in questions}
 
 
-def main(log, *commands):
+def main():
+    log, *commands = sys.argv[1:]
     project = Path.cwd()
     (record,) = records.record_folders(project)
     before, variables, results = state(project), dict(os.environ), {}
@@ -48,9 +49,5 @@ def main(log, *commands):
     after = state(project)
     changed = sorted(key for key in before | after if before.get(key) != after.get(key))
     exported = sorted(key for key in variables if key.startswith("GIT_"))
-    with log.open("a") as file:
+    with Path(log).open("a") as file:
         file.write(json.dumps({"results": results, "changed": changed, "exported": exported}) + "\n")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])

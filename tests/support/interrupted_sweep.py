@@ -12,6 +12,7 @@ from commands import run
 from projects import ROOT
 from sparse_digits.datasets.load import load_dataset
 from sparse_digits.runtime import npz
+from sparse_digits.sweep import parallel, sweep
 from sweeps import MADE_WITH, SAGA, change
 
 SEEDS = list(range(12))
@@ -67,6 +68,22 @@ def finish(folder, first="pass", status=0):
     printed = run(*command(first), cwd=folder, status=status, PYTHONPATH=str(ROOT / "src")).stderr
     begun = folder / "begun.txt"
     return printed, sorted(begun.read_text().split()) if begun.exists() else []
+
+
+def finish_here(folder, monkeypatch):
+    """Run the stage to its end in this process; return the names of the paths that it computed."""
+    begun, path = [], sweep.path
+
+    def logged_path(replicate, *arguments, **options):
+        begun.append(replicate.name)
+        return path(replicate, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(parallel, "cpu_count", lambda: 1)
+        patch.setattr(sweep, "path", logged_path)
+        sweep.main(list(ARGUMENTS))
+    return sorted(begun)
 
 
 def finished(folder):

@@ -1,11 +1,11 @@
-"""A `python` and a `dvc` that start at once: forks of a server that has imported the libraries.
+"""Programs `python`, `dvc` and `sparse-digits` that start at once: forks of a server with the libraries.
 
 Importing them takes most of the processor time of a recorded stage or a delivery; the tests run hundreds.
 `commands.python` puts the folder that `start` fills first on PATH. Its `python` asks the server for a child
 with its arguments, working directory, environment and streams, and ends as the child ends. No code under test
 is preloaded. The real interpreter runs what a fork cannot stand for: scripts, and processes with other
-settings of the interpreter, of threads or of the system. README's commands, `make`, wheels, hooks and what
-tests interrupt never come here, so that the real start of every command is tested there.
+settings of the interpreter, of threads or of the system. `make`, wheels and what tests interrupt never come
+here, so that the real start of every command is tested there.
 """
 
 import atexit
@@ -45,7 +45,7 @@ def start(folder):
         return
     tests = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     client = f'"{sys.executable}" -I -S "{CLIENT}" "{folder}/socket" "{sys.executable}"'
-    for name, arguments in {"python": "", "dvc": "-m dvc"}.items():
+    for name, arguments in {"python": "", "dvc": "-m dvc", "sparse-digits": "-m sparse_digits.cli"}.items():
         (folder / name).write_text(f'#!/bin/sh\nexec {client} {arguments} "$@"\n')
         (folder / name).chmod(0o755)
     log = (os.POSIX_SPAWN_OPEN, 1, folder / "log", os.O_WRONLY | os.O_CREAT, 0o644)

@@ -102,6 +102,7 @@ def soak(store, number, seed):
     """Kill and look; return how often the process was killed before its end."""
     with tempfile.TemporaryDirectory() as folder:
         times, seen = Path(folder) / "times", Path(folder) / "seen"
+        Project.find().content()  # imported here, once for all forks
         for _ in range(
             2
         ):  # the first one warms the disk's caches: the second is as quick as those to be killed

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,21 +54,36 @@ def cache(tmp_path):
     return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
 
 
-def test_a_second_process_and_another_checkout_compile_nothing(checkouts, cache):
-    err = notice(start(checkouts[0], **cache))
-    assert err.count("\n") == 1
-    assert err.startswith(NOTICE)
-    assert notice(start(checkouts[0], **cache)) == ""
-    assert notice(start(checkouts[1], **cache)) == ""
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A cache that a first process filled, and what that printed. Not to be changed."""
+    folder = tmp_path_factory.mktemp("compiled")
+    return folder / "cache", notice(start(SRC, XDG_CACHE_HOME=str(folder / "cache")))
 
 
-def test_a_change_in_a_called_kernel_compiles_its_callers_again(checkouts, cache):
-    notice(start(checkouts[0], **cache))
+@pytest.fixture
+def filled(compiled, cache):
+    """Like `cache`, with a copy of `compiled` in the folder."""
+    shutil.copytree(compiled[0], cache["XDG_CACHE_HOME"])
+    return cache
+
+
+def test_the_first_process_says_that_it_compiles(compiled):
+    assert compiled[1].count("\n") == 1
+    assert compiled[1].startswith(NOTICE)
+
+
+def test_a_second_process_and_another_checkout_compile_nothing(checkouts, filled):
+    assert notice(start(SRC, **filled)) == ""
+    assert notice(start(checkouts[1], **filled)) == ""
+
+
+def test_a_change_in_a_called_kernel_compiles_its_callers_again(checkouts, filled):
     file = checkouts[1] / "l1path/kernels/elementary.py"
     source = file.read_text()
     assert source.count("total = sum_lanes(lanes)") == 1  # in `dot`
     file.write_text(source.replace("total = sum_lanes(lanes)", "total = sum_lanes(lanes) - 1"))
-    assert NOTICE in notice(start(checkouts[1], **cache), result="1.5")
+    assert NOTICE in notice(start(checkouts[1], **filled), result="1.5")
 
 
 def test_importing_the_package_touches_no_cache(tmp_path, cache):
@@ -83,12 +99,13 @@ def test_without_a_writable_cache_the_kernels_are_compiled_for_the_process(home)
     assert "for this process only" in notice(start(SRC, **home))
 
 
-def test_a_damaged_cache_is_replaced(checkouts, cache, tmp_path):
-    notice(start(checkouts[0], **cache))
-    for file in (tmp_path / "cache").rglob("*.nb*"):
+def test_a_damaged_cache_is_replaced(filled):
+    files = list(Path(filled["XDG_CACHE_HOME"]).rglob("*.nb*"))
+    assert files
+    for file in files:
         file.write_bytes(b"")
-    assert NOTICE in notice(start(checkouts[0], **cache))
-    assert notice(start(checkouts[0], **cache)) == ""
+    assert NOTICE in notice(start(SRC, **filled))
+    assert notice(start(SRC, **filled)) == ""
 
 
 @pytest.mark.slow
