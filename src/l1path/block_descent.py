@@ -33,7 +33,7 @@ def pass_over_classes(problem: Problem, state: State, target: float) -> float:
         stop_if_unwanted()
         violation, working_set.gram_size = kernels.class_step(
             problem.in_class[k], problem.s, problem.columns, problem.offset, problem.penalty_factor,
-            state.lam, target, threshold, above[k], below, state.shift,
+            problem.ridge_factor, state.lam, target, threshold, above[k], below, state.shift,
             state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
             working_set.columns, working_set.packed, working_set.gram, working_set.gram_size,
             working_set.gram_weights,

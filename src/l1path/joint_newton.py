@@ -58,10 +58,17 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> State
     starts = np.searchsorted(classes, np.arange(K + 1))
     H = np.empty((chosen.size, chosen.size))
     kernels.joint_hessian(problem.columns, problem.offset, R + problem.in_class, problem.s, chosen, starts, H)
-    start = state.V[wanted]
+    start, ridge = state.V[wanted], lam * problem.ridge_factor[chosen]
+    H[np.diag_indices(chosen.size)] += ridge
     minimum, penalty = start.copy(), lam * problem.penalty_factor[chosen]
     kernels.penalized_minimum(
-        H, gradient[wanted], minimum, penalty, lam, MODEL_TOL_FRACTION * violation, MAX_MODEL_ROUNDS
+        H,
+        gradient[wanted] + ridge * start,
+        minimum,
+        penalty,
+        lam,
+        MODEL_TOL_FRACTION * violation,
+        MAX_MODEL_ROUNDS,
     )
     if not np.isfinite(minimum).all():
         return state

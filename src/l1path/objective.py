@@ -90,15 +90,16 @@ def one_hot(y: Ints, K: int) -> Floats:
     return np.asarray(np.arange(K) == np.asarray(y)[:, None], dtype=np.float64)
 
 
-def C_max(X: Floats, y: Ints, K: int) -> float:
-    """Return the largest C at which every weight is zero: 1 / max |X' (Y - class frequencies)|.
+def C_max(X: Floats, y: Ints, K: int, *, l1_ratio: float = 1.0, fit_intercept: bool = True) -> float:
+    """Return the largest C at which every weight is zero: l1_ratio / max |X' (Y - class frequencies)|.
 
     X : (n, p) float64.  y : (n,) classes 0 to K - 1.  Infinite if no column distinguishes the classes.
-    Source: the subgradient of P at W = 0 with the intercepts at the log class frequencies.
+    Source: the subgradient of P at W = 0 with the intercepts at the log class frequencies. Without an
+    intercept 1 / K is in the place of the frequencies.
     """
     Y = one_hot(y, K)
-    steepest = np.abs(_products(X, Y - Y.mean(axis=0))).max()
-    return float(1 / steepest) if steepest > 0 else float("inf")
+    steepest = np.abs(_products(X, Y - (Y.mean(axis=0) if fit_intercept else 1 / K))).max()
+    return float(l1_ratio / steepest) if steepest > 0 else float("inf")
 
 
 def objective(X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_ratio: float = 1.0) -> float:
@@ -165,7 +166,14 @@ def _balanced_intercept(eta: Floats, y: Ints, start: Floats) -> tuple[Floats, fl
 
 
 def duality_gap(
-    X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_ratio: float = 1.0
+    X: Floats,
+    y: Ints,
+    coef: Floats,
+    intercept: Floats,
+    C: float,
+    l1_ratio: float = 1.0,
+    *,
+    fit_intercept: bool = True,
 ) -> float:
     """Return the relative gap between the primal and a feasible dual point: 0 is optimal.
 
@@ -177,7 +185,7 @@ def duality_gap(
     Dual point: the residuals R = softmax - Y, scaled by s = min(1, lambda / max |X'R / n|) into the box of
     the L1 penalty (Ndiaye, Fercoq, Gramfort, Salmon 2017, sec. 3); its value is the mean entropy of the rows
     of Y + sR. With an L2 part in the penalty every dual point is feasible, and the dual objective has a
-    further term.
+    further term. Without an intercept R need not sum to 0 in a class, and X is not centered.
     """
     X = np.ascontiguousarray(X, np.float64)
     n, K = len(y), len(coef)
@@ -185,14 +193,16 @@ def duality_gap(
     primal = objective(X, y, coef, intercept, C, l1_ratio) / (C * n)
     eta = scores(X, coef, np.zeros(K))
     Y = one_hot(y, K)
-    R = _exp(log_softmax(eta + best_intercept(eta, y, intercept))) - Y
-    excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
-    R -= excess  # rounding errors, or more where the intercepts did not converge
-    surplus = np.maximum(excess, 0)
-    # Mixing in this much of the dual point at W = 0 restores Y + R >= 0.
-    t = (surplus / (surplus + frequencies)).max()
-    R = (1 - t) * R + t * (frequencies - Y)
-    slopes = np.abs(_products(X - X.mean(axis=0), R)) / n  # centered, which changes no product: R sums to 0
+    R = _exp(log_softmax(eta + best_intercept(eta, y, intercept) if fit_intercept else eta)) - Y
+    if fit_intercept:
+        excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
+        R -= excess  # rounding errors, or more where the intercepts did not converge
+        surplus = np.maximum(excess, 0)
+        # Mixing in this much of the dual point at W = 0 restores Y + R >= 0.
+        t = (surplus / (surplus + frequencies)).max()
+        R = (1 - t) * R + t * (frequencies - Y)
+        X = X - X.mean(axis=0)  # which changes no product: R sums to 0
+    slopes = np.abs(_products(X, R)) / n
     largest = slopes.max()
     s = min(1.0, l1 / largest) if largest > 0 else 1.0
     dual = max(

@@ -16,7 +16,7 @@ from l1path import kernels
 from l1path.problem import Problem
 from l1path.screening import rounding_limits
 from l1path.solve import in_float64, solve_grid_point, solve_point
-from l1path.validation import check_data, check_limits
+from l1path.validation import check_data, check_limits, check_penalty
 from l1path.warm_start import GRID_RATIO, extrapolate, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
 
@@ -38,7 +38,7 @@ class RegularizationPath:
 
     coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.
     duality_gap : (points,), relative to the primal.
-    objective : (points,), ``C * sum_i weight_i CE_i + |W|_1`` as scikit-learn has it.
+    objective : (points,), ``C * sum_i weight_i CE_i + penalty(W)`` as scikit-learn has it.
     n_iter : (points,), passes over the classes from the warm start.  converged : (points,) bool.
     """
 
@@ -60,15 +60,20 @@ def multinomial_l1_path(
     Cs: npt.ArrayLike,
     *,
     sample_weight: npt.ArrayLike | None = None,
+    l1_ratio: float = 1.0,
+    fit_intercept: bool = True,
     tol: float = 1e-3,
     max_iter: int = 1000,
     threads: int | None = None,
     progress: Callable[[], None] | None = None,
 ) -> RegularizationPath:
-    """Minimize ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` for each C, b free.
+    """Minimize ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + penalty(W)`` for each C, b free.
+
+    The penalty is ``l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|_2^2``, as scikit-learn's: by default L1.
 
     X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
     k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, by default 1 each.
+    l1_ratio : above 0, up to 1.  fit_intercept : False keeps b at 0.
     tol : the relative duality gap at which a point is done.  max_iter : passes over the classes for one
     point. threads : points to solve side by side, by default the processors that joblib counts for this
     process, or one within a worker of joblib's. They change no bit.
@@ -80,17 +85,17 @@ def multinomial_l1_path(
 
     A point that needs more than `max_iter` passes is returned with the gap it has reached, `converged` false,
     and a ConvergenceWarning.  Raises ValueError for NaN, infinite, complex or empty input, shapes that
-    disagree, labels that do not sort or are of a single class, C <= 0 or above 1e15 C_max, and for a tol,
-    max_iter or threads that is not a number > 0.
+    disagree, labels that do not sort or are of a single class, C <= 0 or above 1e15 C_max, an l1_ratio
+    not above 0 and up to 1, and for a tol, max_iter or threads that is not a number > 0.
     """
     X, labels, Cs, weight, faults = check_data(X, y, Cs, sample_weight)
     threads = usable_threads() if threads is None else threads
-    faults += check_limits(tol, max_iter, threads)
+    faults += check_limits(tol, max_iter, threads) + check_penalty(l1_ratio, fit_intercept)
     if faults:
         raise ValueError("; ".join(faults))
     if not (has_weight := weight > 0).all():
         X, labels, weight = X[has_weight], labels[has_weight], weight[has_weight]
-    lambdas = 1 / (Cs * kernels.total(weight))
+    lambdas = l1_ratio / (Cs * kernels.total(weight))
     requested = Counter(lambdas.tolist())
     lock = Lock()
 
@@ -101,7 +106,7 @@ def multinomial_l1_path(
                     progress()
 
     with Workers(min(threads, len(requested) + 1)) as workers:
-        problem = workers.call(Problem.from_data, X, labels, weight, tol)
+        problem = workers.call(Problem.from_data, X, labels, weight, tol, l1_ratio, bool(fit_intercept))
         solutions = _solve_along_grid(
             problem, sorted(requested, reverse=True), tol, max_iter, workers, report
         )

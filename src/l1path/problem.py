@@ -25,13 +25,14 @@ MIN_COLUMN_WIDTH = 1e-100  # a narrower column is constant too: the inverse of i
 class Problem:
     """The data as given and a working copy of them.
 
-    The working copy is centered, which the free intercept allows, and each column is divided by a power of
+    The working copy is centered, which a free intercept allows, and each column is divided by a power of
     two near its largest number, so that float32 neither overflows nor cancels. If the entries of every column
     are whole steps above its least entry, 255 at most, the copy holds these numbers of steps in bytes: a
     quarter of the memory to read. Images, counts and flags are such data, standardized or not. A working
     column is then the bytes less `offset`.
 
-    After the p columns follow the column of the intercept, which is all ones, and at least one empty column;
+    After the p columns follow the column of the intercept, which is all ones, and at least one empty column.
+    Without an intercept nothing is centered, and the intercept's column is empty too, so its weight stays 0;
     after the n rows follows at least one empty row.
     """
 
@@ -50,12 +51,23 @@ class Problem:
     penalty_factor: (
         Floats  # (columns,): the penalty of a working column is lambda times this; the intercept's is 0
     )
+    ridge_ratio: float  # of the L2 part of the penalty, lambda ridge_ratio |W|^2 / 2; 0 without one
+    ridge_factor: Floats  # (columns,): the L2 part for a working column is lambda times this V^2 / 2
     column_norm: Floats  # (columns,): sqrt(sum_i s_i x_ij^2) of the working columns
     repeated: npt.NDArray[np.bool_]  # (columns,): whether a column before it is the same; its weights are 0
     min_penalty_per_norm: float  # the least of penalty_factor / column_norm: 1 if X is standardized
+    fit_intercept: bool
 
     @classmethod
-    def from_data(cls, X: Floats, labels: Indices, weight: Floats, tol: float) -> Problem:
+    def from_data(
+        cls,
+        X: Floats,
+        labels: Indices,
+        weight: Floats,
+        tol: float,
+        l1_ratio: float = 1.0,
+        fit_intercept: bool = True,  # noqa: FBT001, FBT002 - `Workers.call` passes arguments by position
+    ) -> Problem:
         """Make the working copy for X (n, p), labels (n,) 0 to K - 1, row weights (n,) and the tolerance."""
         n, p = X.shape
         reduced_precision = X.size > FLOAT64_MAX_SIZE and tol >= FLOAT32_MIN_TOL
@@ -63,6 +75,8 @@ class Problem:
         s = np.zeros(height)
         s[:n] = weight / kernels.total(weight)
         low, high, mean = kernels.column_ranges(X, s)
+        if not fit_intercept:
+            low, high, mean = np.minimum(low, 0), np.maximum(high, 0), np.zeros(p)
         largest = np.maximum(high - mean, mean - low)
         constant = (largest <= CONSTANT_COLUMN_TOL * np.maximum(abs(high), abs(low))) | (
             high - low < MIN_COLUMN_WIDTH
@@ -77,7 +91,7 @@ class Problem:
             rows, columns, levels = np.zeros((height, width), dtype), np.zeros((width, height), dtype), None
             scale = np.where(constant, np.inf, np.ldexp(1.0, np.frexp(np.where(constant, 1.0, largest))[1]))
             kernels.float_copy(X, mean, 1 / scale, rows, columns)
-        rows[:n, p] = columns[p, :n] = 1
+        rows[:n, p] = columns[p, :n] = fit_intercept
         in_class = np.zeros((labels.max() + 1, height), dtype=np.bool_)
         in_class[labels, np.arange(n)] = True
         factor = np.ones(width)
@@ -96,16 +110,19 @@ class Problem:
             center=mean,
             scale=scale,
             penalty_factor=factor,
+            ridge_ratio=(1 - l1_ratio) / l1_ratio,
+            ridge_factor=(1 - l1_ratio) / l1_ratio * factor**2,
             column_norm=norm,
-            repeated=_repeated(columns, norm, factor),
+            repeated=_repeated(columns, norm, factor) if l1_ratio == 1 else np.zeros(width, np.bool_),
             min_penalty_per_norm=float((factor[:p] / np.maximum(norm[:p], factor[:p] * 1e-300)).min()),
+            fit_intercept=fit_intercept,
         )
 
     def in_float64(self) -> Problem:
         """Return this problem with a working copy in float64, on the same scale."""
         rows, columns = np.zeros(self.rows.shape), np.zeros(self.columns.shape)
         kernels.float_copy(self.X, self.center, 1 / self.scale, rows, columns)
-        rows[: len(self.X), self.p] = columns[self.p, : len(self.X)] = 1
+        rows[: len(self.X), self.p] = columns[self.p, : len(self.X)] = self.fit_intercept
         offset = np.zeros(len(self.offset))
         norm = kernels.column_norms(rows, offset, self.s)
         return replace(self, rows=rows, columns=columns, offset=offset, levels=None, column_norm=norm)
@@ -134,6 +151,12 @@ class Problem:
     def l1_norm(self, V: Floats) -> float:
         """Return |W|_1 for the data as given from coefficients of the working copy."""
         return float(sum(kernels.dot(np.abs(row), self.penalty_factor) for row in V))
+
+    def penalty(self, V: Floats) -> float:
+        """Return the penalty in units of lambda: |W|_1, and in an elastic net its L2 part."""
+        if not self.ridge_ratio:
+            return self.l1_norm(V)
+        return self.l1_norm(V) + float(sum(kernels.dot(row * row, self.ridge_factor) for row in V)) / 2
 
 
 def round_up(number: int, multiple: int) -> int:

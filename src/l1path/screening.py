@@ -27,15 +27,16 @@ MAX_ROUNDING_SHARE = 0.3  # of tol lambda: if rounding may hide more of a gradie
 FULL_GRADIENT_FRACTION = 0.25  # of all entries: if more are to be computed, the full gradient is as fast
 
 
-def update_gradient(problem: Problem, state: State, R: Floats) -> float:
-    """Include the residuals R (K, rows) in the gradient; return a bound of its largest entry.
+def update_gradient(problem: Problem, state: State, R: Floats) -> Floats:
+    """Include the residuals R (K, rows) in the gradient; return bounds (K, p) of the size of its entries.
 
-    The bound holds for the data as given, in units of the penalty: what rounding may hide is added to the
-    entries. Entries that are screened out stay at the reference and cannot exceed lambda, unless the column
-    is a working one. Bytes have no rounding errors, so their products are computed in float64.
+    A bound holds for the data as given, in units of the penalty: what rounding may hide is added to the
+    entry. Entries that are screened out stay at the reference and cannot exceed lambda, unless the column
+    is a working one; their bound is given as 0. Bytes have no rounding errors, so their products are computed
+    in float64.
     """
     p, limit = problem.p, state.lam * problem.penalty_factor
-    length = problem.column_norm + problem.offset
+    length = problem.column_norm + abs(problem.offset)
     state.gradient_residual = R * problem.s
     candidates = _screen(problem, state, length, limit)
     if np.count_nonzero(candidates) > FULL_GRADIENT_FRACTION * candidates.size:
@@ -49,7 +50,7 @@ def update_gradient(problem: Problem, state: State, R: Floats) -> float:
     error = relative_error * length
     size = kernels.weighted_distance(state.gradient_residual, np.zeros_like(R), problem.s)[:, None]
     bound = np.where(candidates, np.abs(state.gradient) + error * size, 0.0)[:, :p]
-    return float((bound / problem.penalty_factor[:p]).max())
+    return np.asarray(bound / problem.penalty_factor[:p])
 
 
 def product_precision(problem: Problem) -> tuple[np.dtype[np.floating], float]:
@@ -63,7 +64,7 @@ def product_precision(problem: Problem) -> tuple[np.dtype[np.floating], float]:
 def rounding_limits(problem: Problem, state: State, lam: float, tol: float) -> bool:
     """Return whether what rounding may hide at `lam` is a noticeable part of a relative gap of `tol`."""
     p, residual = problem.p, state.gradient_residual
-    length = ((problem.column_norm + problem.offset)[:p] / problem.penalty_factor[:p]).max()
+    length = ((problem.column_norm + abs(problem.offset))[:p] / problem.penalty_factor[:p]).max()
     size = kernels.weighted_distance(residual, np.zeros_like(residual), problem.s).max()
     return bool(product_precision(problem)[1] * length * size > MAX_ROUNDING_SHARE * tol * lam)
 

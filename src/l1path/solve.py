@@ -78,8 +78,9 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
         else:
             update_gradient(problem, state, R)
         penalty = state.lam * problem.penalty_factor
+        gradient = state.gradient + state.lam * problem.ridge_factor * state.V
         violation = max(
-            kernels.violation(g, v, penalty, state.lam) for g, v in zip(state.gradient, state.V, strict=True)
+            kernels.violation(g, v, penalty, state.lam) for g, v in zip(gradient, state.V, strict=True)
         )
         if violation <= target or passes >= max_iter:
             return problem, state

@@ -117,7 +117,7 @@ class State:
 
     def objective(self, problem: Problem) -> float:
         """Return the objective P(W, b)."""
-        return self.loss + self.lam * problem.l1_norm(self.V)
+        return self.loss + self.lam * problem.penalty(self.V)
 
     def with_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> State:
         """Return this state with other coefficients and their scores; the gradient is unchanged."""

@@ -83,6 +83,8 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> St
     g, H = kernels.subspace_model(eta, state.eta, state.e, problem.in_class, problem.s)
     penalty = state.lam * problem.penalty_factor * np.sign(state.V)
     g += [sum(kernels.dot(*pair) for pair in zip(penalty, iterate - state.V, strict=True)) for iterate in V]
+    if problem.ridge_ratio:
+        _add_ridge(state.lam * problem.ridge_factor, V - state.V, state.V, g, H)
     used = np.flatnonzero(np.diag(H) > MIN_ITERATE_DISTANCE[problem.sum_dtype.itemsize] ** 2)
     if not used.size:
         return state
@@ -98,6 +100,15 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> St
     new = state.with_coefficients(problem, new_V, new_eta - common)
     state.loss = kernels.cross_entropy(state.eta, state.e, problem.in_class, state.shift, problem.s)
     return new if new.objective(problem) < state.objective(problem) else state
+
+
+def _add_ridge(ridge: Floats, D: Floats, V: Floats, g: Floats, H: Floats) -> None:
+    """Add the slopes at `V` along each of D (m, K, columns), and the curvatures, of ``ridge @ V**2 / 2``."""
+    for a, row in enumerate(D):
+        g[a] += kernels.dot((ridge * row).ravel(), V.ravel())
+        for b in range(a + 1):
+            H[a, b] += kernels.dot((ridge * row).ravel(), D[b].ravel())
+            H[b, a] = H[a, b]
 
 
 def _combine(c: Floats, iterates: Floats, present: Floats) -> Floats:

@@ -63,6 +63,19 @@ def check_limits(tol: Any, max_iter: Any, threads: Any) -> list[str]:
     return faults
 
 
+def check_penalty(l1_ratio: Any, fit_intercept: Any) -> list[str]:
+    """Return the faults of these arguments."""
+    faults = []
+    if not (isinstance(l1_ratio, int | float | np.number) and 0 < l1_ratio <= 1):
+        faults.append(
+            f"l1_ratio: expected a number above 0 and up to 1, got {l1_ratio!r}. "
+            "For an L2 penalty alone use scikit-learn's LogisticRegression"
+        )
+    if not isinstance(fit_intercept, bool | np.bool_):
+        faults.append(f"fit_intercept: expected True or False, got {fit_intercept!r}")
+    return faults
+
+
 def missing_labels_fault(y: npt.NDArray[Any]) -> str:
     """Return a message if labels (n,) are NaN, None or pandas' NA; otherwise ""."""
     is_object = y.dtype.kind == "O"

@@ -32,7 +32,8 @@ def initial_state(problem: Problem) -> State:
     """Return the solution at lambda_max, the least lambda at which every weight is zero."""
     K, p = len(problem.in_class), problem.p
     V = np.zeros((K, problem.rows.shape[1]))
-    kernels.log(problem.class_share, V[:, p])
+    if problem.fit_intercept:
+        kernels.log(problem.class_share, V[:, p])
     state = State(
         lam=np.inf,
         V=V,

@@ -33,6 +33,9 @@ from l1path import multinomial_l1_path
         ({"y": pd.array([0, 1] * 39 + [1, pd.NA])}, "got NaN, None or NA in 1 of 80 rows"),
         ({"tol": "x"}, "tol: expected a number > 0, got 'x'"),
         ({"max_iter": 1.5}, "max_iter: expected an integer of at least 1, got 1.5"),
+        ({"l1_ratio": 0.0}, "l1_ratio: expected a number above 0 and up to 1, got 0.0. For an L2 penalty"),
+        ({"l1_ratio": 1.5}, "l1_ratio: expected a number above 0 and up to 1, got 1.5"),
+        ({"fit_intercept": "no"}, "fit_intercept: expected True or False, got 'no'"),
         ({"threads": 0}, "threads: expected an integer of at least 1, got 0"),
     ],
 )

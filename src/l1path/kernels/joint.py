@@ -208,12 +208,12 @@ def penalized_minimum(H, g, v, penalty, lam, tol, rounds):
     `tol` is relative to the penalty, as in `violation`. Coordinate descent finds the support; where it is
     slow, a Newton step on the support ends what coordinate descent would take thousands of passes for.
     """
-    q, remaining = g.copy(), max(MIN_SUPPORT_STEPS, int(SUPPORT_WORK / g.size**3))
+    q, ridge, remaining = g.copy(), np.zeros(g.size), max(MIN_SUPPORT_STEPS, int(SUPPORT_WORK / g.size**3))
     for done in range(rounds):
-        if _descent_pass(H, q, v, penalty, lam, False) <= tol:
+        if _descent_pass(H, q, v, penalty, ridge, lam, False) <= tol:
             return done
         for _ in range(DESCENT_PASSES):
-            if _descent_pass(H, q, v, penalty, lam, True) <= tol:
+            if _descent_pass(H, q, v, penalty, ridge, lam, True) <= tol:
                 break
         for _ in range(min(SUPPORT_STEPS, remaining)):
             remaining -= 1
