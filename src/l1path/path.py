@@ -6,16 +6,18 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass, fields
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from l1path import kernels
-from l1path.problem import Problem
+from l1path.dense_problem import DenseProblem
 from l1path.screening import rounding_limits
 from l1path.solve import in_float64, solve_grid_point, solve_point
+from l1path.sparse_problem import SparseProblem
 from l1path.validation import check_data, check_limits, check_penalty
 from l1path.warm_start import GRID_RATIO, extrapolate, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from l1path.certificate import Certificate
-    from l1path.problem import Floats
+    from l1path.problem import Floats, Problem
     from l1path.state import State
 
 MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding of the gradient at 0
@@ -55,7 +57,7 @@ class RegularizationPath:
 
 
 def multinomial_l1_path(
-    X: npt.ArrayLike,
+    X: Any,
     y: npt.ArrayLike,
     Cs: npt.ArrayLike,
     *,
@@ -71,8 +73,9 @@ def multinomial_l1_path(
 
     The penalty is ``l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|_2^2``, as scikit-learn's: by default L1.
 
-    X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
-    k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, by default 1 each.
+    X : (n, p), an array or a SciPy sparse matrix.  y : (n,) labels of at least two classes; row k of a
+    coefficient matrix belongs to the k-th of the sorted labels.  Cs : (points,) in any order.
+    sample_weight : (n,) >= 0, by default 1 each.
     l1_ratio : above 0, up to 1.  fit_intercept : False keeps b at 0.
     tol : the relative duality gap at which a point is done.  max_iter : passes over the classes for one
     point. threads : points to solve side by side, by default the processors that joblib counts for this
@@ -106,7 +109,16 @@ def multinomial_l1_path(
                     progress()
 
     with Workers(min(threads, len(requested) + 1)) as workers:
-        problem = workers.call(Problem.from_data, X, labels, weight, tol, l1_ratio, bool(fit_intercept))
+        problem: Problem
+        if issparse(X):
+            least = float(lambdas.min())
+            problem = workers.call(
+                SparseProblem.from_data, X, labels, weight, l1_ratio, bool(fit_intercept), least
+            )
+        else:
+            problem = workers.call(
+                DenseProblem.from_data, X, labels, weight, tol, l1_ratio, bool(fit_intercept)
+            )
         solutions = _solve_along_grid(
             problem, sorted(requested, reverse=True), tol, max_iter, workers, report
         )

@@ -25,7 +25,7 @@ from l1path import multinomial_l1_path
         ({"sample_weight": -np.ones(80)}, "sample_weight: expected finite weights >= 0"),
         ({"sample_weight": np.zeros(80)}, "sample_weight: expected a weight above 0 in every class"),
         ({"sample_weight": np.ones(79)}, r"sample_weight: expected shape \(80,\)"),
-        ({"X": csr_matrix(np.ones((80, 12)))}, "X: expected a dense array of numbers"),
+        ({"X": csr_matrix(np.ones((80, 12)), dtype=complex)}, "X: expected real numbers, got complex ones"),
         ({"X": np.ones((80, 12), complex)}, "X: expected real numbers, got complex ones"),
         ({"y": np.array([1, "one"] * 40, object)}, "y: expected labels that sort, got int and str"),
         ({"y": np.array([1.0, np.nan] * 40, object)}, "got NaN, None or NA in 40 of 80 rows"),

@@ -96,6 +96,12 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.cv = cv
         self.n_jobs = n_jobs
 
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: X may be sparse."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     @property
     def penalty(self) -> str:
         """The penalty's name: SelectFromModel reads it, and with "l1" keeps the features that are used."""
@@ -122,7 +128,7 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         def path(rows: Indices) -> RegularizationPath:
             rows = rows[weight[rows] > 0]
             return multinomial_l1_path(
-                X[rows], labels[rows], Cs,
+                X if np.array_equal(rows, np.arange(len(y))) else X[rows], labels[rows], Cs,
                 sample_weight=weight[rows], l1_ratio=self.l1_ratio, fit_intercept=self.fit_intercept,
                 tol=self.tol, max_iter=self.max_iter, threads=threads,
             )  # fmt: skip
@@ -143,13 +149,13 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _check_data(
         self, X: Any, y: Any, sample_weight: npt.ArrayLike | None
-    ) -> tuple[Floats, npt.NDArray[Any], Floats]:
+    ) -> tuple[Any, npt.NDArray[Any], Floats]:
         """Return X, the labels and the rows' weights as arrays."""
         if (given := np.asarray(y)).ndim == 1 and (fault := missing_labels_fault(given)):
             raise ValueError(fault)
         with naming("y"):
             check_consistent_length(X, y)
-        X, y = validate_data(self, X, y, dtype=np.float64, order="C", accept_large_sparse=False)
+        X, y = validate_data(self, X, y, dtype=np.float64, order="C", accept_sparse=["csr", "csc"])
         if fault := sorting_fault(y):
             raise ValueError(fault)
         with naming("y"):
@@ -215,5 +221,5 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def _scores(self, X: Any) -> Floats:
         """Return the scores, (n, K)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64, order="C")
+        X = validate_data(self, X, reset=False, dtype=np.float64, order="C", accept_sparse=["csr", "csc"])
         return scores(X, self.coef_, self.intercept_)

@@ -168,6 +168,25 @@ def first_step_length(move):
 
 
 @kernel
+def line_search(
+    eta, move, gradient_slope, penalty_change, ridge_slope, ridge_curvature,
+    shift, above, below, in_class, s, e,
+):  # fmt: skip
+    """Return the step length along `move` at whose end the objective no longer rises steeply; 0 if uphill.
+
+    The L1 part of the slope is at most `penalty_change`, the penalty's difference over the full step; that of
+    the ridge is ``ridge_slope + t ridge_curvature``.  Sets e = exp(eta + t move - shift).
+    """
+    initial_slope = gradient_slope + penalty_change
+    t, slope = first_step_length(move), np.inf
+    while initial_slope < 0.0 and slope > -initial_slope and t > MIN_STEP_LENGTH:
+        t *= initial_slope / (initial_slope - slope) if slope < np.inf else 1.0
+        slope = penalty_change + line_search_slope(eta, move, t, shift, above, below, in_class, s, e)
+        slope += ridge_slope + t * ridge_curvature
+    return t if initial_slope < 0.0 else 0.0
+
+
+@kernel
 def _update_gram(w, s, packed, offset, gram_size, m, gram_weights, G):
     """Extend the Gram matrix from `gram_size` to m columns; recompute it if w has left its weights."""
     if l1_distance(w, gram_weights) > GRAM_REFRESH_THRESHOLD * total(w):
@@ -222,14 +241,11 @@ def class_step(
         step = new - coef
         combine_columns(columns, chosen, step, -dot(step, mean), move)
         penalty_change = dot(penalty, np.abs(new) - np.abs(coef))
-        initial_slope = dot(g, step) + penalty_change
-        ridge_slope, ridge_curvature = dot(ridge * coef, step), dot(ridge * step, step)
-        t, slope = first_step_length(move), np.inf
-        while initial_slope < 0.0 and slope > -initial_slope and t > MIN_STEP_LENGTH:
-            t *= initial_slope / (initial_slope - slope) if slope < np.inf else 1.0
-            slope = penalty_change + line_search_slope(eta, move, t, shift, above, below, in_class, s, e)
-            slope += ridge_slope + t * ridge_curvature
-        if initial_slope < 0.0:
+        t = line_search(
+            eta, move, dot(g, step), penalty_change, dot(ridge * coef, step), dot(ridge * step, step),
+            shift, above, below, in_class, s, e,
+        )  # fmt: skip
+        if t > 0.0:
             for q in range(m):
                 V[chosen[q]] = new[q] if t == 1.0 else coef[q] + t * step[q]
             for i in range(e.size):
