@@ -101,7 +101,10 @@ def extrapolate(problem: Problem, origin: State) -> State:
         if working_set.columns.size > WORKING_SET_REBUILD_RATIO * np.count_nonzero(likely[k]):
             start.working_sets[k], wanted[k] = WorkingSet.empty(problem), likely[k]
     start.add_to_working_sets(problem, wanted)
-    start.previous = replace(origin, previous=None, working_sets=[])
+    start.previous = replace(  # what a line through two grid points needs; the rest would occupy memory
+        origin, previous=None, working_sets=[], e=origin.eta, gradient_residual=origin.reference.residual,
+        gradient=origin.reference.gradient,
+    )  # fmt: skip
     return start
 
 
