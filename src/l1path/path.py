@@ -122,8 +122,14 @@ def multinomial_l1_path(
         solutions = _solve_along_grid(
             problem, sorted(requested, reverse=True), tol, max_iter, workers, report
         )
-    points = [solutions[lam] for lam in lambdas.tolist()]
-    gap = np.array([certificate.gap for certificate, _ in points])
+    K, points = int(labels.max()) + 1, len(lambdas)
+    coef, intercept = np.empty((points, K, X.shape[1])), np.empty((points, K))
+    gap, primal, passes = np.empty(points), np.empty(points), np.empty(points, np.int64)
+    for lam in requested:  # a solution is freed when it has been copied
+        certificate, n_iter = solutions.pop(lam)
+        for k in np.flatnonzero(lambdas == lam):
+            coef[k], intercept[k], gap[k] = certificate.coef, certificate.intercept, certificate.gap
+            primal[k], passes[k] = certificate.primal, n_iter
     if not np.all(gap <= tol):
         failed = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
         message = (
@@ -132,11 +138,11 @@ def multinomial_l1_path(
         )
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return RegularizationPath(
-        coef=np.array([certificate.coef for certificate, _ in points]),
-        intercept=np.array([certificate.intercept for certificate, _ in points]),
+        coef=coef,
+        intercept=intercept,
         duality_gap=gap,
-        objective=np.array([certificate.primal for certificate, _ in points]) * Cs * kernels.total(weight),
-        n_iter=np.array([passes for _, passes in points]),
+        objective=primal * Cs * kernels.total(weight),
+        n_iter=passes,
         converged=gap <= tol,
     )
 
