@@ -1,19 +1,21 @@
 """The certified regularization path of L1-penalized multinomial logistic regression.
 
-With row weights s that sum to 1 and lambda = 1 / (C sum of weights), each point of the path minimizes::
+With row weights s that sum to 1 and lambda = l1_ratio / (C sum of weights), each point minimizes::
 
-    P(W, b) = sum_i s_i CE(y_i, softmax(W x_i + b)) + lambda |W|_1
+    P(W, b) = sum_i s_i CE(y_i, softmax(W x_i + b)) + lambda (|W|_1 + r/2 |W|_2^2)
 
-and carries a proof of how far from the minimum it is: its relative duality gap. The path goes down a fixed
-grid of lambda that the data alone determine. A point that is asked for starts from the two grid points around
-it, so it is the same, bit for bit, whatever else is asked for.
+with r = 1 / l1_ratio - 1, which is 0 by default; r > 0 is the elastic net. A point carries a proof of how far
+from the minimum it is: its relative duality gap. The path goes down a fixed grid of lambda that the data
+alone determine. A point that is asked for starts from the two grid points around it, so it is the same, bit
+for bit, whatever else is asked for.
 
-The modules in reading order:
+docs/method.md has the mathematics. The modules in reading order:
 
 1. `objective`: the objective, C_max and the duality gap from their definitions.
 2. `path`: the public function and its result; the grid, and beside it the points that are asked for.
 3. `validation`: the checks of the input.
-4. `problem`: the centered working copy of the data, in bytes, float32 or float64.
+4. `problem`: what the solver needs of the data: labels, weights, penalty, products with a working copy.
+   `dense_problem` has it in bytes, float32 or float64, `sparse_problem` by its sparse columns.
 5. `state`: an iterate, with the working set of each class and its Gram matrix.
 6. `warm_start`: extrapolation, interpolation and the strong rule.
 7. `solve`: one point, from its warm start to its certificate.

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from l1path.problem import Problem
     from l1path.state import State
 
-RESIDUAL_UPDATE_THRESHOLD = 1.0  # of the target: the gradient ignores a residual that has changed by less
-
 
 def pass_over_classes(problem: Problem, state: State, target: float) -> float:
     """Minimize over each class in turn, in place; return the worst violation met.
@@ -27,16 +25,9 @@ def pass_over_classes(problem: Problem, state: State, target: float) -> float:
     """
     above, below = np.empty_like(state.e), np.zeros(state.e.shape[1])
     kernels.sums_of_later_classes(state.e, above)
-    threshold = RESIDUAL_UPDATE_THRESHOLD * target * state.lam * problem.min_penalty_per_norm
     worst = 0.0
     for k, working_set in enumerate(state.working_sets):
         stop_if_unwanted()
-        violation, working_set.gram_size = kernels.class_step(
-            problem.in_class[k], problem.s, problem.columns, problem.offset, problem.penalty_factor,
-            state.lam, target, threshold, above[k], below, state.shift,
-            state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
-            working_set.columns, working_set.packed, working_set.gram, working_set.gram_size,
-            working_set.gram_weights,
-        )  # fmt: skip
+        violation = problem.class_step(state, k, working_set, above[k], below, target)
         worst = max(worst, violation)
     return worst

@@ -42,10 +42,13 @@ def certify(problem: Problem, state: State, tol: float) -> tuple[State, Certific
 
     with c the problem's `min_penalty_per_norm`. M has one row for all observations, the one with which each
     class of s (D - Y) sums to zero. u is the largest sum of a class of s R, relative to the class: this puts
-    M into the simplex. It is next to 0, since optimal intercepts have u = 0. D is feasible: u / c is more
-    than u |X' s (M - Y)|, and the products with s R that are screened out are below lambda, so no product |X'
-    s (D - Y)| exceeds lambda. (t is 0 where u / c is more than lambda.) The value of D, a mean of entropies,
-    is at least 1 - u times that of Y + t R.
+    M into the simplex. It is next to 0, since optimal intercepts have u = 0; without an intercept no sum is
+    demanded, and u = 0. D is feasible: u / c is more than u |X' s (M - Y)|, and the products with s R that
+    are screened out are below lambda, so no product |X' s (D - Y)| exceeds lambda. (t is 0 where u / c is
+    more than lambda.) The value of D, a mean of entropies, is at least 1 - u times that of Y + t R.
+
+    With an elastic net products may exceed lambda, which costs as much of D's value as `excess_cost` returns.
+    The t without |X' s R| is tried too, and the D of higher value is taken.
 
     The products are computed on the working copy. What their rounding may hide is added to their size, so
     that D is feasible for the data as given too. R belongs to the scores of the passes, which differ from
@@ -54,26 +57,46 @@ def certify(problem: Problem, state: State, tol: float) -> tuple[State, Certific
     lam = state.lam
     intercept_tol = IMBALANCE_COST * tol * min(1.0, lam * problem.min_penalty_per_norm)
     state, R = with_optimal_intercepts(problem, state, intercept_tol)
-    largest = update_gradient(problem, state, R)
-    u = float(np.clip(row_sums(state.gradient_residual) / problem.class_share, 0, 1).max())
-    t = float(np.maximum(0.0, lam - u / problem.min_penalty_per_norm) / np.maximum(lam, largest))  # keeps NaN
-    entropy = np.empty(R.shape[1])
-    kernels.entropy(R, problem.in_class, t, entropy)
+    bound = update_gradient(problem, state, R)
+    u = 0.0
+    if problem.fit_intercept:
+        u = float(np.clip(row_sums(state.gradient_residual) / problem.class_share, 0, 1).max())
+    margin, entropy = u / problem.min_penalty_per_norm, np.empty(R.shape[1])
+    dual = -np.inf
+    for largest in [bound.max(), 0.0] if problem.ridge_ratio else [bound.max()]:
+        t = float(np.maximum(0.0, lam - margin) / np.maximum(lam, largest))  # np.maximum keeps NaN
+        kernels.entropy(R, problem.in_class, t, entropy)
+        value = (1 - u) * kernels.dot(entropy, problem.s) - excess_cost(problem, lam, t * bound + margin)
+        dual = max(value, dual)
     coef, b = problem.original_coefficients(state.V)
-    dual = (1 - u) * kernels.dot(entropy, problem.s)
     state = state.with_recomputed_scores(problem, coef, b)
     primal = state.objective(problem)
     gap = float(np.maximum(0.0, primal - dual)) / primal  # np.maximum keeps NaN
     return state, Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
 
 
+def excess_cost(problem: Problem, lam: float, bound: Floats) -> float:
+    """Return what products of up to `bound` (K, p) cost a dual point: the conjugate of the penalty there.
+
+    With r the problem's `ridge_ratio` that is the sum of (bound - lambda)_+^2 / (2 lambda r).
+    """
+    if not problem.ridge_ratio:
+        return 0.0  # no product exceeds lambda
+    excess = np.maximum(bound - lam, 0.0)
+    return float(sum(kernels.dot(row, row) for row in excess)) / (2 * lam * problem.ridge_ratio)
+
+
 def with_optimal_intercepts(problem: Problem, state: State, tol: float) -> tuple[State, Floats]:
     """Return the state with optimal intercepts, by Newton's method, and its residuals softmax - Y (K, rows).
 
     The residuals of each class then sum to at most `tol` of the class, or to what rounding allows. The
-    heaviest class keeps its intercept, since adding one number to all of them changes nothing.
+    heaviest class keeps its intercept, since adding one number to all of them changes nothing. A problem
+    without intercepts keeps its state.
     """
     R = np.empty_like(state.eta)
+    if not problem.fit_intercept:
+        kernels.residuals(state.e, problem.in_class, R)
+        return state, R
     V, eta = state.V.copy(), state.eta
     others = np.delete(np.arange(len(R)), problem.class_share.argmax())
     for attempt in range(MAX_INTERCEPT_STEPS):

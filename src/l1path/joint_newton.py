@@ -38,7 +38,7 @@ def passes_per_joint_step(problem: Problem, state: State) -> float:
     if d > MAX_JOINT_SIZE:
         return np.inf
     joint = n * d**2 / 2 + MODEL_ROUNDS * d**3 / 6
-    return float(joint / (n * (PASS_COST_OF_A_ROW * K + PASS_COST_OF_A_WEIGHT * d)))
+    return float(joint / (n * (PASS_COST_OF_A_ROW * K + PASS_COST_OF_A_WEIGHT * problem.density * d)))
 
 
 def joint_newton_step(problem: Problem, state: State, violation: float) -> State:
@@ -49,27 +49,31 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> State
     gradient, sR = state.gradient.copy(), R * problem.s
     for k, working_set in enumerate(state.working_sets):
         columns = np.unique(np.append(working_set.columns[working_set.columns < p], p))
-        kernels.gradient_entries(problem.columns, sR, np.full(columns.size, k), columns, gradient)
-        gradient[k, columns] -= problem.offset[columns] * kernels.total(sR[k])
+        problem.gradient_entries(sR, np.full(columns.size, k), columns, gradient)
     wanted = _wanted(problem, state, gradient)
     classes, chosen = np.nonzero(wanted)
     if chosen.size > MAX_JOINT_SIZE:
         return state
     starts = np.searchsorted(classes, np.arange(K + 1))
-    H = np.empty((chosen.size, chosen.size))
-    kernels.joint_hessian(problem.columns, problem.offset, R + problem.in_class, problem.s, chosen, starts, H)
-    start = state.V[wanted]
+    H = problem.joint_hessian(R + problem.in_class, chosen, starts)
+    start, ridge = state.V[wanted], lam * problem.ridge_factor[chosen]
+    H[np.diag_indices(chosen.size)] += ridge
     minimum, penalty = start.copy(), lam * problem.penalty_factor[chosen]
     kernels.penalized_minimum(
-        H, gradient[wanted], minimum, penalty, lam, MODEL_TOL_FRACTION * violation, MAX_MODEL_ROUNDS
+        H,
+        gradient[wanted] + ridge * start,
+        minimum,
+        penalty,
+        lam,
+        MODEL_TOL_FRACTION * violation,
+        MAX_MODEL_ROUNDS,
     )
     if not np.isfinite(minimum).all():
         return state
     step, move = minimum - start, np.empty_like(state.eta)
     for k in range(K):
         own = slice(starts[k], starts[k + 1])
-        center = -kernels.dot(step[own], problem.offset[chosen[own]])
-        kernels.combine_columns(problem.columns, chosen[own], step[own], center, move[k])
+        problem.combine(chosen[own], step[own], move[k])
     state.loss = kernels.cross_entropy(state.eta, state.e, problem.in_class, state.shift, problem.s)
     objective, t = state.objective(problem), kernels.first_step_length(move.ravel())
     for _ in range(MAX_HALVINGS):

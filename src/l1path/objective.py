@@ -11,6 +11,8 @@ the same bits on every processor: BLAS and NumPy's exp differ between them in th
 imported when they are first called, since numba takes a while.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,10 +26,16 @@ MAX_INTERCEPT_STEP = 10.0
 MAX_IMBALANCE = 1e-9  # of a class: intercepts that leave more are sought again from another start
 
 
-def scores(X: Floats, coef: Floats, intercept: Floats) -> Floats:
+def scores(X: Any, coef: Floats, intercept: Floats) -> Floats:
     """Return the linear scores X W' + b, (n, K): what scikit-learn calls the decision function."""
     from l1path import kernels  # noqa: PLC0415 - imports numba
 
+    if _is_sparse(X):
+        columns, out = _csc(X), np.empty((len(coef), X.shape[0]))
+        for row, b, own in zip(np.asarray(coef, np.float64), intercept, out, strict=True):
+            chosen = np.flatnonzero(row)
+            kernels.sparse_combine(*columns, False, chosen, row[chosen], float(b), own)  # noqa: FBT003
+        return np.ascontiguousarray(out.T)
     X, coef = np.ascontiguousarray(X, np.float64), np.asarray(coef, np.float64)
     nonzero = coef != 0
     starts = np.append(0, np.cumsum(np.count_nonzero(nonzero, axis=1)))
@@ -36,6 +44,17 @@ def scores(X: Floats, coef: Floats, intercept: Floats) -> Floats:
         intercept = np.array(intercept, np.float64)
         kernels.scores(X, starts, np.nonzero(nonzero)[1], coef[nonzero], intercept, eta)
     return np.ascontiguousarray(eta[:, : len(X)].T)
+
+
+def _is_sparse(X: Any) -> bool:
+    """Return whether X is one of SciPy's sparse matrices, without importing SciPy."""
+    return hasattr(X, "tocsc")
+
+
+def _csc(X: Any) -> tuple[Any, Any, Any]:
+    """Return a sparse X by columns: numbers, row numbers, and where each column begins."""
+    X = X.tocsc().astype(np.float64, copy=False)
+    return X.data, X.indices, X.indptr
 
 
 def _exp(x: Floats) -> Floats:
@@ -56,11 +75,15 @@ def _log(x: Floats) -> Floats:
     return out
 
 
-def _products(X: Floats, R: Floats) -> Floats:
+def _products(X: Any, R: Floats) -> Floats:
     """Return R' X, (K, p), in one fixed order of operations."""
     from l1path import kernels  # noqa: PLC0415 - imports numba
 
     (n, p), K = X.shape, R.shape[1]
+    if _is_sparse(X):
+        gradient = np.zeros((K, p))
+        kernels.sparse_full_gradient(*_csc(X), np.ascontiguousarray(R), gradient)
+        return gradient
     height, even = -(-n // 4) * 4, K + K % 2
     rows = np.ascontiguousarray(X, np.float64)
     if height > n:
@@ -90,18 +113,20 @@ def one_hot(y: Ints, K: int) -> Floats:
     return np.asarray(np.arange(K) == np.asarray(y)[:, None], dtype=np.float64)
 
 
-def C_max(X: Floats, y: Ints, K: int) -> float:
-    """Return the largest C at which every weight is zero: 1 / max |X' (Y - class frequencies)|.
+def C_max(X: Any, y: Ints, K: int, *, l1_ratio: float = 1.0, fit_intercept: bool = True) -> float:
+    """Return the largest C at which every weight is zero: l1_ratio / max |X' (Y - class frequencies)|.
 
-    X : (n, p) float64.  y : (n,) classes 0 to K - 1.  Infinite if no column distinguishes the classes.
-    Source: the subgradient of P at W = 0 with the intercepts at the log class frequencies.
+    X : (n, p) float64, dense or sparse.  y : (n,) classes 0 to K - 1.  Infinite if no column distinguishes
+    the classes.
+    Source: the subgradient of P at W = 0 with the intercepts at the log class frequencies. Without an
+    intercept 1 / K is in the place of the frequencies.
     """
     Y = one_hot(y, K)
-    steepest = np.abs(_products(X, Y - Y.mean(axis=0))).max()
-    return float(1 / steepest) if steepest > 0 else float("inf")
+    steepest = np.abs(_products(X, Y - (Y.mean(axis=0) if fit_intercept else 1 / K))).max()
+    return float(l1_ratio / steepest) if steepest > 0 else float("inf")
 
 
-def objective(X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_ratio: float = 1.0) -> float:
+def objective(X: Any, y: Ints, coef: Floats, intercept: Floats, C: float, l1_ratio: float = 1.0) -> float:
     """Return the objective that scikit-learn minimizes: C times the summed cross-entropy, plus the penalty.
 
     Shapes as in `duality_gap`. The penalty is ``l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|_2^2``.
@@ -165,11 +190,19 @@ def _balanced_intercept(eta: Floats, y: Ints, start: Floats) -> tuple[Floats, fl
 
 
 def duality_gap(
-    X: Floats, y: Ints, coef: Floats, intercept: Floats, C: float, l1_ratio: float = 1.0
+    X: Any,
+    y: Ints,
+    coef: Floats,
+    intercept: Floats,
+    C: float,
+    l1_ratio: float = 1.0,
+    *,
+    fit_intercept: bool = True,
 ) -> float:
     """Return the relative gap between the primal and a feasible dual point: 0 is optimal.
 
-    X : (n, p) float64.  y : (n,) classes 0 to K - 1, each of which occurs.  coef : (K, p).  intercept : (K,).
+    X : (n, p) float64, dense or sparse.  y : (n,) classes 0 to K - 1, each of which occurs.  coef : (K, p).
+    intercept : (K,).
     The primal is computed at the given intercept, the dual at the best one for `coef`, which is sought from
     the given one. The minimum is between the two, so the objective exceeds it by at most the gap. Returns
     gap / primal, from 0 to 1.
@@ -177,22 +210,25 @@ def duality_gap(
     Dual point: the residuals R = softmax - Y, scaled by s = min(1, lambda / max |X'R / n|) into the box of
     the L1 penalty (Ndiaye, Fercoq, Gramfort, Salmon 2017, sec. 3); its value is the mean entropy of the rows
     of Y + sR. With an L2 part in the penalty every dual point is feasible, and the dual objective has a
-    further term.
+    further term. Without an intercept R need not sum to 0 in a class, and X is not centered.
     """
-    X = np.ascontiguousarray(X, np.float64)
+    X = X if _is_sparse(X) else np.ascontiguousarray(X, np.float64)
     n, K = len(y), len(coef)
     l1, l2 = l1_ratio / (C * n), (1 - l1_ratio) / (C * n)
     primal = objective(X, y, coef, intercept, C, l1_ratio) / (C * n)
     eta = scores(X, coef, np.zeros(K))
     Y = one_hot(y, K)
-    R = _exp(log_softmax(eta + best_intercept(eta, y, intercept))) - Y
-    excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
-    R -= excess  # rounding errors, or more where the intercepts did not converge
-    surplus = np.maximum(excess, 0)
-    # Mixing in this much of the dual point at W = 0 restores Y + R >= 0.
-    t = (surplus / (surplus + frequencies)).max()
-    R = (1 - t) * R + t * (frequencies - Y)
-    slopes = np.abs(_products(X - X.mean(axis=0), R)) / n  # centered, which changes no product: R sums to 0
+    R = _exp(log_softmax(eta + best_intercept(eta, y, intercept) if fit_intercept else eta)) - Y
+    if fit_intercept:
+        excess, frequencies = R.mean(axis=0), Y.mean(axis=0)
+        R -= excess  # rounding errors, or more where the intercepts did not converge
+        surplus = np.maximum(excess, 0)
+        # Mixing in this much of the dual point at W = 0 restores Y + R >= 0.
+        t = (surplus / (surplus + frequencies)).max()
+        R = (1 - t) * R + t * (frequencies - Y)
+        if not _is_sparse(X):
+            X = X - X.mean(axis=0)  # which changes no product but for its rounding: R sums to 0
+    slopes = np.abs(_products(X, R)) / n
     largest = slopes.max()
     s = min(1.0, l1 / largest) if largest > 0 else 1.0
     dual = max(

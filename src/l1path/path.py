@@ -6,17 +6,19 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass, fields
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from l1path import kernels
-from l1path.problem import Problem
+from l1path.dense_problem import DenseProblem
 from l1path.screening import rounding_limits
 from l1path.solve import in_float64, solve_grid_point, solve_point
-from l1path.validation import check_data, check_limits
+from l1path.sparse_problem import SparseProblem
+from l1path.validation import check_data, check_limits, check_penalty
 from l1path.warm_start import GRID_RATIO, extrapolate, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from l1path.certificate import Certificate
-    from l1path.problem import Floats
+    from l1path.problem import Floats, Problem
     from l1path.state import State
 
 MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding of the gradient at 0
@@ -38,7 +40,7 @@ class RegularizationPath:
 
     coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.
     duality_gap : (points,), relative to the primal.
-    objective : (points,), ``C * sum_i weight_i CE_i + |W|_1`` as scikit-learn has it.
+    objective : (points,), ``C * sum_i weight_i CE_i + penalty(W)`` as scikit-learn has it.
     n_iter : (points,), passes over the classes from the warm start.  converged : (points,) bool.
     """
 
@@ -55,20 +57,26 @@ class RegularizationPath:
 
 
 def multinomial_l1_path(
-    X: npt.ArrayLike,
+    X: Any,
     y: npt.ArrayLike,
     Cs: npt.ArrayLike,
     *,
     sample_weight: npt.ArrayLike | None = None,
+    l1_ratio: float = 1.0,
+    fit_intercept: bool = True,
     tol: float = 1e-3,
     max_iter: int = 1000,
     threads: int | None = None,
     progress: Callable[[], None] | None = None,
 ) -> RegularizationPath:
-    """Minimize ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` for each C, b free.
+    """Minimize ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + penalty(W)`` for each C, b free.
 
-    X : (n, p) float64.  y : (n,) labels of at least two classes; row k of a coefficient matrix belongs to the
-    k-th of the sorted labels.  Cs : (points,) in any order.  sample_weight : (n,) >= 0, by default 1 each.
+    The penalty is ``l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|_2^2``, as scikit-learn's: by default L1.
+
+    X : (n, p), an array or a SciPy sparse matrix.  y : (n,) labels of at least two classes; row k of a
+    coefficient matrix belongs to the k-th of the sorted labels.  Cs : (points,) in any order.
+    sample_weight : (n,) >= 0, by default 1 each.
+    l1_ratio : above 0, up to 1.  fit_intercept : False keeps b at 0.
     tol : the relative duality gap at which a point is done.  max_iter : passes over the classes for one
     point. threads : points to solve side by side, by default the processors that joblib counts for this
     process, or one within a worker of joblib's. They change no bit.
@@ -80,17 +88,17 @@ def multinomial_l1_path(
 
     A point that needs more than `max_iter` passes is returned with the gap it has reached, `converged` false,
     and a ConvergenceWarning.  Raises ValueError for NaN, infinite, complex or empty input, shapes that
-    disagree, labels that do not sort or are of a single class, C <= 0 or above 1e15 C_max, and for a tol,
-    max_iter or threads that is not a number > 0.
+    disagree, labels that do not sort or are of a single class, C <= 0 or above 1e15 C_max, an l1_ratio
+    not above 0 and up to 1, and for a tol, max_iter or threads that is not a number > 0.
     """
     X, labels, Cs, weight, faults = check_data(X, y, Cs, sample_weight)
     threads = usable_threads() if threads is None else threads
-    faults += check_limits(tol, max_iter, threads)
+    faults += check_limits(tol, max_iter, threads) + check_penalty(l1_ratio, fit_intercept)
     if faults:
         raise ValueError("; ".join(faults))
     if not (has_weight := weight > 0).all():
         X, labels, weight = X[has_weight], labels[has_weight], weight[has_weight]
-    lambdas = 1 / (Cs * kernels.total(weight))
+    lambdas = l1_ratio / (Cs * kernels.total(weight))
     requested = Counter(lambdas.tolist())
     lock = Lock()
 
@@ -101,12 +109,27 @@ def multinomial_l1_path(
                     progress()
 
     with Workers(min(threads, len(requested) + 1)) as workers:
-        problem = workers.call(Problem.from_data, X, labels, weight, tol)
+        problem: Problem
+        if issparse(X):
+            least = float(lambdas.min())
+            problem = workers.call(
+                SparseProblem.from_data, X, labels, weight, l1_ratio, bool(fit_intercept), least
+            )
+        else:
+            problem = workers.call(
+                DenseProblem.from_data, X, labels, weight, tol, l1_ratio, bool(fit_intercept)
+            )
         solutions = _solve_along_grid(
             problem, sorted(requested, reverse=True), tol, max_iter, workers, report
         )
-    points = [solutions[lam] for lam in lambdas.tolist()]
-    gap = np.array([certificate.gap for certificate, _ in points])
+    K, points = int(labels.max()) + 1, len(lambdas)
+    coef, intercept = np.empty((points, K, X.shape[1])), np.empty((points, K))
+    gap, primal, passes = np.empty(points), np.empty(points), np.empty(points, np.int64)
+    for lam in requested:  # a solution is freed when it has been copied
+        certificate, n_iter = solutions.pop(lam)
+        for k in np.flatnonzero(lambdas == lam):
+            coef[k], intercept[k], gap[k] = certificate.coef, certificate.intercept, certificate.gap
+            primal[k], passes[k] = certificate.primal, n_iter
     if not np.all(gap <= tol):
         failed = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
         message = (
@@ -115,11 +138,11 @@ def multinomial_l1_path(
         )
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return RegularizationPath(
-        coef=np.array([certificate.coef for certificate, _ in points]),
-        intercept=np.array([certificate.intercept for certificate, _ in points]),
+        coef=coef,
+        intercept=intercept,
         duality_gap=gap,
-        objective=np.array([certificate.primal for certificate, _ in points]) * Cs * kernels.total(weight),
-        n_iter=np.array([passes for _, passes in points]),
+        objective=primal * Cs * kernels.total(weight),
+        n_iter=passes,
         converged=gap <= tol,
     )
 

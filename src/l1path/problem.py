@@ -1,168 +1,189 @@
-"""The data as given, and the centered working copy on which the solver computes."""
+"""The problem that the solver sees: labels, row weights, penalty, and products with a centered working copy.
+
+`dense_problem` and `sparse_problem` are the two kinds of working copies. The rest of the solver calls the
+methods declared here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
 
+if TYPE_CHECKING:
+    from l1path.state import State, WorkingSet
+
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.number]  # floating, or bytes
 Indices = npt.NDArray[np.intp]
+Columns = Indices | slice  # some columns, or all
 
-FLOAT64_MAX_SIZE = 2**18  # numbers in X: up to this size float32 would save no time
-FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
 CONSTANT_COLUMN_TOL = 1e-12  # a column is constant if its entries are this near to their mean, relatively
 MIN_COLUMN_WIDTH = 1e-100  # a narrower column is constant too: the inverse of its scale could overflow
+HALF_ULP = float(np.finfo(np.float64).eps) / 2
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """The data as given and a working copy of them.
+class Problem(ABC):
+    """A working copy of the data, and the penalty of its coefficients.
 
-    The working copy is centered, which the free intercept allows, and each column is divided by a power of
-    two near its largest number, so that float32 neither overflows nor cancels. If the entries of every column
-    are whole steps above its least entry, 255 at most, the copy holds these numbers of steps in bytes: a
-    quarter of the memory to read. Images, counts and flags are such data, standardized or not. A working
-    column is then the bytes less `offset`.
-
-    After the p columns follow the column of the intercept, which is all ones, and at least one empty column;
-    after the n rows follows at least one empty row.
+    The copy has p columns, then the column of the intercept, which is all ones, and at least one empty
+    column. It is centered, which a free intercept allows: a working column is what is stored less its
+    `offset`. Without an intercept nothing is centered, and the intercept's column is empty too, so its weight
+    stays 0.
+    After the n rows follows at least one empty row, of weight 0.
     """
 
-    X: Floats  # (n, p), as given
     in_class: npt.NDArray[np.bool_]  # (K, rows): whether the row is of the class
     s: Floats  # (rows,): the row weights, which sum to 1; 0 for an empty row
     class_share: Floats  # (K,): the sum of the row weights of each class
-    rows: Numbers  # (rows, columns): the working copy
-    columns: Numbers  # (columns, rows): its transposed copy
-    offset: Floats  # (columns,): the mean of the bytes; 0 where the numbers are centered already
-    levels: (
-        Floats | None
-    )  # (p, 256): the entry of X that each byte of a column represents, if there are bytes
-    center: Floats  # (p,)
-    scale: Floats  # (p,)
-    penalty_factor: (
-        Floats  # (columns,): the penalty of a working column is lambda times this; the intercept's is 0
-    )
+    offset: Floats  # (columns,): the mean of what is stored; 0 where that is centered already
+    center: Floats  # (p,): the mean of the data as given
+    scale: Floats  # (p,): of the data as given to the working copy
+    penalty_factor: Floats  # (columns,): the L1 part for a working column is lambda times this |V|
+    ridge_ratio: float  # of the L2 part of the penalty, lambda ridge_ratio |W|^2 / 2; 0 without one
+    ridge_factor: Floats  # (columns,): the L2 part for a working column is lambda times this V^2 / 2
     column_norm: Floats  # (columns,): sqrt(sum_i s_i x_ij^2) of the working columns
     repeated: npt.NDArray[np.bool_]  # (columns,): whether a column before it is the same; its weights are 0
     min_penalty_per_norm: float  # the least of penalty_factor / column_norm: 1 if X is standardized
-
-    @classmethod
-    def from_data(cls, X: Floats, labels: Indices, weight: Floats, tol: float) -> Problem:
-        """Make the working copy for X (n, p), labels (n,) 0 to K - 1, row weights (n,) and the tolerance."""
-        n, p = X.shape
-        reduced_precision = X.size > FLOAT64_MAX_SIZE and tol >= FLOAT32_MIN_TOL
-        height, width = round_up(n + 1, 8), round_up(p + 2, 16)
-        s = np.zeros(height)
-        s[:n] = weight / kernels.total(weight)
-        low, high, mean = kernels.column_ranges(X, s)
-        largest = np.maximum(high - mean, mean - low)
-        constant = (largest <= CONSTANT_COLUMN_TOL * np.maximum(abs(high), abs(low))) | (
-            high - low < MIN_COLUMN_WIDTH
-        )
-        offset = np.zeros(width)
-        column_width = np.where(constant, 0.0, high - low)
-        if reduced_precision and (copy := _byte_copy(X, low, column_width, (height, width))):
-            rows, columns, levels, scale = copy
-            offset[:p] = (mean - low) / scale
-        else:
-            dtype = np.float32 if reduced_precision else np.float64
-            rows, columns, levels = np.zeros((height, width), dtype), np.zeros((width, height), dtype), None
-            scale = np.where(constant, np.inf, np.ldexp(1.0, np.frexp(np.where(constant, 1.0, largest))[1]))
-            kernels.float_copy(X, mean, 1 / scale, rows, columns)
-        rows[:n, p] = columns[p, :n] = 1
-        in_class = np.zeros((labels.max() + 1, height), dtype=np.bool_)
-        in_class[labels, np.arange(n)] = True
-        factor = np.ones(width)
-        factor[:p] = np.where(constant, 1.0, 1 / scale)
-        factor[p] = 0
-        norm = kernels.column_norms(rows, offset, s)
-        return cls(
-            X=X,
-            in_class=in_class,
-            s=s,
-            class_share=np.array([kernels.dot(row.astype(np.float64), s) for row in in_class]),
-            rows=rows,
-            columns=columns,
-            offset=offset,
-            levels=levels,
-            center=mean,
-            scale=scale,
-            penalty_factor=factor,
-            column_norm=norm,
-            repeated=_repeated(columns, norm, factor),
-            min_penalty_per_norm=float((factor[:p] / np.maximum(norm[:p], factor[:p] * 1e-300)).min()),
-        )
-
-    def in_float64(self) -> Problem:
-        """Return this problem with a working copy in float64, on the same scale."""
-        rows, columns = np.zeros(self.rows.shape), np.zeros(self.columns.shape)
-        kernels.float_copy(self.X, self.center, 1 / self.scale, rows, columns)
-        rows[: len(self.X), self.p] = columns[self.p, : len(self.X)] = 1
-        offset = np.zeros(len(self.offset))
-        norm = kernels.column_norms(rows, offset, self.s)
-        return replace(self, rows=rows, columns=columns, offset=offset, levels=None, column_norm=norm)
-
-    @property
-    def is_reduced(self) -> bool:
-        """Whether the working copy is in bytes or float32."""
-        return self.rows.dtype != np.float64
-
-    @property
-    def sum_dtype(self) -> np.dtype[np.floating]:
-        """The type of sums over rows or columns: float32 for bytes."""
-        return np.promote_types(self.rows.dtype, np.float32)
+    fit_intercept: bool
 
     @property
     def p(self) -> int:
-        """The number of columns as given, which is the intercept's column number in the working copy."""
-        return int(self.X.shape[1])
+        """The number of columns of data, which is the intercept's column number."""
+        return len(self.center)
 
+    @property
+    def width(self) -> int:
+        """The number of columns of the working copy."""
+        return len(self.penalty_factor)
+
+    @property
+    @abstractmethod
+    def is_reduced(self) -> bool:
+        """Whether the working copy is in bytes or float32."""
+
+    @abstractmethod
+    def in_float64(self) -> Problem:
+        """Return this problem with a working copy in float64, on the same scale."""
+
+    @property
+    @abstractmethod
+    def sum_dtype(self) -> np.dtype[np.floating]:
+        """The type of sums over rows or columns."""
+
+    @property
+    @abstractmethod
+    def density(self) -> float:
+        """The share of the working copy's numbers that products read."""
+
+    @property
+    @abstractmethod
+    def product_error(self) -> tuple[np.dtype[np.floating], float | Floats]:
+        """The type of the certificate's products, and a bound of their error relative to |x_j| |R|."""
+
+    @property
+    @abstractmethod
+    def reference_error(self) -> float | Floats:
+        """The same bound for the products of a full gradient."""
+
+    @abstractmethod
+    def full_gradient(self, sR: Floats) -> Floats:
+        """Return sR (K, rows) times the working columns, (K, columns)."""
+
+    @abstractmethod
+    def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:
+        """Set out[classes, chosen], out (K, columns), to the products of these classes and columns."""
+
+    @abstractmethod
+    def combine(self, chosen: Indices, weights: Floats, out: Reals) -> None:
+        """Set `out` (rows,) to the sum of the working columns `chosen` with these weights."""
+
+    @abstractmethod
+    def scores(self, coef: Floats, b: Floats) -> Floats:
+        """Return the scores (K, rows) of `coef` (K, p as given) and b (K,), from the data as given."""
+
+    @abstractmethod
+    def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
+        """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""
+
+    @abstractmethod
+    def packed_columns(self, capacity: int) -> Numbers:
+        """Return zeros for a class's working columns, packed side by side if the products need them so."""
+
+    @abstractmethod
+    def pack(self, columns: Indices, at: int, packed: Numbers) -> None:
+        """Write these columns into `packed`, from place `at` on."""
+
+    @abstractmethod
+    def class_step(
+        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+    ) -> float:
+        """Minimize over class k by a quadratic model, in place; return its violation before."""
+
+    @abstractmethod
+    def eligible(self, lam: float) -> npt.NDArray[np.bool_]:
+        """Return the mask (columns,) of the columns that may have a weight at lambda."""
+
+    @abstractmethod
     def original_coefficients(self, V: Floats) -> tuple[Floats, Floats]:
-        """Return W (K, p) and b (K,) for the data as given from coefficients of the working copy."""
-        coef = V[:, : self.p] / self.scale
-        shift = np.array([kernels.dot(row, self.center) for row in coef])
-        return coef, V[:, self.p] - shift
+        """Return W (K, p as given) and b (K,) for the data as given from coefficients of the working copy."""
 
-    def l1_norm(self, V: Floats) -> float:
-        """Return |W|_1 for the data as given from coefficients of the working copy."""
-        return float(sum(kernels.dot(np.abs(row), self.penalty_factor) for row in V))
+    @property
+    @abstractmethod
+    def sums_over_working_columns(self) -> bool:
+        """Whether sums over coefficients are over the columns of the working sets alone, or over all."""
+
+    def l1_norm(self, V: Floats, columns: Columns = slice(None)) -> float:
+        """Return |W|_1 for the data as given from coefficients V (K, columns) of the working copy."""
+        factor = self.penalty_factor[columns]
+        return float(sum(kernels.dot(np.abs(row), factor) for row in V))
+
+    def penalty(self, V: Floats, columns: Columns = slice(None)) -> float:
+        """Return the penalty in units of lambda: |W|_1, and in an elastic net its L2 part."""
+        if not self.ridge_ratio:
+            return self.l1_norm(V, columns)
+        factor = self.ridge_factor[columns]
+        return self.l1_norm(V, columns) + float(sum(kernels.dot(row * row, factor) for row in V)) / 2
+
+
+def least_penalty_per_norm(factor: Floats, norm: Floats) -> float:
+    """Return the least of the penalty factors (p,) relative to the norms of their columns."""
+    return float((factor / np.maximum(norm, factor * 1e-300)).min())
+
+
+def class_indicators(
+    labels: Indices, weight: Floats, height: int
+) -> tuple[npt.NDArray[np.bool_], Floats, Floats]:
+    """Return `in_class`, `s` and `class_share` for labels (n,) and row weights (n,)."""
+    n = len(labels)
+    s = np.zeros(height)
+    s[:n] = weight / kernels.total(weight)
+    in_class = np.zeros((labels.max() + 1, height), dtype=np.bool_)
+    in_class[labels, np.arange(n)] = True
+    return in_class, s, np.array([kernels.dot(row.astype(np.float64), s) for row in in_class])
+
+
+def is_constant(low: Floats, high: Floats, mean: Floats, *, fit_intercept: bool) -> npt.NDArray[np.bool_]:
+    """Return which columns count as constant, by their least and largest entries and their means.
+
+    Without an intercept only a column of zeros does.
+    """
+    constant = np.maximum(high, 0) - np.minimum(low, 0) < MIN_COLUMN_WIDTH
+    if not fit_intercept:
+        return np.asarray(constant)
+    largest = np.maximum(high - mean, mean - low)
+    relative = largest <= CONSTANT_COLUMN_TOL * np.maximum(abs(high), abs(low))
+    return np.asarray(relative | (high - low < MIN_COLUMN_WIDTH))
 
 
 def round_up(number: int, multiple: int) -> int:
     """Return the least multiple of `multiple` that is at least `number`."""
     return -(-number // multiple) * multiple
-
-
-def _repeated(columns: Numbers, norm: Floats, penalty_factor: Floats) -> npt.NDArray[np.bool_]:
-    """Return for each of `columns` whether it equals one before it, with the same penalty, and is not 0."""
-    repeated = np.zeros(len(columns), np.bool_)
-    seen: dict[tuple[int, float], list[int]] = {}
-    for j in np.flatnonzero(norm).tolist():
-        alike = seen.setdefault((hash(columns[j].tobytes()), penalty_factor[j]), [])
-        repeated[j] = any(np.array_equal(columns[j], columns[i]) for i in alike)
-        if not repeated[j]:
-            alike.append(j)
-    return repeated
-
-
-def _byte_copy(
-    X: Floats, low: Floats, width: Floats, shape: tuple[int, int]
-) -> tuple[Bytes, Bytes, Floats, Floats] | None:
-    """Return X in bytes by rows and by columns, levels and steps; None if bytes cannot represent X."""
-    step = kernels.byte_steps(X, low, width)
-    if not step.any():
-        return None
-    scale = np.where(step > 0, step, np.inf)
-    rows, columns = np.zeros(shape, np.uint8), np.zeros(shape[::-1], np.uint8)
-    levels = np.full((X.shape[1], 256), np.nan)
-    if not kernels.byte_copy(X, low, 1 / scale, rows, columns, levels):
-        return None
-    return rows, columns, np.nan_to_num(levels), scale

@@ -39,7 +39,7 @@ def reduce_violation(
 ) -> tuple[State, int]:
     """Return the state and the number of passes after which the violation is predicted to be at `target`."""
     for passes in range(1, max_passes + 1):
-        history.add(state)
+        history.add(problem, state)
         last, history.violation = history.violation, pass_over_classes(problem, state, target)
         if history.violation <= target or history.violation == 0:
             return state, passes
@@ -55,7 +55,7 @@ def reduce_violation(
 
 def violation_target(problem: Problem, state: State, tol: float) -> float:
     """Return the violation that is expected to give a relative duality gap of `tol`."""
-    penalty = state.lam * problem.l1_norm(state.V)
+    penalty = state.lam * state.l1_norm(problem)
     return VIOLATION_PER_GAP * tol * state.objective(problem) / (penalty + 1e-300)
 
 
@@ -78,8 +78,9 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
         else:
             update_gradient(problem, state, R)
         penalty = state.lam * problem.penalty_factor
+        gradient = state.gradient + state.lam * problem.ridge_factor * state.V
         violation = max(
-            kernels.violation(g, v, penalty, state.lam) for g, v in zip(state.gradient, state.V, strict=True)
+            kernels.violation(g, v, penalty, state.lam) for g, v in zip(gradient, state.V, strict=True)
         )
         if violation <= target or passes >= max_iter:
             return problem, state

@@ -12,7 +12,7 @@ from l1path import kernels
 from l1path.problem import round_up
 
 if TYPE_CHECKING:
-    from l1path.problem import Floats, Indices, Numbers, Problem, Reals
+    from l1path.problem import Columns, Floats, Indices, Numbers, Problem, Reals
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class WorkingSet:
     """The working columns of one class, packed side by side, and their weighted Gram matrix."""
 
     columns: Indices  # (m,), column numbers, padded to a multiple of 4 with the empty column
-    packed: Numbers  # (rows, capacity)
+    packed: Numbers  # (rows, capacity), or no rows where columns are sparse
     gram: Reals  # (capacity, capacity)
     gram_size: int  # the number of leading columns that the Gram matrix has
     gram_weights: Reals  # (rows,), the row weights of the Gram matrix
@@ -32,7 +32,7 @@ class WorkingSet:
         height, dtype = len(problem.s), problem.sum_dtype
         return cls(
             columns=np.zeros(0, np.intp),
-            packed=np.zeros((height, 0), problem.rows.dtype),
+            packed=problem.packed_columns(0),
             gram=np.zeros((0, 0), dtype),
             gram_size=0,
             gram_weights=np.zeros(height, dtype),
@@ -48,17 +48,16 @@ class WorkingSet:
         new = np.flatnonzero(wanted)
         if not new.size:
             return False
-        empty_column = problem.rows.shape[1] - 1
-        new = np.append(new, np.full(round_up(new.size, 4) - new.size, empty_column, np.intp))
+        new = np.append(new, np.full(round_up(new.size, 4) - new.size, problem.width - 1, np.intp))
         m = self.columns.size
-        if self.shared or m + new.size > self.packed.shape[1]:
+        if self.shared or m + new.size > len(self.gram):
             capacity = round_up((m + new.size) * 5 // 4, 16)
-            packed = np.zeros((len(self.packed), capacity), self.packed.dtype)
+            packed = problem.packed_columns(capacity)
             packed[:, :m] = self.packed[:, :m]
             gram = np.zeros((capacity, capacity), problem.sum_dtype)
             gram[:m, :m] = self.gram[:m, :m]
             self.packed, self.gram, self.shared = packed, gram, False
-        kernels.pack_columns(problem.columns, new, m, self.packed)
+        problem.pack(new, m, self.packed)
         self.columns = np.concatenate([self.columns, new])
         return True
 
@@ -88,7 +87,7 @@ class State:
 
     def add_to_working_sets(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of the mask `wanted` (K, columns) that are missing; return whether any was."""
-        wanted[:, problem.repeated] = False
+        wanted[:, ~problem.eligible(self.lam)] = False
         wanted[:, problem.p] = True
         added = [
             working_set.add(problem, mask)
@@ -102,6 +101,17 @@ class State:
         for row, working_set in zip(mask, self.working_sets, strict=True):
             row[working_set.columns] = True
         return mask
+
+    def summed_columns(self, problem: Problem) -> Columns:
+        """Return the columns over which sums over coefficients are: all, or those of the working sets."""
+        if not problem.sums_over_working_columns:
+            return slice(None)
+        return np.unique(np.concatenate([working_set.columns for working_set in self.working_sets]))
+
+    def l1_norm(self, problem: Problem) -> float:
+        """Return |W|_1."""
+        columns = self.summed_columns(problem)
+        return problem.l1_norm(self.V[:, columns], columns)
 
     def fork(self) -> State:
         """Return this state with working sets that can grow without changing its own."""
@@ -117,7 +127,8 @@ class State:
 
     def objective(self, problem: Problem) -> float:
         """Return the objective P(W, b)."""
-        return self.loss + self.lam * problem.l1_norm(self.V)
+        columns = self.summed_columns(problem)
+        return self.loss + self.lam * problem.penalty(self.V[:, columns], columns)
 
     def with_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> State:
         """Return this state with other coefficients and their scores; the gradient is unchanged."""
@@ -130,28 +141,19 @@ class State:
 
         The scores that the passes update accumulate rounding errors, which the coefficients do not have.
         """
-        eta = np.zeros(self.eta.shape)
-        nonzero = coef != 0
-        sparse = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1))), np.nonzero(coef)[1], coef[nonzero]
-        if problem.levels is None:
-            kernels.scores(problem.X, *sparse, b, eta)
-        else:
-            kernels.scores_from_bytes(problem.levels, problem.columns, *sparse, b, eta)
-        return self.with_coefficients(problem, self.V, eta)
+        return self.with_coefficients(problem, self.V, problem.scores(coef, b))
 
 
-def zero_sign_changes(problem: Problem, old: Floats, V: Floats, eta: Floats) -> tuple[Floats, Floats]:
+def zero_sign_changes(
+    problem: Problem, old: Floats, V: Floats, eta: Floats, columns: Columns = slice(None)
+) -> tuple[Floats, Floats]:
     """Return `V` and its scores with 0 for every coefficient whose sign differs from the one in `old`.
 
-    The scores are changed in place.
+    V, old : (K, columns), or of some `columns` only.  The scores are changed in place.
     """
-    changed = (V != 0) & (V * old <= 0)
-    changed[:, problem.p] = False
-    move = np.empty(eta.shape[1], problem.sum_dtype)
+    changed = (V != 0) & (V * old <= 0) & (problem.penalty_factor[columns] > 0)
+    numbers, move = np.arange(problem.width)[columns], np.empty(eta.shape[1], problem.sum_dtype)
     for k in np.flatnonzero(changed.any(axis=1)):
-        columns = np.flatnonzero(changed[k])
-        coef = V[k, columns]
-        start = -kernels.dot(coef, problem.offset[columns])
-        kernels.combine_columns(problem.columns, columns, coef, start, move)
+        problem.combine(numbers[changed[k]], V[k, changed[k]], move)
         eta[k] -= move
     return np.where(changed, 0.0, V), eta

@@ -17,7 +17,7 @@ from l1path.state import zero_sign_changes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from l1path.problem import Floats, Problem
+    from l1path.problem import Columns, Floats, Problem
     from l1path.state import State
 
 SUBSPACE_SIZE = 5  # last iterates that span the subspace; 3 took 56 passes for 42, and 10 cost more a step
@@ -35,7 +35,7 @@ HESSIAN_REGULARIZATION = 1e-9  # added to a Hessian whose diagonal is 1
 class History:
     """The coefficients and scores from which the last passes began."""
 
-    V: Floats  # (SUBSPACE_SIZE, K, columns)
+    V: list[tuple[Columns, Floats]]  # of each iterate: the columns that are summed over, its coefficients
     eta: Floats  # (SUBSPACE_SIZE, K, rows)
     length: int = 0  # iterates since the scores were recomputed
     violation: float = np.inf  # that the last pass met
@@ -46,12 +46,13 @@ class History:
     @classmethod
     def for_state(cls, state: State) -> History:
         """Return an empty history for the shapes of this state."""
-        return cls(np.empty((SUBSPACE_SIZE, *state.V.shape)), np.empty((SUBSPACE_SIZE, *state.eta.shape)))
+        return cls([(slice(0), state.V[:, :0])] * SUBSPACE_SIZE, np.empty((SUBSPACE_SIZE, *state.eta.shape)))
 
-    def add(self, state: State) -> None:
+    def add(self, problem: Problem, state: State) -> None:
         """Add the state from which a pass is about to begin."""
         position = self.length % SUBSPACE_SIZE
-        self.V[position], self.eta[position] = state.V, state.eta
+        columns = state.summed_columns(problem)
+        self.V[position], self.eta[position] = (columns, state.V[:, columns].copy()), state.eta
         self.length += 1
 
     def joint_step_is_due(self, cost: Callable[[], float]) -> bool:
@@ -76,13 +77,19 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> St
     An iterate takes part with the coefficients that have the same sign as `state`'s, so that the penalty is
     linear in the subspace.
     """
-    m = min(history.length, SUBSPACE_SIZE)
-    V, eta = history.V[:m], history.eta[:m]
-    for a in range(m):
-        V[a] = zero_sign_changes(problem, state.V, V[a], eta[a])[0]
+    m, columns = min(history.length, SUBSPACE_SIZE), state.summed_columns(problem)
+    present, eta = state.V[:, columns], history.eta[:m]
+    V = np.empty((m, *present.shape))
+    for a, (own, coefficients) in enumerate(history.V[:m]):
+        iterate = np.zeros(present.shape)
+        iterate[:, _places(own, columns)] = coefficients
+        V[a] = zero_sign_changes(problem, present, iterate, eta[a], columns)[0]
+        history.V[a] = columns, V[a].copy()
     g, H = kernels.subspace_model(eta, state.eta, state.e, problem.in_class, problem.s)
-    penalty = state.lam * problem.penalty_factor * np.sign(state.V)
-    g += [sum(kernels.dot(*pair) for pair in zip(penalty, iterate - state.V, strict=True)) for iterate in V]
+    penalty = state.lam * problem.penalty_factor[columns] * np.sign(present)
+    g += [sum(kernels.dot(*pair) for pair in zip(penalty, iterate - present, strict=True)) for iterate in V]
+    if problem.ridge_ratio:
+        _add_ridge(state.lam * problem.ridge_factor[columns], V - present, present, g, H)
     used = np.flatnonzero(np.diag(H) > MIN_ITERATE_DISTANCE[problem.sum_dtype.itemsize] ** 2)
     if not used.size:
         return state
@@ -90,14 +97,32 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> St
     H = H[np.ix_(used, used)] / size / size[:, None] + HESSIAN_REGULARIZATION * np.eye(used.size)
     c[used] = kernels.solve_linear(H, -g[used] / size) / size
     c *= min(1.0, MAX_COMBINATION_WEIGHT / np.abs(c).sum())
-    new_V, new_eta = zero_sign_changes(problem, state.V, _combine(c, V, state.V), _combine(c, eta, state.eta))
+    combined, new_eta = _combine(c, V, present), _combine(c, eta, state.eta)
+    new_V = np.zeros(state.V.shape)
+    new_V[:, columns], new_eta = zero_sign_changes(problem, present, combined, new_eta, columns)
     common = kernels.total(new_V[:, problem.p]) / len(
         new_V
     )  # adding one number to all intercepts changes nothing
     new_V[:, problem.p] -= common
-    new = state.with_coefficients(problem, new_V, new_eta - common)
+    moved = state.with_coefficients(problem, new_V, new_eta - common)
     state.loss = kernels.cross_entropy(state.eta, state.e, problem.in_class, state.shift, problem.s)
-    return new if new.objective(problem) < state.objective(problem) else state
+    return moved if moved.objective(problem) < state.objective(problem) else state
+
+
+def _places(own: Columns, columns: Columns) -> Columns:
+    """Return where the columns `own` are among `columns`, which include them."""
+    if isinstance(own, slice) or isinstance(columns, slice):
+        return own
+    return np.searchsorted(columns, own)
+
+
+def _add_ridge(ridge: Floats, D: Floats, V: Floats, g: Floats, H: Floats) -> None:
+    """Add the slopes at `V` along each of D (m, K, columns), and the curvatures, of ``ridge @ V**2 / 2``."""
+    for a, row in enumerate(D):
+        g[a] += kernels.dot((ridge * row).ravel(), V.ravel())
+        for b in range(a + 1):
+            H[a, b] += kernels.dot((ridge * row).ravel(), D[b].ravel())
+            H[b, a] = H[a, b]
 
 
 def _combine(c: Floats, iterates: Floats, present: Floats) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csc_array, issparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,20 +18,20 @@ MAX_MAGNITUDE = 1e100  # of a number: products of three such numbers are still f
 
 
 def check_data(
-    X: npt.ArrayLike, y: npt.ArrayLike, Cs: npt.ArrayLike, sample_weight: npt.ArrayLike | None
-) -> tuple[Floats, Indices, Floats, Floats, list[str]]:
-    """Return X, class numbers, Cs and row weights as arrays, and a list of their faults."""
-    X, y, Cs = np.atleast_1d(_as_floats("X", X)), np.asarray(y), np.atleast_1d(_as_floats("Cs", Cs))
+    X: Any, y: npt.ArrayLike, Cs: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[Any, Indices, Floats, Floats, list[str]]:
+    """Return X, dense or CSC, class numbers, Cs and row weights as arrays, and a list of their faults."""
+    X, y, Cs = _as_matrix(X), np.asarray(y), np.atleast_1d(_as_floats("Cs", Cs))
     weight = np.ones(y.shape) if sample_weight is None else _as_floats("sample_weight", sample_weight)
-    low, high = 1 / MAX_MAGNITUDE, MAX_MAGNITUDE
+    low, high, numbers = 1 / MAX_MAGNITUDE, MAX_MAGNITUDE, X.data if issparse(X) else X
     faults = []
     if X.ndim != 2 or 0 in X.shape:  # noqa: PLR2004 - rows and columns
         faults.append(f"X: expected rows and columns, got shape {X.shape}")
-    elif not np.isfinite(largest := max(X.max(), -X.min())):
+    elif not np.isfinite(largest := max(numbers.max(initial=0), -numbers.min(initial=0))):
         faults.append("X: expected finite numbers, got NaN or infinity")
     elif largest > high:
         faults.append(f"X: expected numbers up to {high:g} in size, got {largest:g}")
-    faults += _label_faults(y, len(X))
+    faults += _label_faults(y, X.shape[0])
     if weight.shape != y.shape:
         faults.append(f"sample_weight: expected shape {y.shape}, got {weight.shape}")
     elif not (valid := (weight == 0) | ((weight >= low) & (weight <= high))).all():
@@ -60,6 +61,19 @@ def check_limits(tol: Any, max_iter: Any, threads: Any) -> list[str]:
     for name, number in {"max_iter": max_iter, "threads": threads}.items():
         if not (isinstance(number, int | np.integer) and number >= 1):
             faults.append(f"{name}: expected an integer of at least 1, got {number!r}")
+    return faults
+
+
+def check_penalty(l1_ratio: Any, fit_intercept: Any) -> list[str]:
+    """Return the faults of these arguments."""
+    faults = []
+    if not (isinstance(l1_ratio, int | float | np.number) and 0 < l1_ratio <= 1):
+        faults.append(
+            f"l1_ratio: expected a number above 0 and up to 1, got {l1_ratio!r}. "
+            "For an L2 penalty alone use scikit-learn's LogisticRegression"
+        )
+    if not isinstance(fit_intercept, bool | np.bool_):
+        faults.append(f"fit_intercept: expected True or False, got {fit_intercept!r}")
     return faults
 
 
@@ -116,6 +130,27 @@ def _label_faults(y: npt.NDArray[Any], n: int) -> list[str]:
     if fault := sorting_fault(y):
         return [fault]
     return [] if len(np.unique(y)) > 1 else ["y: expected at least two classes, got one"]
+
+
+def _as_matrix(X: Any) -> Any:
+    """Return X as an array or, if it is sparse, as a CSC array with ascending rows in each column."""
+    if not issparse(X):
+        return np.atleast_1d(_as_floats("X", X))
+    if np.iscomplexobj(X):
+        raise ValueError("X: expected real numbers, got complex ones")
+    if X.ndim != 2:  # noqa: PLR2004 - rows and columns
+        raise ValueError(f"X: expected rows and columns, got shape {X.shape}")
+    columns = csc_array(X, dtype=np.float64)
+    if not columns.has_canonical_format:
+        columns = columns.copy()  # it may share its arrays with X
+        columns.sum_duplicates()
+    if columns.nnz <= np.iinfo(np.int32).max:  # half the memory, and one compiled kernel for both
+        rows, starts = (
+            columns.indices.astype(np.int32, copy=False),
+            columns.indptr.astype(np.int32, copy=False),
+        )
+        columns = csc_array((columns.data, rows, starts), shape=columns.shape)
+    return columns
 
 
 def _as_floats(name: str, given: npt.ArrayLike) -> Floats:

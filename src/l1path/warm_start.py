@@ -31,8 +31,9 @@ WORKING_SET_REBUILD_RATIO = 1.5  # working columns to likely columns: with more 
 def initial_state(problem: Problem) -> State:
     """Return the solution at lambda_max, the least lambda at which every weight is zero."""
     K, p = len(problem.in_class), problem.p
-    V = np.zeros((K, problem.rows.shape[1]))
-    kernels.log(problem.class_share, V[:, p])
+    V = np.zeros((K, problem.width))
+    if problem.fit_intercept:
+        kernels.log(problem.class_share, V[:, p])
     state = State(
         lam=np.inf,
         V=V,
@@ -45,7 +46,7 @@ def initial_state(problem: Problem) -> State:
         working_sets=[WorkingSet.empty(problem) for _ in range(K)],
         reference=Reference(V, V),
     )
-    state = state.with_coefficients(problem, V, np.repeat(V[:, p : p + 1], problem.rows.shape[0], axis=1))
+    state = state.with_coefficients(problem, V, np.repeat(V[:, p : p + 1], len(problem.s), axis=1))
     state = with_full_gradient(problem, state)
     state.lam = float((np.abs(state.gradient[:, :p]) / problem.penalty_factor[:p]).max())
     return state
@@ -100,7 +101,10 @@ def extrapolate(problem: Problem, origin: State) -> State:
         if working_set.columns.size > WORKING_SET_REBUILD_RATIO * np.count_nonzero(likely[k]):
             start.working_sets[k], wanted[k] = WorkingSet.empty(problem), likely[k]
     start.add_to_working_sets(problem, wanted)
-    start.previous = replace(origin, previous=None, working_sets=[])
+    start.previous = replace(  # what a line through two grid points needs; the rest would occupy memory
+        origin, previous=None, working_sets=[], e=origin.eta, gradient_residual=origin.reference.residual,
+        gradient=origin.reference.gradient,
+    )  # fmt: skip
     return start
 
 

@@ -113,10 +113,8 @@ class Params(Section):
         faults = [*_too_many_rows(self, largest, f"sweep.train_sizes: {largest} is too large")]
         if not self.split.validation_size:
             faults.append("split.validation_size: expected rows on which the sweep can choose C, got 0")
-        if self.sweep.solver == "path" and self.train.l1_ratio != 1:
-            faults.append(
-                f"train.l1_ratio: expected 1, which sweep.solver: path is for, got {self.train.l1_ratio:g}"
-            )
+        if self.sweep.solver == "path" and self.train.l1_ratio == 0:
+            faults.append(_l1_ratio_fault("sweep.solver"))
         if faults:
             raise UserError(_format_faults(FILE, faults))
 
@@ -169,8 +167,12 @@ def _too_many_rows(params: Params, train_size: int, what: str) -> Iterator[str]:
 
 
 def _solver_is_not_for_l1_ratio(params: Params) -> Iterator[str]:
-    if params.train.solver == "path" and params.train.l1_ratio != 1:
-        yield f"train.l1_ratio: expected 1, which solver: path is for, got {params.train.l1_ratio:g}"
+    if params.train.solver == "path" and params.train.l1_ratio == 0:
+        yield _l1_ratio_fault("solver")
+
+
+def _l1_ratio_fault(key: str) -> str:
+    return f"train.l1_ratio: expected a number > 0, since {key}: path needs an L1 part, got 0"
 
 
 def _format_fault(location: tuple[int | str, ...], kind: str, value: object, lines: Lines) -> str:

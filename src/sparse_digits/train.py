@@ -94,7 +94,14 @@ def fit_path(
     from l1path import multinomial_l1_path  # noqa: PLC0415 - SAGA does not need numba
 
     path = multinomial_l1_path(
-        X, y, Cs, tol=how.tol, max_iter=how.max_iter, threads=threads, progress=progress
+        X,
+        y,
+        Cs,
+        l1_ratio=how.l1_ratio,
+        tol=how.tol,
+        max_iter=how.max_iter,
+        threads=threads,
+        progress=progress,
     )
     return [
         Fit(coef, intercept, int(n_iter), bool(converged))

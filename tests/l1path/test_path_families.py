@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax, xlogy
 from l1_families import CHANGES, FAMILIES, fuzzed
 from l1_problems import KINDS, problem, stored_as
 from l1path import multinomial_l1_path
-from l1path.problem import Problem
+from l1path.dense_problem import DenseProblem
 from l1path.screening import rounding_limits
 from l1path.warm_start import initial_state
 
@@ -81,7 +81,7 @@ def test_rare_classes_that_are_nearly_separable_need_few_passes(tol):
 
 def test_the_precision_follows_lambda():
     X, y = problem(n=1500, p=200, K=4)
-    data = Problem.from_data(X, y, np.ones(1500), 1e-3)
+    data = DenseProblem.from_data(X, y, np.ones(1500), 1e-3)
     state = initial_state(data)
     assert data.rows.dtype == np.float32
     assert not rounding_limits(data, state, state.lam, 1e-3)

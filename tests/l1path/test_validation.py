@@ -25,7 +25,7 @@ from l1path import multinomial_l1_path
         ({"sample_weight": -np.ones(80)}, "sample_weight: expected finite weights >= 0"),
         ({"sample_weight": np.zeros(80)}, "sample_weight: expected a weight above 0 in every class"),
         ({"sample_weight": np.ones(79)}, r"sample_weight: expected shape \(80,\)"),
-        ({"X": csr_matrix(np.ones((80, 12)))}, "X: expected a dense array of numbers"),
+        ({"X": csr_matrix(np.ones((80, 12)), dtype=complex)}, "X: expected real numbers, got complex ones"),
         ({"X": np.ones((80, 12), complex)}, "X: expected real numbers, got complex ones"),
         ({"y": np.array([1, "one"] * 40, object)}, "y: expected labels that sort, got int and str"),
         ({"y": np.array([1.0, np.nan] * 40, object)}, "got NaN, None or NA in 40 of 80 rows"),
@@ -33,6 +33,9 @@ from l1path import multinomial_l1_path
         ({"y": pd.array([0, 1] * 39 + [1, pd.NA])}, "got NaN, None or NA in 1 of 80 rows"),
         ({"tol": "x"}, "tol: expected a number > 0, got 'x'"),
         ({"max_iter": 1.5}, "max_iter: expected an integer of at least 1, got 1.5"),
+        ({"l1_ratio": 0.0}, "l1_ratio: expected a number above 0 and up to 1, got 0.0. For an L2 penalty"),
+        ({"l1_ratio": 1.5}, "l1_ratio: expected a number above 0 and up to 1, got 1.5"),
+        ({"fit_intercept": "no"}, "fit_intercept: expected True or False, got 'no'"),
         ({"threads": 0}, "threads: expected an integer of at least 1, got 0"),
     ],
 )

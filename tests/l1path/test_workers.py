@@ -42,7 +42,7 @@ def loop():
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        (l1path.path.Problem, "from_data"),
+        (l1path.path.DenseProblem, "from_data"),
         (l1path.path, "initial_state"),
         (l1path.path, "solve_grid_point"),
         (l1path.path, "solve_point"),

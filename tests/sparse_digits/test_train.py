@@ -30,6 +30,18 @@ def test_the_estimator_has_every_value_that_params_yaml_has():
     assert {name: made[name] for name in asked.model_dump()} == asked.model_dump()
 
 
+def test_l1_ratio_means_the_same_to_both_solvers(digits):
+    made_with, scaled = read_npz(digits / "data/scaled.npz")
+    fits = [
+        train.train(scaled, made_with, [0.02], params.Train(
+            C=0.02, l1_ratio=0.3, solver=solver, tol=tol, max_iter=10_000, random_state=0
+        ))[0]
+        for solver, tol in {"saga": 1e-4, "path": 1e-8}.items()
+    ]  # fmt: skip
+    np.testing.assert_allclose(fits[0].coef, fits[1].coef, atol=3e-3)
+    assert np.mean((fits[0].coef == 0) == (fits[1].coef == 0)) > 0.99
+
+
 def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(digits)
     train.main(["data/scaled.npz", str(tmp_path / "model.npz")])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax, xlogy
 
-from l1path import problem as problem_module
-from l1path.problem import Problem
+from l1path import dense_problem
+from l1path.dense_problem import DenseProblem
 
 KINDS = ["float64", "float32", "uint8"]  # of a working copy
 
@@ -31,13 +31,13 @@ def stored_as(kind):
     """Let small data have the working copy of large data, unless the kind is float64."""
     with pytest.MonkeyPatch.context() as patch:
         if kind != "float64":
-            patch.setattr(problem_module, "FLOAT64_MAX_SIZE", 0)
+            patch.setattr(dense_problem, "FLOAT64_MAX_SIZE", 0)
         yield
 
 
 def working_copy(X, y):
     """Return the problem of these data at tol 1e-3 with equal row weights."""
-    return Problem.from_data(np.ascontiguousarray(X), y, np.ones(len(y)), 1e-3)
+    return DenseProblem.from_data(np.ascontiguousarray(X), y, np.ones(len(y)), 1e-3)
 
 
 def reference_certificate(X, y, coef, intercept, C):

@@ -20,14 +20,14 @@ Indices = npt.NDArray[np.intp]
 
 
 def split(
-    cv: Any, X: Floats, labels: Indices, weight: Floats, K: int, params: dict[str, Any]
+    cv: Any, X: Any, labels: Indices, weight: Floats, K: int, params: dict[str, Any]
 ) -> list[tuple[Indices, Indices]]:
     """Return the training and held-out rows of each fold of `cv`, whose `split` takes X, labels and params.
 
     Raises ValueError if training rows lack one of the K classes, or held-out rows have no weight.
     """
     with naming("cv"):
-        rows = np.arange(len(X))
+        rows = np.arange(len(labels))
         splits = check_cv(cv, labels, classifier=True).split(X, labels, **params)
         folds = [(rows[train], rows[held_out]) for train, held_out in splits]
     if not folds:
@@ -44,7 +44,7 @@ def split(
 
 
 def held_out_losses(
-    path: RegularizationPath, X: Floats, labels: Indices, weight: Floats, held_out: Indices
+    path: RegularizationPath, X: Any, labels: Indices, weight: Floats, held_out: Indices
 ) -> list[float]:
     """Return the mean log-loss of the held-out rows at each point of the path, in nats."""
     X, labels, weight = X[held_out], labels[held_out], weight[held_out]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +33,17 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     """L1-penalized multinomial logistic regression on a certified path of C.
 
     Minimizes, for each C, ``C * sum_i weight_i CE(y_i, softmax(W x_i + b)) + |W|_1`` with b free, which is
-    ``LogisticRegression(l1_ratio=1, solver="saga")``'s objective, to a relative duality gap of `tol`.
+    ``LogisticRegression(l1_ratio=1, solver="saga")``'s objective, to a relative duality gap of `tol`. With
+    `l1_ratio` below 1 the penalty is the elastic net ``l1_ratio |W|_1 + (1 - l1_ratio) / 2 |W|_2^2``.
 
     Parameters
     ----------
     Cs : float or array of floats > 0
         The values of C on the path. Without `cv` the model predicts with the largest.
+    l1_ratio : float above 0, up to 1
+        The share of L1 in the penalty, as in scikit-learn.
+    fit_intercept : bool
+        False keeps the intercepts at 0.
     tol : float
         The relative duality gap at which a point is done.
     max_iter : int
@@ -70,12 +75,12 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     n_features_in_ : int, feature_names_in_ : (p,) if X has names
     """
 
-    penalty: ClassVar[str] = "l1"  # SelectFromModel reads it, and keeps the features that are used
-
     def __init__(
         self,
         Cs: float | npt.ArrayLike = 1.0,
         *,
+        l1_ratio: float = 1.0,
+        fit_intercept: bool = True,
         tol: float = 1e-3,
         max_iter: int = 1000,
         class_weight: dict[Any, float] | str | None = None,
@@ -83,11 +88,24 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         n_jobs: int | None = None,
     ) -> None:
         self.Cs = Cs
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
         self.tol = tol
         self.max_iter = max_iter
         self.class_weight = class_weight
         self.cv = cv
         self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags: X may be sparse."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def penalty(self) -> str:
+        """The penalty's name: SelectFromModel reads it, and with "l1" keeps the features that are used."""
+        return "l1" if self.l1_ratio == 1 else "elasticnet"
 
     def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None, **params: Any) -> Self:
         """Fit the path on X (n, p) and labels y (n,); sample_weight : (n,) >= 0, where 0 excludes a row.
@@ -110,8 +128,9 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         def path(rows: Indices) -> RegularizationPath:
             rows = rows[weight[rows] > 0]
             return multinomial_l1_path(
-                X[rows], labels[rows], Cs,
-                sample_weight=weight[rows], tol=self.tol, max_iter=self.max_iter, threads=threads,
+                X if np.array_equal(rows, np.arange(len(y))) else X[rows], labels[rows], Cs,
+                sample_weight=weight[rows], l1_ratio=self.l1_ratio, fit_intercept=self.fit_intercept,
+                tol=self.tol, max_iter=self.max_iter, threads=threads,
             )  # fmt: skip
 
         folds = [] if self.cv is None else split(self.cv, X, labels, weight, len(classes), split_params)
@@ -130,13 +149,13 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _check_data(
         self, X: Any, y: Any, sample_weight: npt.ArrayLike | None
-    ) -> tuple[Floats, npt.NDArray[Any], Floats]:
+    ) -> tuple[Any, npt.NDArray[Any], Floats]:
         """Return X, the labels and the rows' weights as arrays."""
         if (given := np.asarray(y)).ndim == 1 and (fault := missing_labels_fault(given)):
             raise ValueError(fault)
         with naming("y"):
             check_consistent_length(X, y)
-        X, y = validate_data(self, X, y, dtype=np.float64, order="C", accept_large_sparse=False)
+        X, y = validate_data(self, X, y, dtype=np.float64, order="C", accept_sparse=["csr", "csc"])
         if fault := sorting_fault(y):
             raise ValueError(fault)
         with naming("y"):
@@ -202,5 +221,5 @@ class L1MultinomialPath(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def _scores(self, X: Any) -> Floats:
         """Return the scores, (n, K)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64, order="C")
+        X = validate_data(self, X, reset=False, dtype=np.float64, order="C", accept_sparse=["csr", "csc"])
         return scores(X, self.coef_, self.intercept_)

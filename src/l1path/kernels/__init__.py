@@ -14,6 +14,7 @@ from l1path.kernels.class_step import (
     class_step,
     coordinate_descent,
     first_step_length,
+    line_search,
     line_search_slope,
     residual_and_weight,
     sums_of_later_classes,
@@ -33,6 +34,15 @@ from l1path.kernels.products import (
     weighted_distance,
 )
 from l1path.kernels.softmax import cross_entropy, entropy, exponentials, residuals
+from l1path.kernels.sparse import (
+    dense_rows,
+    sparse_class_step,
+    sparse_column_sums,
+    sparse_combine,
+    sparse_full_gradient,
+    sparse_gradient_entries,
+    sparse_gram_matrix,
+)
 from l1path.kernels.working_copy import (
     INTEGER_TOL,
     byte_copy,
@@ -57,6 +67,7 @@ __all__ = [
     "combine_columns",
     "coordinate_descent",
     "cross_entropy",
+    "dense_rows",
     "dot",
     "entropy",
     "exp",
@@ -69,6 +80,7 @@ __all__ = [
     "intercept_hessian",
     "joint_hessian",
     "l1_distance",
+    "line_search",
     "line_search_slope",
     "log",
     "pack_columns",
@@ -79,6 +91,12 @@ __all__ = [
     "scores_from_bytes",
     "select_heavy_rows",
     "solve_linear",
+    "sparse_class_step",
+    "sparse_column_sums",
+    "sparse_combine",
+    "sparse_full_gradient",
+    "sparse_gradient_entries",
+    "sparse_gram_matrix",
     "subspace_model",
     "sums_of_later_classes",
     "total",

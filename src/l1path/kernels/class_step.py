@@ -80,12 +80,12 @@ def violation(g, coef, penalty, lam):
 
 
 @kernel
-def _descent_pass(G, q, coef, penalty, lam, nonzero_only):
+def _descent_pass(G, q, coef, penalty, ridge, lam, nonzero_only):
     """One pass of coordinate descent; returns the largest step times curvature, relative to the penalty."""
     m = q.size
     worst = 0.0
     for j in range(m):
-        h = G[j, j]
+        h = G[j, j] + ridge[j]
         if h <= 0.0 or (nonzero_only and coef[j] == 0.0):
             continue
         z = coef[j] * h - q[j]
@@ -101,13 +101,14 @@ def _descent_pass(G, q, coef, penalty, lam, nonzero_only):
             row = G[j]
             for i in range(m):
                 q[i] += move * row[i]
+            q[j] += step * ridge[j]
             worst = max(worst, abs(step) * h / (penalty[j] if penalty[j] > 0.0 else lam))
     return worst
 
 
 @kernel
-def coordinate_descent(G, g, coef, penalty, lam, tol, passes):
-    """coef[:] = argmin over v of g (v - coef) + (v - coef)' G (v - coef) / 2 + penalty |v|.
+def coordinate_descent(G, g, coef, penalty, ridge, lam, tol, passes):
+    """coef[:] = argmin over v of g (v - coef) + (v - coef)' (G + diag(ridge)) (v - coef) / 2 + penalty |v|.
 
     `tol` is relative to the penalty, as in `violation`. A pass over all columns alternates with passes over
     the nonzero coefficients until they converge. Returns the number of passes.
@@ -116,11 +117,11 @@ def coordinate_descent(G, g, coef, penalty, lam, tol, passes):
     remaining = passes
     while remaining > 0:
         remaining -= 1
-        if _descent_pass(G, q, coef, penalty, lam, False) <= tol:
+        if _descent_pass(G, q, coef, penalty, ridge, lam, False) <= tol:
             break
         while remaining > 0:
             remaining -= 1
-            if _descent_pass(G, q, coef, penalty, lam, True) <= tol:
+            if _descent_pass(G, q, coef, penalty, ridge, lam, True) <= tol:
                 break
     return passes - remaining
 
@@ -167,6 +168,25 @@ def first_step_length(move):
 
 
 @kernel
+def line_search(
+    eta, move, gradient_slope, penalty_change, ridge_slope, ridge_curvature,
+    shift, above, below, in_class, s, e,
+):  # fmt: skip
+    """Return the step length along `move` at whose end the objective no longer rises steeply; 0 if uphill.
+
+    The L1 part of the slope is at most `penalty_change`, the penalty's difference over the full step; that of
+    the ridge is ``ridge_slope + t ridge_curvature``.  Sets e = exp(eta + t move - shift).
+    """
+    initial_slope = gradient_slope + penalty_change
+    t, slope = first_step_length(move), np.inf
+    while initial_slope < 0.0 and slope > -initial_slope and t > MIN_STEP_LENGTH:
+        t *= initial_slope / (initial_slope - slope) if slope < np.inf else 1.0
+        slope = penalty_change + line_search_slope(eta, move, t, shift, above, below, in_class, s, e)
+        slope += ridge_slope + t * ridge_curvature
+    return t if initial_slope < 0.0 else 0.0
+
+
+@kernel
 def _update_gram(w, s, packed, offset, gram_size, m, gram_weights, G):
     """Extend the Gram matrix from `gram_size` to m columns; recompute it if w has left its weights."""
     if l1_distance(w, gram_weights) > GRAM_REFRESH_THRESHOLD * total(w):
@@ -187,8 +207,8 @@ def _update_gram(w, s, packed, offset, gram_size, m, gram_weights, G):
 
 @kernel
 def class_step(
-    in_class, s, columns, offset, penalty_factor, lam, target, update_threshold, above, below, shift,
-    eta, e, gradient_residual, V, gradient, chosen, packed, G, gram_size, gram_weights,
+    in_class, s, columns, offset, penalty_factor, ridge_factor, lam, target, update_threshold, above, below,
+    shift, eta, e, gradient_residual, V, gradient, chosen, packed, G, gram_size, gram_weights,
 ):  # fmt: skip
     """Minimize over one class by a quadratic model; return its violation before, and the new `gram_size`.
 
@@ -204,27 +224,28 @@ def class_step(
     count = changed_residuals(r, gradient_residual, s, update_threshold, rows, change)
     m = chosen.size
     g, coef, penalty, mean = np.empty(m), np.empty(m), np.empty(m), offset[chosen]
+    ridge = lam * ridge_factor[chosen]
     for q in range(m):
         g[q], coef[q], penalty[q] = gradient[chosen[q]], V[chosen[q]], lam * penalty_factor[chosen[q]]
     add_changed_rows(packed, rows[:count], change[:count], g)
     change_sum = total(change[:count])
     for q in range(m):
         g[q] -= mean[q] * change_sum
-        gradient[chosen[q]] = g[q]
+        gradient[chosen[q]] = g[q]  # of the cross-entropy alone
+        g[q] += ridge[q] * coef[q]
     worst = violation(g, coef, penalty, lam)
     if worst > CLASS_SKIP_FRACTION * target:
         gram_size = _update_gram(w, s, packed, mean.astype(G.dtype), gram_size, m, gram_weights, G)
         new = coef.copy()
-        coordinate_descent(G, g, new, penalty, lam, DESCENT_TOL_FRACTION * worst, MAX_DESCENT_PASSES)
+        coordinate_descent(G, g, new, penalty, ridge, lam, DESCENT_TOL_FRACTION * worst, MAX_DESCENT_PASSES)
         step = new - coef
         combine_columns(columns, chosen, step, -dot(step, mean), move)
         penalty_change = dot(penalty, np.abs(new) - np.abs(coef))
-        initial_slope = dot(g, step) + penalty_change
-        t, slope = first_step_length(move), np.inf
-        while initial_slope < 0.0 and slope > -initial_slope and t > MIN_STEP_LENGTH:
-            t *= initial_slope / (initial_slope - slope) if slope < np.inf else 1.0
-            slope = penalty_change + line_search_slope(eta, move, t, shift, above, below, in_class, s, e)
-        if initial_slope < 0.0:
+        t = line_search(
+            eta, move, dot(g, step), penalty_change, dot(ridge * coef, step), dot(ridge * step, step),
+            shift, above, below, in_class, s, e,
+        )  # fmt: skip
+        if t > 0.0:
             for q in range(m):
                 V[chosen[q]] = new[q] if t == 1.0 else coef[q] + t * step[q]
             for i in range(e.size):

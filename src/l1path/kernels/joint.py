@@ -21,14 +21,13 @@ DESCENT_PASSES = 4  # of coordinate descent between two Newton steps on the supp
 
 @kernel
 def joint_hessian(columns, offset, P, s, chosen, starts, H):  # noqa: C901 - loops over blocks
-    """Sum over i of s_i z_i z_i' with the softmax's Hessian diag(p) - p p' between classes; symmetric.
+    """Add to H the sum over i of s_i z_i z_i' with the softmax's Hessian diag(p) - p p' between classes.
 
-    H[q, r] = (s * P[k] * ((k == l) - P[l]) * x[q] * x[r]).sum(), x = columns[chosen] - offset[chosen, None],
+    H[q, r] += (s * P[k] * ((k == l) - P[l]) * x[q] * x[r]).sum(), x = columns[chosen] - offset[chosen, None],
     for q of class k and r of class l; class k has the places starts[k] to starts[k + 1].  P : (K, n), n a
     multiple of 8.
     """
     d, n, K = chosen.size, s.size, P.shape[0]
-    H[:] = 0.0
     x, px = np.zeros((ROW_BLOCK, d)), np.zeros((ROW_BLOCK, d))
     for start in range(0, n, ROW_BLOCK):
         rows = min(ROW_BLOCK, n - start)
@@ -208,12 +207,12 @@ def penalized_minimum(H, g, v, penalty, lam, tol, rounds):
     `tol` is relative to the penalty, as in `violation`. Coordinate descent finds the support; where it is
     slow, a Newton step on the support ends what coordinate descent would take thousands of passes for.
     """
-    q, remaining = g.copy(), max(MIN_SUPPORT_STEPS, int(SUPPORT_WORK / g.size**3))
+    q, ridge, remaining = g.copy(), np.zeros(g.size), max(MIN_SUPPORT_STEPS, int(SUPPORT_WORK / g.size**3))
     for done in range(rounds):
-        if _descent_pass(H, q, v, penalty, lam, False) <= tol:
+        if _descent_pass(H, q, v, penalty, ridge, lam, False) <= tol:
             return done
         for _ in range(DESCENT_PASSES):
-            if _descent_pass(H, q, v, penalty, lam, True) <= tol:
+            if _descent_pass(H, q, v, penalty, ridge, lam, True) <= tol:
                 break
         for _ in range(min(SUPPORT_STEPS, remaining)):
             remaining -= 1

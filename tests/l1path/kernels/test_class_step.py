@@ -53,12 +53,13 @@ def test_violation():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_coordinate_descent_ends_where_the_subgradient_is_zero(dtype):
+@pytest.mark.parametrize("ridge", [np.zeros(m), np.linspace(0, 3, m)])
+def test_coordinate_descent_ends_where_the_subgradient_is_zero(dtype, ridge):
     rng = np.random.default_rng(3)
     A, g, start = rng.normal(size=(40, m)), rng.normal(size=m), rng.normal(size=m)
     G, penalty, coef = (A.T @ A / 40).astype(dtype), np.full(m, 0.8), start.copy()
-    assert kernels.coordinate_descent(G, g, coef, penalty, 0.8, 1e-7, 10_000) < 10_000
-    assert kernels.violation(g + G @ (coef - start), coef, penalty, 0.8) < (
+    assert kernels.coordinate_descent(G, g, coef, penalty, ridge, 0.8, 1e-7, 10_000) < 10_000
+    assert kernels.violation(g + (G + np.diag(ridge)) @ (coef - start), coef, penalty, 0.8) < (
         1e-3 if dtype == np.float32 else 1e-6
     )
     assert np.any(coef == 0)
@@ -75,7 +76,10 @@ def test_line_search_slope(height):
 
 
 @pytest.mark.parametrize("dtype", STORED_DTYPES)
-def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponentials_consistent(dtype):
+@pytest.mark.parametrize("ridge_ratio", [0.0, 0.5])
+def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponentials_consistent(
+    dtype, ridge_ratio
+):
     rng = np.random.default_rng(5)
     height, width, lam = 400, 16, 0.02
     columns, real, steps = rng.normal(size=(width, height)), np.promote_types(dtype, np.float32), 1
@@ -92,16 +96,18 @@ def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponen
     above, e, eta, shift = np.full(height, 2.0), np.ones(height), np.zeros(height), np.zeros(height)
     chosen, packed = np.arange(12), np.ascontiguousarray(columns.T)
     V, gradient_residual, gradient, unit = np.zeros(width), np.zeros(height), np.zeros(width), np.ones(width)
+    ridge = ridge_ratio * unit * (np.arange(width) != 11)
     G, frozen, known = np.zeros((width, width), real), np.zeros(height, real), 0
 
     def objective():
-        return s @ (np.log(e + above) - np.where(in_class, eta, np.log(above))) + lam * np.abs(V).sum()
+        penalty = lam * (np.abs(V).sum() + ridge @ V**2 / 2)
+        return s @ (np.log(e + above) - np.where(in_class, eta, np.log(above))) + penalty
 
     before, violations = objective(), []
     for _ in range(8):
         below = np.zeros(height)
         violation, known = kernels.class_step(
-            in_class, s, columns, offset, unit, lam, 1e-9, 0.0, above, below, shift,
+            in_class, s, columns, offset, unit, ridge, lam, 1e-9, 0.0, above, below, shift,
             eta, e, gradient_residual, V, gradient, chosen, packed, G, known, frozen,
         )  # fmt: skip
         violations.append(violation)

@@ -12,7 +12,7 @@ def test_joint_hessian(dtype, s):
     columns, _ = stored(p, n, dtype=dtype)
     offset, P = RNG.random(p), RNG.dirichlet(np.ones(K), n).T.copy()
     chosen, starts = np.array([0, 3, 9, 3, 4, 1, 2, 3, 15]), np.array([0, 3, 5, 9])
-    H = np.full((9, 9), np.nan)
+    H = np.zeros((9, 9))
     kernels.joint_hessian(columns, offset, P, s, chosen, starts, H)
     of_class, x = np.repeat(np.arange(K), np.diff(starts)), columns[chosen] - offset[chosen, None]
     for q, k in enumerate(of_class):

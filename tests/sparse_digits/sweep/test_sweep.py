@@ -105,7 +105,7 @@ def test_what_only_the_sweep_cannot_do_is_reported_by_the_sweep_alone_and_all_at
     asked = asked.model_copy(
         update={
             "split": asked.split.model_copy(update={"validation_size": 0}),
-            "train": asked.train.model_copy(update={"l1_ratio": 0.5}),
+            "train": asked.train.model_copy(update={"l1_ratio": 0}),
         }
     )
     with pytest.raises(UserError) as fault:
@@ -115,7 +115,7 @@ def test_what_only_the_sweep_cannot_do_is_reported_by_the_sweep_alone_and_all_at
         "  sweep.train_sizes: 1500 is too large: expected train_size + validation_size + test_size <= 1797, "
         "the rows of digits, got 2000\n"
         "  split.validation_size: expected rows on which the sweep can choose C, got 0\n"
-        "  train.l1_ratio: expected 1, which sweep.solver: path is for, got 0.5"
+        "  train.l1_ratio: expected a number > 0, since sweep.solver: path needs an L1 part, got 0"
     )
 
 

@@ -1,0 +1,214 @@
+"""Sparse data: columns as given in float64, centered implicitly, without those that can have no weight.
+
+A column whose weighted absolute sum is below lambda times its penalty cannot have a weight: no residual is
+larger than 1. For text these are most columns, the rare words. They are left out of the copy where they can
+have none at any lambda of the path, and are not eligible at a lambda where they can have none there. Sums
+over coefficients are over working columns, so that a point is the same bits whatever was left out.
+
+A column without a zero is stored centered: its mean may be so far from 0 that an offset would cancel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from l1path import kernels
+from l1path.problem import HALF_ULP, Problem, class_indicators, is_constant, least_penalty_per_norm, round_up
+
+if TYPE_CHECKING:
+    from l1path.problem import Floats, Indices, Numbers, Reals
+    from l1path.state import State, WorkingSet
+
+LEAST_LAMBDA = 0.75  # of the least lambda asked for: the last grid point is above it
+HESSIAN_ROWS = 256  # whose columns are densified at a time for a joint step
+
+
+@dataclass(frozen=True, slots=True)
+class SparseProblem(Problem):
+    """The columns of a CSC matrix that may have a weight."""
+
+    data: Floats  # (entries,), by columns
+    indices: npt.NDArray[np.integer]  # (entries,): the rows, ascending in a column
+    indptr: npt.NDArray[np.integer]  # (p + 1,)
+    kept: Indices  # (p,): the numbers of the columns in the data as given
+    p_given: int  # columns of the data as given
+    stored_center: Floats  # (p,): what was subtracted from a column's entries as given; 0 if it has zeros
+    absolute_sum: Floats  # (columns,): sum_i s_i |x_ij| relative to the penalty factor: no gradient is larger
+
+    @classmethod
+    def from_data(
+        cls,
+        X: Any,
+        labels: Indices,
+        weight: Floats,
+        l1_ratio: float,
+        fit_intercept: bool,  # noqa: FBT001 - `Workers.call` passes arguments by position
+        lam: float,
+    ) -> SparseProblem:
+        """Keep the columns of X (n, p), a CSC array, that may have a weight at `lam`, the least asked for."""
+        in_class, s, class_share = class_indicators(labels, weight, round_up(X.shape[0] + 1, 8))
+        low, high, mean, square, absolute = kernels.sparse_column_sums(X.data, X.indices, X.indptr, s)
+        constant = is_constant(low, high, mean, fit_intercept=fit_intercept)
+        possible = np.where(constant, 0.0, absolute)
+        keep = possible >= LEAST_LAMBDA * lam
+        keep[possible.argmax()] = True  # at least one, though its weight be 0
+        kept = np.flatnonzero(keep)
+        p_given, p = X.shape[1], kept.size
+        if p < p_given:
+            X = X[:, kept]
+        mean, square, width = mean[kept] * fit_intercept, square[kept], round_up(p + 2, 16)
+        entries = np.diff(X.indptr)
+        stored_center = np.where(entries == X.shape[0], mean, 0.0)
+        data = X.data
+        if stored_center.any():
+            data = data - np.repeat(stored_center, entries)
+            square = kernels.sparse_column_sums(data, X.indices, X.indptr, s)[3]
+        offset = mean - stored_center
+
+        def padded(values: Floats, intercept: float, empty: float) -> Floats:
+            return np.concatenate([values, [intercept], np.full(width - p - 1, empty)])
+
+        factor = padded(np.ones(p), 0.0, 1.0)
+        norm = np.sqrt(
+            np.maximum(square - offset * offset, square * 1e-14)
+        )  # not below what cancellation leaves
+        ridge_ratio = (1 - l1_ratio) / l1_ratio
+        return cls(
+            in_class=in_class,
+            s=s,
+            class_share=class_share,
+            offset=padded(offset, 0.0, 0.0),
+            center=mean,
+            scale=np.ones(p),
+            penalty_factor=factor,
+            ridge_ratio=ridge_ratio,
+            ridge_factor=ridge_ratio * factor,
+            column_norm=padded(norm, float(fit_intercept), 0.0),
+            repeated=np.zeros(width, np.bool_),
+            min_penalty_per_norm=least_penalty_per_norm(factor[:p], norm),
+            fit_intercept=fit_intercept,
+            data=data,
+            indices=X.indices,
+            indptr=X.indptr,
+            kept=kept,
+            p_given=p_given,
+            stored_center=stored_center,
+            absolute_sum=padded(possible[kept], np.inf, 0.0),
+        )
+
+    @property
+    def _matrix(self) -> tuple[Floats, npt.NDArray[np.integer], npt.NDArray[np.integer]]:
+        return self.data, self.indices, self.indptr
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether the working copy is in bytes or float32: it is not."""
+        return False
+
+    def in_float64(self) -> Problem:
+        """Return this problem, which is in float64."""
+        return self
+
+    @property
+    def sum_dtype(self) -> np.dtype[np.floating]:
+        """The type of sums over rows or columns."""
+        return np.dtype(np.float64)
+
+    @property
+    def density(self) -> float:
+        """The share of the working copy's numbers that products read."""
+        return self.data.size / (len(self.s) * self.p)
+
+    @property
+    def product_error(self) -> tuple[np.dtype[np.floating], Floats]:
+        """The type of products, and a bound of their error relative to |x_j| |R|.
+
+        A half-ulp for each addition and product: of the column's entries, of the residuals' sum, and 8 more.
+        """
+        entries = np.zeros(self.width)
+        entries[: self.p] = np.diff(self.indptr)
+        return self.sum_dtype, HALF_ULP * (entries + len(self.s) / 8 + 16)
+
+    @property
+    def reference_error(self) -> Floats:
+        """The same bound for the products of a full gradient."""
+        return self.product_error[1]
+
+    def full_gradient(self, sR: Floats) -> Floats:
+        """Return sR (K, rows) times the working columns, (K, columns)."""
+        gradient, sums = np.zeros((len(sR), self.width)), np.array([kernels.total(row) for row in sR])
+        kernels.sparse_full_gradient(*self._matrix, np.ascontiguousarray(sR.T), gradient)
+        gradient[:, self.p] = sums * self.fit_intercept
+        return np.asarray(gradient - sums[:, None] * self.offset)
+
+    def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:
+        """Set out[classes, chosen], out (K, columns), to the products of these classes and columns."""
+        kernels.sparse_gradient_entries(*self._matrix, self.fit_intercept, sR, classes, chosen, out)
+        sums = np.array([kernels.total(row) for row in sR])
+        out[classes, chosen] -= sums[classes] * self.offset[chosen]
+
+    def combine(self, chosen: Indices, weights: Floats, out: Reals) -> None:
+        """Set `out` (rows,) to the sum of the working columns `chosen` with these weights."""
+        start = -kernels.dot(weights, self.offset[chosen])
+        kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, weights, start, out)
+
+    def scores(self, coef: Floats, b: Floats) -> Floats:
+        """Return the scores (K, rows) of `coef` (K, p as given) and b (K,), from the data as given."""
+        eta = np.empty((len(coef), len(self.s)))
+        for row, own, start in zip(coef[:, self.kept], eta, b, strict=True):
+            chosen = np.flatnonzero(row)
+            start = start + kernels.dot(row[chosen], self.stored_center[chosen])  # noqa: PLW2901
+            kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, row[chosen], start, own)
+        return eta
+
+    def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
+        """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""
+        H, offset, numbers = np.zeros((chosen.size, chosen.size)), self.offset[chosen], np.arange(chosen.size)
+        for a in range(0, len(self.s), HESSIAN_ROWS):
+            s = self.s[a : a + HESSIAN_ROWS]
+            block = np.empty((chosen.size, len(s)))
+            kernels.dense_rows(*self._matrix, self.fit_intercept, chosen, a, block)
+            shares = np.ascontiguousarray(P[:, a : a + HESSIAN_ROWS])
+            kernels.joint_hessian(block, offset, shares, s, numbers, starts, H)
+        return H
+
+    def packed_columns(self, capacity: int) -> Numbers:
+        """Return an array without rows: sparse columns are not packed."""
+        return np.zeros((0, capacity))
+
+    def pack(self, columns: Indices, at: int, packed: Numbers) -> None:
+        """Do nothing."""
+
+    def class_step(
+        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+    ) -> float:
+        """Minimize over class k by a quadratic model, in place; return its violation before."""
+        violation, working_set.gram_size = kernels.sparse_class_step(
+            self.in_class[k], self.s, *self._matrix, self.fit_intercept, self.offset, self.penalty_factor,
+            self.ridge_factor, state.lam, target, above, below, state.shift,
+            state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
+            working_set.columns, working_set.gram, working_set.gram_size, working_set.gram_weights,
+        )  # fmt: skip
+        return float(violation)
+
+    def eligible(self, lam: float) -> npt.NDArray[np.bool_]:
+        """Return the mask (columns,) of the columns that may have a weight at lambda."""
+        return np.asarray(self.absolute_sum >= lam)
+
+    def original_coefficients(self, V: Floats) -> tuple[Floats, Floats]:
+        """Return W (K, p as given) and b (K,) for the data as given from coefficients of the working copy."""
+        coef, b = np.zeros((len(V), self.p_given)), V[:, self.p].copy()
+        coef[:, self.kept] = V[:, : self.p]
+        for k, row in enumerate(V[:, : self.p]):
+            used = np.flatnonzero(row)
+            b[k] -= kernels.dot(row[used], self.center[used])
+        return coef, b
+
+    @property
+    def sums_over_working_columns(self) -> bool:
+        """Whether sums over coefficients are over the columns of the working sets alone."""
+        return True
