@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from dvc_mlflow.errors import UserError
+from dvc_mlflow.errors import UserError, describe
 from dvc_mlflow.run_content import RunContent
 
 TABLE = "tool.dvc-mlflow"
@@ -114,8 +114,9 @@ class Project:
         module, _, attribute = name.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (AttributeError, ImportError) as error:
-            raise UserError(self._fault(key, KEYS[key], f"{name!r} ({error})")) from error
+        except Exception as error:  # whatever the import of a project's module raises
+            reason = str(error) if isinstance(error, AttributeError | ImportError) else describe(error)
+            raise UserError(self._fault(key, KEYS[key], f"{name!r} ({reason})")) from error
 
     def _fault(self, key: str, expected: str, got: str) -> str:
         return f"{self.folder / 'pyproject.toml'}: [{TABLE}] {key}: expected {expected}, got {got}"

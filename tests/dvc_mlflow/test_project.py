@@ -69,12 +69,14 @@ def test_all_faults_of_the_table_are_named_at_once_with_file_and_key(folder):
     [
         ("content", "no.such.module:CONTENT", "No module named 'no'"),
         ("content", "json:CONTENT", "has no attribute 'CONTENT'"),
+        ("content", "broken:CONTENT", "got 'broken:CONTENT' (KeyError: 'key' ("),
         ("content", "json:loads", "expected a dvc_mlflow.run_content.RunContent, got function"),
         ("embedded-params", "json:__doc__", "expected a function, got str"),
     ],
 )
 def test_an_object_that_cannot_be_imported_is_a_user_error(folder, key, name, message):
-    configure(folder, f'{key} = "{name}"')
+    configure(folder, f'{key} = "{name}"\npythonpath = ["."]')
+    (folder / "broken.py").write_text("{}['key']\n")
     project = Project.find()
     with pytest.raises(UserError, match=re.escape(message)):
         project.content() if key == "content" else project.read_embedded_params()

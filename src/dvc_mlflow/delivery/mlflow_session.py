@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from dvc_mlflow.delivery import request_watchdog
 from dvc_mlflow.delivery.refusal import RefusedError
+from dvc_mlflow.errors import error_chain
 from dvc_mlflow.store import Store, sqlite
 
 WITHOUT_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
@@ -134,11 +135,3 @@ def root_cause(error: BaseException) -> str:
 def refusal_in(error: BaseException) -> RefusedError | None:
     """Return the refusal that an error came from, None without one."""
     return next((link for link in error_chain(error) if isinstance(link, RefusedError)), None)
-
-
-def error_chain(error: BaseException) -> list[BaseException]:
-    """Return an error and those that it came from."""
-    chain = [error]
-    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
-        chain.append(inner)
-    return chain
