@@ -58,7 +58,10 @@ class Project:
 
         Raises UserError if there is none or its table is wrong.
         """
-        start = (start or Path.cwd()).absolute()
+        try:
+            start = (start or Path.cwd()).absolute()
+        except FileNotFoundError:
+            raise UserError("the working directory: expected a folder, but it was deleted") from None
         for folder in (start, *start.parents):
             if (folder / ".dvc").is_dir():
                 return cls.read(folder)
