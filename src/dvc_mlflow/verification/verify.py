@@ -181,7 +181,8 @@ def _compare_computation(record: Record, computed: Record) -> Iterator[Compariso
     for key, value in record.metrics.items():
         yield Comparison(f"rebuilt: metric {key}", value, computed.metrics.get(key))
     for path, md5 in record.outputs.items():
-        yield Comparison(f"rebuilt: {path}", md5, computed.outputs.get(path))
+        if path not in record.data:
+            yield Comparison(f"rebuilt: {path}", md5, computed.outputs.get(path))
 
 
 def _print_environment(record: Record) -> None:
