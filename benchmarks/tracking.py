@@ -4,11 +4,11 @@
     python benchmarks/tracking.py --points [POINTS ...]   # by default 25 1000
 
 A line is printed as soon as it is measured. 10,000 records take some 20 minutes, of which all but one
-are their first delivery; so do 1,000 points. For each number there is a new project of one stage, whose
-one result is copied under other params, and a store that has its tables. A sweep is made up of points of
-64 pixels. Each command is a process of its own; its memory is the largest resident set. The page is that
-of the experiment, in headless Chromium, from the request until the first run is on it, with Chromium's
-JavaScript heap and the memory of the server.
+are their first delivery; 10,000 points half of that. For each number there is a new project of one stage,
+whose one result is copied under other params, and a store that has its tables. A sweep is made up of
+points of 64 pixels. Each command is a process of its own; its memory is the largest resident set. The page
+is that of the experiment, in headless Chromium, from the request until the first run is on it, with
+Chromium's JavaScript heap and the memory of the server.
 """
 
 import argparse
@@ -96,11 +96,9 @@ records.save_record(
     records.CollectedResult(replace(one, result=records.identity_of(one)), files, []), Path.cwd()
 )
 """
-DELIVER = """
-from pathlib import Path
-from sparse_digits.mlflow_content.content import CONTENT
-from dvc_mlflow.delivery.deliver import deliver
-deliver(Path.cwd(), CONTENT)
+PYPROJECT = """\
+[tool.dvc-mlflow]
+content = "sparse_digits.mlflow_content.content:CONTENT"
 """
 
 
@@ -161,9 +159,12 @@ def measure_records(project: Path, number: int) -> None:
 
 def measure_points(project: Path, number: int) -> None:
     """Measure the delivery of a sweep of so many points, and its page."""
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    (project / "dvc.lock").unlink()  # the sweep is the only result
     run(project, "-c", SWEEP, str(number), str(ROOT / "params.yaml"))
-    report(number, "sweep, first delivery", *run(project, "-c", DELIVER))
-    report(number, "sweep, nothing to do", *run(project, "-c", DELIVER))
+    report(number, "track a sweep, first delivery", *run(project, *CLI, "track"))
+    report(number, "track a sweep, nothing to do", *run(project, *CLI, "track"))
+    report(number, "status", *run(project, *CLI, "status"))
     report(number, "page of the sweep's charts", *open_page(project, "sweep over C"))
 
 

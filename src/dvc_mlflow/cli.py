@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dvc_mlflow import __version__, git
-from dvc_mlflow.errors import UserError, exit_on_user_error
+from dvc_mlflow.errors import UserError, describe, exit_on_user_error
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import record_folders
 from dvc_mlflow.store import Store
@@ -30,12 +30,12 @@ def record(arguments: argparse.Namespace) -> None:
     """Record the stage that is about to end, then deliver; the last command of a stage."""
     from dvc_mlflow.track import record_stage
 
-    command, recorded = "dvc-mlflow", None
+    command, recorded = "dvc-mlflow", None  # what is recorded already has been shown with its page
     try:
         project = Project.find()
         command = project.command
-        collected = record_stage(project, arguments.stage)
-        recorded = collected.record
+        collected, new = record_stage(project, arguments.stage)
+        recorded = collected.record if new else None
         print_warnings(collected.warnings)
     except Exception as reason:  # noqa: BLE001 - whatever DVC, the disk or a table says: the result stays
         print(
@@ -129,17 +129,25 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
     keep_mlflow_private()
     warn_of_ignored_variables(project)
     gc.disable()  # a fifth of the time of these imports would go into searching for garbage
-    content = project.content()  # first: what it imports may be quicker to import before mlflow
     from dvc_mlflow.delivery.deliver import deliver
 
     gc.freeze()
     gc.enable()
-    pending = deliver(project.root, content, status=failure, command=project.command)
-    if record and (page := content.page(record)):
+    pending = deliver(project.root, project.content, status=failure, command=project.command)
+    if record and (page := _page_of(project, record)):
         from dvc_mlflow.pages.page_url import describe_page
 
         print(describe_page(project, record, page))
     return failure if pending else 0
+
+
+def _page_of(project: Project, record: "Record") -> str | None:
+    """Return the name of the page that the project's content made for a record, None without one."""
+    try:
+        return project.content().page(record)
+    except Exception as error:  # noqa: BLE001 - the result has its record, and the stage must not fail
+        print(f"warning: the project's content raised {describe(error)}", file=sys.stderr)
+        return None
 
 
 def print_warnings(warnings: Sequence[str]) -> None:

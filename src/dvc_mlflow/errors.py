@@ -3,8 +3,11 @@
 import os
 import signal
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -61,6 +64,27 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     print("\n".join(map(printable, message.split("\n"))), file=sys.stderr, flush=True)
     afterwards()
     raise SystemExit(2)
+
+
+def describe(error: BaseException) -> str:
+    """Return the kind of an error, its text, and the line of the user's own code that it came from."""
+    text = " ".join(str(error).split())
+    kind = type(error).__name__
+    libraries = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
+    ours = str(Path(__file__).parent)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        within = (frame.filename.startswith(f"{folder}{os.sep}") for folder in (ours, *libraries))
+        if not any(within) and not frame.filename.startswith("<"):
+            return f"{kind}{text and ': '}{text} ({frame.filename}, line {frame.lineno})"
+    return f"{kind}{text and ': '}{text}"
+
+
+def error_chain(error: BaseException) -> list[BaseException]:
+    """Return an error and those that it came from."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    return chain
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from dvc_mlflow.errors import UserError
+from dvc_mlflow.errors import UserError, describe
 from dvc_mlflow.run_content import RunContent
 
 TABLE = "tool.dvc-mlflow"
@@ -58,7 +58,10 @@ class Project:
 
         Raises UserError if there is none or its table is wrong.
         """
-        start = (start or Path.cwd()).absolute()
+        try:
+            start = (start or Path.cwd()).absolute()
+        except FileNotFoundError:
+            raise UserError("the working directory: expected a folder, but it was deleted") from None
         for folder in (start, *start.parents):
             if (folder / ".dvc").is_dir():
                 return cls.read(folder)
@@ -114,8 +117,9 @@ class Project:
         module, _, attribute = name.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (AttributeError, ImportError) as error:
-            raise UserError(self._fault(key, KEYS[key], f"{name!r} ({error})")) from error
+        except Exception as error:  # whatever the import of a project's module raises
+            reason = str(error) if isinstance(error, AttributeError | ImportError) else describe(error)
+            raise UserError(self._fault(key, KEYS[key], f"{name!r} ({reason})")) from error
 
     def _fault(self, key: str, expected: str, got: str) -> str:
         return f"{self.folder / 'pyproject.toml'}: [{TABLE}] {key}: expected {expected}, got {got}"

@@ -40,8 +40,10 @@ class Found:
 
 def record_stage(
     project: Project, address: str | None = None, source: Source = "workspace"
-) -> CollectedResult:
-    """Record the stage whose command this is the last part of. Raises NotRecorded.
+) -> tuple[CollectedResult, bool]:
+    """Record the stage whose command this is the last part of; return its result and whether it is new.
+
+    Raises NotRecorded.
 
     address : by default the stage that DVC runs, else the first one that is configured.
     The stage's own outputs are hashed in the workspace: DVC writes dvc.lock after the command.
@@ -51,8 +53,7 @@ def record_stage(
         address = address or _running_stage(repo, project)
         name = os.environ.get("DVC_EXP_NAME")
         collected = collect_result(repo, project, address, read_embedded_params, source, name)
-    save_record(collected, project.root)
-    return collected
+    return collected, save_record(collected, project.root)
 
 
 def record_all(project: Project) -> Iterator[tuple[Found, bool]]:

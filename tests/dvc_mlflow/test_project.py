@@ -4,9 +4,11 @@ import re
 
 import pytest
 
+from dvc_mlflow import cli
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import KEYS, Project
 from dvc_mlflow.run_content import RunContent
+from tracking import collected
 
 
 @pytest.fixture
@@ -69,15 +71,29 @@ def test_all_faults_of_the_table_are_named_at_once_with_file_and_key(folder):
     [
         ("content", "no.such.module:CONTENT", "No module named 'no'"),
         ("content", "json:CONTENT", "has no attribute 'CONTENT'"),
+        ("content", "broken:CONTENT", "got 'broken:CONTENT' (KeyError: 'key' ("),
         ("content", "json:loads", "expected a dvc_mlflow.run_content.RunContent, got function"),
         ("embedded-params", "json:__doc__", "expected a function, got str"),
     ],
 )
 def test_an_object_that_cannot_be_imported_is_a_user_error(folder, key, name, message):
-    configure(folder, f'{key} = "{name}"')
+    configure(folder, f'{key} = "{name}"\npythonpath = ["."]')
+    (folder / "broken.py").write_text("{}['key']\n")
     project = Project.find()
     with pytest.raises(UserError, match=re.escape(message)):
         project.content() if key == "content" else project.read_embedded_params()
+
+
+def test_an_error_in_the_name_of_a_page_is_a_warning_with_kind_and_line(folder, capsys):
+    configure(folder, 'content = "content_without_page:CONTENT"\npythonpath = ["."]')
+    (folder / "content_without_page.py").write_text(
+        "from dvc_mlflow.run_content import RunContent\n"
+        "CONTENT = RunContent(page=lambda record: record.params['C'])\n"
+    )
+    assert cli._page_of(Project.find(), collected(0.02).record) is None
+    place = folder / "content_without_page.py"
+    expected = f"warning: the project's content raised KeyError: 'C' ({place}, line 2)\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_a_file_that_is_no_toml_and_a_folder_without_a_project_are_user_errors(folder, tmp_path):

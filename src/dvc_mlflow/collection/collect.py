@@ -27,7 +27,7 @@ from dvc_mlflow.collection.declarations import (
     missing_stages,
 )
 from dvc_mlflow.collection.outputs import flatten, numbers, output_md5, relative_path
-from dvc_mlflow.errors import NeverRun, NotAtHand, NotRecorded
+from dvc_mlflow.errors import NeverRun, NotAtHand, NotRecorded, UserError, describe
 from dvc_mlflow.files import md5_of_bytes
 from dvc_mlflow.project import Project, ReadEmbeddedParams
 from dvc_mlflow.records import CollectedResult, Record, identity_of
@@ -239,8 +239,10 @@ def _embedded_params(
     for path, content in files.items():
         try:
             params = read_embedded_params(path, content) or {}
-        except Exception as error:  # whatever a project's function meets in a broken file
+        except UserError as error:
             raise NotRecorded(f"{path}: {error}") from error
+        except Exception as error:  # whatever a project's function meets in a broken file
+            raise NotRecorded(f"{path}: the project's embedded-params raised {describe(error)}") from error
         embedded |= {key: (value, path) for key, value in params.items()}
     return embedded
 

@@ -8,7 +8,7 @@ then keeps the one with the least run id and removes the others.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -20,14 +20,15 @@ from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
 from dvc_mlflow.delivery.artifact_store import check_artifact_store
+from dvc_mlflow.delivery.content_errors import ContentError, content_errors
 from dvc_mlflow.delivery.logged_models import NEEDED, has_logged_models
 from dvc_mlflow.delivery.memory import Memory
-from dvc_mlflow.delivery.mlflow_session import error_chain, open_client, quiet, refusal_in, root_cause
+from dvc_mlflow.delivery.mlflow_session import open_client, quiet, refusal_in, root_cause
 from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
 from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
 from dvc_mlflow.delivery.run_tags import BEGUN, KIND, OWNER, RESULT, record_runs
 from dvc_mlflow.delivery.send_record import remove_run, send_record
-from dvc_mlflow.errors import UserError
+from dvc_mlflow.errors import UserError, error_chain
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store, redact_credentials
 
@@ -44,21 +45,32 @@ class ArtifactTimeoutError(Exception):
     """An artifact that the server did not take in time."""
 
 
-def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = "dvc-mlflow") -> int:
+def deliver(
+    root: Path,
+    content: RunContent | Callable[[], RunContent],
+    *,
+    status: int = 0,
+    command: str = "dvc-mlflow",
+) -> int:
     """Send every record that the store lacks; return how many are still pending.
 
-    Raises nothing, but ends the process, with `status`, when the store does not answer.
+    Raises what `content` raises, and nothing else, but ends the process, with `status`, when the store does
+    not answer.
+
+    content : or a function that returns it, which is called when there is a record to send: its imports may
+        take seconds.
     command : the program that warnings name.
     """
+    load_content = (lambda: content) if isinstance(content, RunContent) else content
     pending = dict.fromkeys(records.record_folders(root))
     if not pending:
         return 0
     store = Store.of(root)
-    reasons: list[str] = []
+    failures: list[Exception] = []
     timeouts = 0
 
-    def warn(reason: str) -> None:
-        _warn(len(pending), store.uri, reason, command)
+    def warn(failure: Exception | str) -> None:
+        _warn(len(pending), store, failure, command)
 
     try:
         with request_watchdog(warn, status), quiet(store), FileLock(store.lock):
@@ -66,19 +78,21 @@ def deliver(root: Path, content: RunContent, *, status: int = 0, command: str = 
             by_experiment = groupby(list(pending), records.experiment_of)
             for name, folders in [(name, list(group)) for name, group in by_experiment]:
                 for folder, failure in _until_refused(
-                    _deliver_experiment(client, name, folders, store, root, content), folders
+                    _deliver_experiment(client, name, folders, store, root, load_content), folders
                 ):
                     if failure is None:
                         del pending[folder]
                     else:
-                        reasons.append(root_cause(failure))
+                        failures.append(failure)
                     timeouts = timeouts + 1 if isinstance(failure, ArtifactTimeoutError) else 0
                     if timeouts == TIMEOUTS and failure:
                         raise failure  # noqa: TRY301 - as if the store had raised it
+    except UserError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a library does, the record stays
-        reasons.insert(0, root_cause(error))
-    if pending:
-        warn(reasons[0])
+        failures.insert(0, error)
+    if failures:
+        warn(failures[0])
     return len(pending)
 
 
@@ -96,7 +110,12 @@ def _until_refused(outcomes: Iterator[Outcome], folders: list[Path]) -> Iterator
 
 
 def _deliver_experiment(
-    client: MlflowClient, name: str, folders: list[Path], store: Store, root: Path, content: RunContent
+    client: MlflowClient,
+    name: str,
+    folders: list[Path],
+    store: Store,
+    root: Path,
+    load_content: Callable[[], RunContent],
 ) -> Iterator[Outcome]:
     """Deliver the records of one experiment and yield their outcomes."""
     try:
@@ -127,6 +146,7 @@ def _deliver_experiment(
         return
     if not has_logged_models(client, experiment_id):
         print(f"warning: MLflow at {redact_credentials(store.uri)}: {NEEDED}", file=sys.stderr)
+    content = load_content()
     removed = {run.data.tags[RESULT]: run for run in runs if _is_removed(run, owner)}
     try:
         for folder in sorted(missing, key=_size):  # none waits for a larger one that the server refuses
@@ -137,7 +157,8 @@ def _deliver_experiment(
         memory.save()
     for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
         client.set_experiment_tag(experiment_id, key, KIND[key])
-    content.arrange(client, experiment_id)
+    with content_errors():
+        content.arrange(client, experiment_id)
 
 
 def _find_or_create_experiment(client: MlflowClient, name: str, store: Store) -> Experiment:
@@ -243,11 +264,13 @@ def remove_duplicates_and_partial_runs(
     return memory.delivered
 
 
-def _warn(pending: int, uri: str, reason: str, command: str) -> None:
+def _warn(pending: int, store: Store, failure: Exception | str, command: str) -> None:
+    """Print one line: what failed, and what is pending and how to deliver it."""
+    if isinstance(failure, ContentError):
+        reason = str(failure)
+    else:
+        cause = failure if isinstance(failure, str) else root_cause(failure)
+        reason = f"MLflow at {store.uri} failed ({cause})"
     number = "1 record is" if pending == 1 else f"{pending} records are"
-    print(
-        f"warning: MLflow at {redact_credentials(uri)} failed ({redact_credentials(reason)}): "
-        f"{number} pending in records/. To deliver: {command} track",
-        file=sys.stderr,
-        flush=True,
-    )
+    consequence = f": {number} pending in records/. To deliver: {command} track" if pending else ""
+    print(f"warning: {redact_credentials(reason)}{consequence}", file=sys.stderr, flush=True)

@@ -14,13 +14,19 @@ import mlflow.store.db.utils
 import requests
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 
 from dvc_mlflow.delivery import request_watchdog
 from dvc_mlflow.delivery.refusal import RefusedError
+from dvc_mlflow.errors import error_chain
 from dvc_mlflow.store import Store, sqlite
 
 WITHOUT_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
 TABLES_LOCK = 7_210_371_955  # an arbitrary number, the same in all versions
+UNKNOWN_KIND = (
+    "MLflow knows no store of this kind here. Packages add kinds to it: sagemaker-mlflow arn:, "
+    "azureml-mlflow azureml:"
+)
 MAX_REASON = 400  # characters
 SQL_DETAILS = ("[SQL:", "[parameters:", "(Background on")  # lines that SQLAlchemy adds to a driver's error
 
@@ -60,8 +66,11 @@ def open_client(store: Store, root: Path) -> MlflowClient:
             MlflowClient(sqlite(draft)).search_experiments(max_results=1)
             draft.rename(store.file)
         with _tables_lock(store):
-            client = MlflowClient(store.uri)
-            client.search_experiments(max_results=1)
+            try:
+                client = MlflowClient(store.uri)
+                client.search_experiments(max_results=1)
+            except UnsupportedModelRegistryStoreURIException:
+                raise ModuleNotFoundError(UNKNOWN_KIND) from None
     with contextlib.suppress(OSError):  # MLflow made the folder that the quoted URI seems to name: empty
         os.removedirs(Path(store.uri.removeprefix("sqlite:///")).parent)
     return client
@@ -134,11 +143,3 @@ def root_cause(error: BaseException) -> str:
 def refusal_in(error: BaseException) -> RefusedError | None:
     """Return the refusal that an error came from, None without one."""
     return next((link for link in error_chain(error) if isinstance(link, RefusedError)), None)
-
-
-def error_chain(error: BaseException) -> list[BaseException]:
-    """Return an error and those that it came from."""
-    chain = [error]
-    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
-        chain.append(inner)
-    return chain

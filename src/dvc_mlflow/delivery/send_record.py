@@ -26,6 +26,7 @@ from PIL import Image
 
 from dvc_mlflow.declared import plots
 from dvc_mlflow.declared.series import Points
+from dvc_mlflow.delivery.content_errors import content_errors
 from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.delivery.request_watchdog import unwatched
 from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, child_runs, models_of, tags_of
@@ -56,7 +57,8 @@ def send_record(
     with_histories = "histories" not in content.without
     histories = _valid_names(plots.histories(record, folder / "files")) if with_histories else {}
     tags = tags_of(record) | {OWNER: owner, BEGUN: repr(time.time())}
-    name = content.title(record)
+    with content_errors():
+        name, datasets = content.title(record), _datasets(record, content)
     run = _restore(client, removed, tags, name) if removed else None
     run = run or client.create_run(experiment_id, start, tags, name)
     run_id = run.info.run_id
@@ -66,9 +68,8 @@ def send_record(
             params = [Param(key, str(value)[:MAX_PARAM_VAL_LENGTH]) for key, value in texts]
             for i in range(0, len(params), MAX_PARAMS_TAGS_PER_BATCH):
                 client.log_batch(run_id, params=params[i : i + MAX_PARAMS_TAGS_PER_BATCH])
-            inputs = [DatasetInput(dataset, []) for dataset in _datasets(record, content)]
-            if inputs:
-                client.log_inputs(run_id, inputs)
+            if datasets:
+                client.log_inputs(run_id, [DatasetInput(dataset, []) for dataset in datasets])
             if record.outputs:
                 client.log_artifacts(run_id, str(folder / "files"))
             client.log_artifact(run_id, str(folder / "record.json"))
@@ -76,7 +77,8 @@ def send_record(
             _log_metrics(client, run_id, _valid_names(record.metrics | seconds), histories, models, end)
             if "images" not in content.without:
                 _log_images(client, run_id, record, folder)
-            content.add(client, run, record, folder)
+            with content_errors():
+                content.add(client, run, record, folder)
         client.set_terminated(run_id, "FINISHED", end)
     except Exception:
         with contextlib.suppress(Exception):  # else the next delivery removes it

@@ -5,6 +5,7 @@ times, and the files that describe the environment of the delivery.
 """
 
 import contextlib
+import math
 import os
 import re
 import shutil
@@ -50,9 +51,13 @@ def expected_snapshot(folder: Path, content: RunContent) -> dict[str, object]:
 
 
 def snapshot(client: MlflowClient, run: Run) -> dict[str, object]:
-    """Return metrics and params by name, and the digests of artifacts, models and children's values."""
+    """Return metrics and params by name, and the digests of artifacts, models and children's values.
+
+    A metric is its history: the values by step.
+    """
     run_id = run.info.run_id
-    values: dict[str, object] = {**run.data.metrics, **run.data.params}
+    histories = {key: _history(client, run_id, key) for key in run.data.metrics}
+    values: dict[str, object] = {**histories, **run.data.params}
     with tempfile.TemporaryDirectory() as folder:
         for path in _artifact_paths(client, run_id):
             with contextlib.suppress(MlflowException, OSError):  # a name that MLflow does not return
@@ -71,6 +76,15 @@ def snapshot(client: MlflowClient, run: Run) -> dict[str, object]:
     for child in child_runs(client, run):
         values |= {f"{child.info.run_name}: {key}": value for key, value in snapshot(client, child).items()}
     return values
+
+
+def _history(client: MlflowClient, run_id: str, key: str) -> dict[int, list[float | str]]:
+    """Return all values of a metric by step, in the order in which they were logged; NaN as a text."""
+    by_step: dict[int, list[float | str]] = {}
+    points = client.get_metric_history(run_id, key)
+    for point in sorted(points, key=lambda point: (point.step, point.timestamp)):
+        by_step.setdefault(point.step, []).append("NaN" if math.isnan(point.value) else point.value)
+    return by_step
 
 
 def _artifact_paths(client: MlflowClient, run_id: str, folder: str = "") -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A record compared with its run in MLflow and with a new computation from its commit, params and data."""
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,8 +37,11 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether the two are equal."""
-        return self.recorded == self.found
+        """Whether the two are equal, or neither is a number."""
+        both = self.recorded, self.found
+        return self.recorded == self.found or all(
+            isinstance(value, float) and math.isnan(value) for value in both
+        )
 
     def row(self, width: int) -> str:
         """Return a line of the table."""
@@ -150,7 +154,24 @@ def _compare_values(client: MlflowClient, run: Run, expected: Mapping[str, objec
     number = f"{len(expected) - len(differing)} equal"
     yield Comparison("run: values, files, models", number if expected else "some", number)
     for key in differing:
-        yield Comparison(f"run: {key}", expected[key], values.get(key))
+        yield from _differences(f"run: {key}", expected[key], values.get(key))
+
+
+def _differences(name: str, expected: object, found: object) -> Iterator[Comparison]:
+    """Compare a value that differs; of a metric's history each step that differs."""
+    if not (isinstance(expected, dict) and isinstance(found, dict)):
+        yield Comparison(name, expected, found)
+        return
+    steps = sorted(expected.keys() | found.keys())
+    for step in steps:
+        if expected.get(step) != found.get(step):
+            place = name if len(steps) == 1 else f"{name} at step {step}"
+            yield Comparison(place, *(_only(history.get(step)) for history in (expected, found)))
+
+
+def _only(values: list[object] | None) -> object:
+    """Return the only value of a step, or all of them."""
+    return values[0] if values and len(values) == 1 else values
 
 
 def _compare_computation(record: Record, computed: Record) -> Iterator[Comparison]:
@@ -160,7 +181,8 @@ def _compare_computation(record: Record, computed: Record) -> Iterator[Compariso
     for key, value in record.metrics.items():
         yield Comparison(f"rebuilt: metric {key}", value, computed.metrics.get(key))
     for path, md5 in record.outputs.items():
-        yield Comparison(f"rebuilt: {path}", md5, computed.outputs.get(path))
+        if path not in record.data:
+            yield Comparison(f"rebuilt: {path}", md5, computed.outputs.get(path))
 
 
 def _print_environment(record: Record) -> None:

@@ -37,7 +37,7 @@ def _record_of_sweep(project: Project) -> Record | None:
     if record:
         return record
     try:
-        return record_stage(project, SWEEP_RESULT, "lock").record
+        return record_stage(project, SWEEP_RESULT, "lock")[0].record
     except NotRecorded as reason:
         print(f"This sweep has no record ({reason}). To record it: {project.command} track")
         return None

@@ -27,7 +27,7 @@ def log_model(fitted: model.Model, run_id: str | None = None) -> ModelInfo:
         flavor=mlflow.sklearn,
         run_id=run_id,
         sk_model=to_pipeline(fitted),
-        signature=signature(len(fitted.mean), fitted.predict(input_example)),
+        signature=signature(len(fitted.mean), fitted.classes[:1]),
         input_example=input_example,
         pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
     )

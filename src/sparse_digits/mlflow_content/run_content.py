@@ -12,7 +12,6 @@ from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.records import Record
 from sparse_digits import figures, model
 from sparse_digits.metrics import format_summary
-from sparse_digits.mlflow_content.logged_model import log_model
 
 
 def title(record: Record) -> str:
@@ -33,6 +32,8 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     for step, class_image in enumerate(figures.class_images(fitted.coef)):
         client.log_image(run_id, class_image, key="class", step=step)
     if has_logged_models(client, run.info.experiment_id):
+        from sparse_digits.mlflow_content.logged_model import log_model  # noqa: PLC0415 - skops takes seconds
+
         log_model(fitted, run_id)
 
 

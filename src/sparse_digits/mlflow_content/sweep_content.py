@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 
 from dvc_mlflow.errors import UserError
@@ -27,6 +27,7 @@ from sparse_digits.sweep.selection_display import TITLES, pick_representative
 MODEL_MD5 = "dvc.md5"  # the tag of a child with the MD5 of the model file of its point
 IMAGE_PIXELS = 256  # per side
 MAX_NOTE_ROWS = 60  # a tag holds 8,000 characters; sweep.csv has all points
+MAX_STEPS = 100  # images of the parent run, which its page shows behind a slider
 MAX_BATCH = 1000  # metrics in one request to MLflow
 
 Point = dict[str, Any]  # the scalars of one point of a sweep, by the name of their column
@@ -51,6 +52,8 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     experiment_id, run_id = run.info.experiment_id, run.info.run_id
     color_limit = figures.path_limit(columns["coef"])
     in_grid = _points_in_image_grid(columns, selection)
+    n_points = len(columns["C"])
+    on_slider = set(np.linspace(0, n_points - 1, min(n_points, MAX_STEPS)).round().astype(int).tolist())
     history = []
     for i, coef in enumerate(columns["coef"]):
         point = _point(columns, i)
@@ -61,7 +64,8 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
         else:
             client.log_image(child_id, image, "coef.png")
         client.set_terminated(child_id, "FINISHED")
-        client.log_image(run_id, image, key="coef", step=i)
+        if i in on_slider:
+            client.log_image(run_id, image, key="coef", step=i)
         along_path = _metrics(point, Where.PATH_HISTORY) | {"log10_C": math.log10(point["C"])}
         history += _mlflow_metrics({f"path_{name}": value for name, value in along_path.items()}, step=i)
     for start in range(0, len(history), MAX_BATCH):
@@ -164,6 +168,7 @@ def _start_child(
         MLFLOW_PARENT_RUN_ID: parent.info.run_id,
         charts.SWEEP: record.result,
         MODEL_MD5: f"model.npz {point['model_md5']}",
+        "sweep.converged": str(point["converged"]),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": f"dvc repro {record.stage}",
         MLFLOW_USER: parent.data.tags.get(MLFLOW_USER, ""),
@@ -176,7 +181,6 @@ def _start_child(
         run_id,
         _mlflow_metrics(_metrics(point, Where.CHILD_RUN) | of_C, step=0),
         [Param(key, str(value)) for key, value in sorted(_params(record, params_of_file, point).items())],
-        [RunTag("sweep.converged", str(point["converged"]))],
     )
     return run_id
 

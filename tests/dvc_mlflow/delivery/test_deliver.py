@@ -3,10 +3,12 @@
 import contextlib
 import getpass
 import os
+import re
 import shutil
 import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from dvc_mlflow import cli, records
 from dvc_mlflow.delivery import deliver as delivery
 from dvc_mlflow.delivery import memory, run_tags, send_record
 from dvc_mlflow.delivery.deliver import deliver
+from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
@@ -340,7 +343,47 @@ def test_a_record_that_the_content_fails_for_stays_pending_and_the_others_are_de
     assert deliver_all(root) == 1
     assert [run["name"] for run in runs(root)] == ["C=0.02", "C=0.04"]
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("('train.C'): 1 record is pending in records/. To deliver: dvc-mlflow track")
+    start, _, end = line.partition(" (")
+    assert start == "warning: the project's content raised KeyError: 'train.C'"
+    assert re.fullmatch(
+        r".*/tracking\.py, line \d+\): 1 record is pending in records/\. To deliver: dvc-mlflow track", end
+    )
+
+
+def test_an_error_in_the_arrangement_of_the_page_is_reported_once_the_runs_are_there(root, capsys):
+    records.save_record(collected(0.02), root)
+
+    def arrange(client, experiment_id):
+        return {}["charts"]
+
+    assert deliver(root, replace(SHOWN, arrange=arrange)) == 0
+    assert len(runs(root)) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("warning: the project's content raised KeyError: 'charts' (")
+    assert "pending" not in printed
+
+
+def test_content_is_loaded_when_a_record_is_pending_and_not_before(root):
+    records.save_record(collected(0.02), root)
+    loaded = []
+
+    def load():
+        loaded.append(SHOWN)
+        return SHOWN
+
+    assert deliver(root, load) == deliver(root, load) == 0
+    assert loaded == [SHOWN]
+
+
+def test_content_that_cannot_be_imported_is_the_users_error(root):
+    records.save_record(collected(0.02), root)
+
+    def load():
+        raise UserError("no such module")
+
+    with pytest.raises(UserError, match="no such module"):
+        deliver(root, load)
+    assert deliver_all(root) == 0
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), OSError("bad"), ZeroDivisionError("bad")])

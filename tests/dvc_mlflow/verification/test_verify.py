@@ -11,6 +11,7 @@ from dvc_mlflow import provenance, records
 from dvc_mlflow.delivery import run_tags
 from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.errors import UserError
+from dvc_mlflow.files import md5_of_bytes
 from dvc_mlflow.project import Project
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.verification import run_snapshot
@@ -66,6 +67,36 @@ def test_a_run_that_was_edited_differs_from_its_record(tmp_path, store, capsys):
     differing = [line.split()[:2] for line in output.splitlines() if line.endswith("DIFFERS")]
     image_row = ["run:", "images/class+step+0+.png"]
     assert differing == [["run:", "accuracy"], image_row, ["run:", "models/model.json"]]
+
+
+def test_a_point_within_a_history_that_was_edited_differs_and_one_without_a_number_is_the_same(
+    tmp_path, store, capsys
+):
+    (tmp_path / "mlflow.db").write_bytes(store.read_bytes())
+    metrics = {"accuracy": 0.98, "undefined": float("nan")}
+    plots = [{"path": "eval/plots/a #1 50 %.csv", "x": "x", "y": "y"}]
+    one = collected(0.02, metrics=metrics, plots=plots)
+    curve = b"x,y\n0,1\n1,2\n2,5\n"
+    outputs = one.record.outputs | {"eval/plots/a #1 50 %.csv": md5_of_bytes(curve)}
+    record = replace(one.record, outputs=outputs, result="")
+    record = replace(record, result=records.identity_of(record))
+    files = one.files | {"eval/plots/a #1 50 %.csv": curve}
+    records.save_record(records.CollectedResult(record, files, []), tmp_path)
+    deliver(tmp_path, SHOWN)
+    client = client_of(tmp_path)
+    (run,) = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    (key,) = (key for key in run.data.metrics if key.endswith("/y"))
+    verify(record.result, Project(tmp_path, tmp_path), SHOWN)
+    assert "DIFFERS" not in printed(capsys)
+    client.log_metric(run.info.run_id, key, 7, timestamp=1, step=1)
+    client.log_metric(run.info.run_id, key, 3, step=-1)
+    assert client.get_run(run.info.run_id).data.metrics[key] == 5
+    verify(record.result, Project(tmp_path, tmp_path), SHOWN)
+    differing = [line.split() for line in printed(capsys).splitlines() if line.endswith("DIFFERS")]
+    assert [words[-4:] for words in differing] == [
+        ["-1", "none", "3", "DIFFERS"],
+        ["2", "[7.0,", "2.0]", "DIFFERS"],
+    ]
 
 
 def test_a_child_beyond_the_first_page_that_was_edited_differs(tmp_path, store, monkeypatch):
