@@ -46,13 +46,14 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
+        _flush_stdout()
     except UserError as error:
         message = str(error)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader of the output has ended, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again as it ends
+        _drop_stdout()
         raise SystemExit(128 + signal.SIGPIPE) from None
     except OSError as error:  # a full disk, a read-only folder, a file that is not there
         message = f"{error.filename or 'a file'}: {error.strerror or error}"
@@ -64,6 +65,23 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     print("\n".join(map(printable, message.split("\n"))), file=sys.stderr, flush=True)
     afterwards()
     raise SystemExit(2)
+
+
+def _flush_stdout() -> None:
+    """Write what was printed, here and not as Python ends, so that a full disk has its message."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_stdout()
+        raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+def _drop_stdout() -> None:
+    """Let standard output go nowhere, else Python fails again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def describe(error: BaseException) -> str:

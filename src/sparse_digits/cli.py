@@ -46,7 +46,6 @@ def predict(arguments: argparse.Namespace) -> None:
     from sparse_digits.commands import predict as command
 
     command.predict(
-        Project.find(),
         arguments.images,
         arguments.model,
         arguments.C,
@@ -67,7 +66,7 @@ def export(arguments: argparse.Namespace) -> None:
     """Write a model as ONNX, which other languages and browsers run."""
     from sparse_digits.commands import export as command
 
-    command.export(Project.find(), arguments.file, arguments.model, arguments.C)
+    command.export(arguments.file, arguments.model, arguments.C)
 
 
 COMMANDS: tuple[Command, ...] = (repro, sweep, demo, check, predict, register, export)

@@ -16,6 +16,16 @@ from sparse_digits.model import read as read_model
 from sparse_digits.runtime.npz import Arrays, read_npz
 from sparse_digits.runtime.rounding import rounded_json
 
+INPUTS = ("split.npz", "scaled.npz", "model.npz")
+OUTPUTS = (
+    "metrics.json",
+    "coefficients.png",
+    "confusion.csv",
+    "per_class.csv",
+    "roc.png",
+    "calibration.png",
+)
+
 HeldOut = dict[str, tuple[Floats, npt.NDArray[Any]]]
 
 
@@ -52,14 +62,13 @@ def confusion_csv(labels: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> by
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Evaluate the model; write its metrics, its coefficients as a figure, and its predictions."""
-    from sparse_digits import figures  # noqa: PLC0415 - the sweep evaluates too and draws nothing
+    """Evaluate the model; write metrics, coefficients as a figure, predictions, and how each class does."""
+    from sparse_digits import figures, per_class  # noqa: PLC0415 - the sweep evaluates too and draws nothing
 
-    names = ("split.npz", "scaled.npz", "model.npz", "metrics.json", "coefficients.png", "confusion.csv")
-    *inputs, metrics_json, png, csv = parse_paths(argv, *names)
+    *inputs, metrics_json, png, csv, classes_csv, roc, calibration = parse_paths(argv, *INPUTS, *OUTPUTS)
     # BLAS with one thread: the number of its threads changes the last bits of the scores.
     with (
-        stage_harness("evaluate", metrics_json, png, csv, inputs=inputs),
+        stage_harness("evaluate", metrics_json, png, csv, classes_csv, roc, calibration, inputs=inputs),
         threadpool_limits(1, user_api="blas"),
     ):
         _, rows = read_npz(inputs[0])
@@ -72,7 +81,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         write_atomically(metrics_json, rounded_json(measured))
         write_atomically(png, figures.png(figures.coefficients(model.coef, model.classes, title)))
-        write_atomically(csv, confusion_csv(rows["test_labels"], model.predict(rows["test_images"])))
+        labels, scores = rows["test_labels"], model.decision_function(rows["test_images"])
+        write_atomically(csv, confusion_csv(labels, model.classes[scores.argmax(axis=1)]))
+        of_classes = per_class.one_against_rest(labels, scores, model.classes)
+        write_atomically(classes_csv, per_class.table_csv(model.classes, of_classes))
+        write_atomically(roc, figures.png(per_class.draw_roc(model.classes, of_classes)))
+        write_atomically(calibration, figures.png(per_class.draw_calibration(model.classes, of_classes)))
         print(metrics.format_summary(measured))
 
 

@@ -1,6 +1,9 @@
 """A user's error is one message; an error of the program has a traceback."""
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +30,16 @@ def test_an_error_of_the_disk_is_printed_with_the_file(capsys):
         "raw.npz: No space left on device\n",
     )
     assert end(capsys, OSError("cut off")) == (2, "a file: cut off\n")
+
+
+def test_output_that_cannot_be_written_is_named():
+    code = "from dvc_mlflow.errors import exit_on_user_error\nwith exit_on_user_error(): print('answer')"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, env=environment, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, b"standard output: No space left on device\n")
 
 
 def test_ctrl_c_ends_with_status_130(capsys):

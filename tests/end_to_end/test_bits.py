@@ -16,14 +16,14 @@ fetch.main(["raw.npz"])
 split.main(["raw.npz", "split.npz"])
 scale.main(["split.npz", "scaled.npz"])
 train.main(["scaled.npz", "model.npz"])
-evaluate.main(["split.npz", "scaled.npz", "model.npz", "metrics.json", "coefficients.png", "confusion.csv"])
+evaluate.main([*evaluate.INPUTS, *evaluate.OUTPUTS])
 sweep.main(["raw.npz", "checkpoints", "sweep.csv", "models.npz", "chosen.json"])
 baselines.main(["raw.npz", "baselines.csv"])
 report.main(
     ["raw.npz", "baselines.csv", "chosen.json", "models.npz", "report.md", "report.html", "figures"]
 )
 """
-FILES = 19  # that the stages write: 13, and 6 figures
+FILES = 22  # that the stages write: 16, and 6 figures
 PROCESSORS = {
     "Nehalem": (1, "X86_V3,X86_V4,AVX512_ICL,AVX512_SPR"),
     "Sandybridge": (2, "X86_V3,X86_V4,AVX512_ICL,AVX512_SPR"),

@@ -20,7 +20,13 @@ from sparse_digits import model
 from sparse_digits.runtime.npz import read_npz
 from sweeps import SWEPT_CS
 
-RESULTS = ("results/metrics.json", "results/coefficients.png", "results/confusion.csv", "results/model.npz")
+RESULTS = (
+    "results/metrics.json",
+    "results/coefficients.png",
+    "results/confusion.csv",
+    "results/per_class.csv",
+    "results/model.npz",
+)
 DATA = ("data/raw.npz", "data/split.npz", "data/scaled.npz")
 
 

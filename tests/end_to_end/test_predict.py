@@ -66,6 +66,14 @@ def test_every_model_of_a_project_gives_its_own_labels(predict, swept, images):
     assert labels(predict("--json", "--C", "0.3", hundred)) == of_point
 
 
+def test_a_model_file_needs_no_project_around_it(predict, sparse_digits, swept, images, tmp_path):
+    words = ("predict", "--json", images / "one.png")
+    alone = sparse_digits(*words, "--model", swept / "results/model.npz", cwd=tmp_path)
+    assert labels(alone) == labels(predict("--json", images / "one.png"))
+    message = sparse_digits(*words, cwd=tmp_path, status=2).stderr
+    assert "expected a folder with .dvc, here or above, found none" in message
+
+
 FIND_RUN = """
 import json, sys
 from mlflow import MlflowClient

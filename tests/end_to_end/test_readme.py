@@ -57,16 +57,7 @@ def test_the_optimum_of_the_readme_is_the_one_that_the_certified_solver_reaches_
     monkeypatch.chdir(tmp_path)
     scaled = str(mnist / "data/scaled.npz")
     train.main([scaled, "model.npz"])
-    evaluate.main(
-        [
-            str(mnist / "data/split.npz"),
-            scaled,
-            "model.npz",
-            "metrics.json",
-            "coefficients.png",
-            "confusion.csv",
-        ]
-    )
+    evaluate.main([str(mnist / "data/split.npz"), scaled, "model.npz", *evaluate.OUTPUTS])
     assert Path("coefficients.png").read_bytes() == (README.parent / "docs/optimum.png").read_bytes()
     metrics = json.loads(Path("metrics.json").read_bytes())
     assert format_summary(metrics) in capsys.readouterr().out

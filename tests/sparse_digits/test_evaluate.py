@@ -13,8 +13,6 @@ from l1path.objective import duality_gap
 from sparse_digits import evaluate, model
 from sparse_digits.runtime.npz import read_npz
 
-OUTPUTS = ("metrics.json", "coefficients.png", "confusion.csv")
-
 
 @pytest.fixture(scope="module")
 def fit(digits):
@@ -94,7 +92,7 @@ def test_the_confusion_table_has_the_label_and_the_prediction_of_every_test_row(
 
 def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(digits)
-    targets = [tmp_path / name for name in OUTPUTS]
+    targets = [tmp_path / name for name in evaluate.OUTPUTS]
     evaluate.main(["data/split.npz", "data/scaled.npz", "results/model.npz", *map(str, targets)])
     for target in targets:
         assert target.read_bytes() == (digits / "results" / target.name).read_bytes()

@@ -4,18 +4,17 @@ from pathlib import Path
 
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.files import write_atomically
-from dvc_mlflow.project import Project
 from sparse_digits.predict.find_model import find_model
 
 
-def export(project: Project, target: Path, name: str | None, C: float | None) -> None:
+def export(target: Path, name: str | None, C: float | None) -> None:
     """Write a model to an .onnx file. Raises UserError.
 
     name, C : of the model, as `find_model` takes them.
     """
     if target.suffix != ".onnx" or (target.exists() and not target.is_file()):
         raise UserError(f"{target}: expected the name of an .onnx file to write, got another")
-    model = find_model(project, name, C)
+    model = find_model(name, C)
     try:
         from sparse_digits.predict.onnx_export import onnx_bytes
     except ModuleNotFoundError as error:

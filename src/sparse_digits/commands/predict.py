@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dvc_mlflow.errors import UserError
-from dvc_mlflow.project import Project
 from sparse_digits.predict.answer import answer, as_json, as_table
 from sparse_digits.predict.find_model import find_model
 from sparse_digits.predict.preparation import Preparation
@@ -16,7 +15,6 @@ from sparse_digits.predict.read_images import images_of
 
 
 def predict(
-    project: Project,
     images: Sequence[str],
     name: str | None,
     C: float | None,
@@ -30,7 +28,7 @@ def predict(
     """
     if show:
         check_target(show, images)
-    model = find_model(project, name, C)
+    model = find_model(name, C)
     form = Preparation.of(model.coef.shape[1])
     answers = [answer(model, file, pixels) for file, pixels in images_of(images, form)]
     if show:

@@ -28,7 +28,7 @@ def register(project: Project, name: str | None, C: float | None) -> bool:
     name, C : of the model, as `find_model` takes them; without both it is the one selected in the sweep.
     Raises UserError.
     """
-    candidate = find_model(project, name, C) if name or C is not None else selected_model(project)
+    candidate = find_model(name, C) if name or C is not None else selected_model(project)
     _, rows = read_npz(project.folder / SPLIT)
     images, labels = rows["validation_images"], rows["validation_labels"]
     if images.shape[1] != len(candidate.mean):

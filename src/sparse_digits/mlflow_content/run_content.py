@@ -1,12 +1,14 @@
 """What the run of one model shows in MLflow beyond what dvc.yaml declares: note, images, the model itself."""
 
+import csv
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 
 from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.records import Record
@@ -25,7 +27,7 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     run_id = run.info.run_id
     fitted = model.read(next((folder / "files").rglob("model.npz")))
     C = record.params["train.C"]
-    client.set_tag(run_id, "mlflow.note.content", note(record))
+    client.set_tag(run_id, "mlflow.note.content", note(record, per_class_table(folder)))
     client.log_metric(run_id, "log10_C", log10_C(C))
     image = figures.tile(fitted.coef, image_text(C, record.metrics))
     client.log_image(run_id, image, key="coef", step=0)
@@ -35,6 +37,24 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
         from sparse_digits.mlflow_content.logged_model import log_model  # noqa: PLC0415 - skops takes seconds
 
         log_model(fitted, run_id)
+    client.log_batch(run_id, metrics=per_class_metrics(folder))
+
+
+def per_class_table(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of per_class.csv in a record's folder; earlier records have none."""
+    files = (folder / "files").rglob("per_class.csv")
+    return [row for path in files for row in csv.DictReader(path.read_text().splitlines())]
+
+
+def per_class_metrics(folder: Path) -> list[Metric]:
+    """Return each metric of the classes as a history, of which MLflow draws a line: the step is the class."""
+    now = int(time.time() * 1000)
+    return [
+        Metric(f"{name}_by_class", float(f"{float(value):.6g}"), now, int(row["class"]))
+        for row in per_class_table(folder)
+        for name, value in row.items()
+        if name not in {"class", "rows"} and value
+    ]
 
 
 def log10_C(C: float) -> float:
@@ -47,8 +67,11 @@ def image_text(C: float, metrics: Mapping[str, Any]) -> tuple[str, str, str]:
     return f"C = {C:g}", f"{metrics['sparsity']:.1f} % zero", f"{100 * metrics['accuracy']:.1f} % right"
 
 
-def note(record: Record) -> str:
-    """Return the run's description in markdown: the main metrics, and where the result comes from."""
+def note(record: Record, of_classes: Sequence[Mapping[str, str]] = ()) -> str:
+    """Return the run's description in markdown: metrics, of each class too, and where the result comes from.
+
+    of_classes : the rows of per_class.csv.
+    """
     code, environment = record.code, record.environment
     seconds = sum(provenance["seconds"] for provenance in record.stages.values() if provenance)
     if not code and not environment:
@@ -71,5 +94,21 @@ def note(record: Record) -> str:
             "| | |",
             "| --- | --- |",
             *(f"| {name} | {value} |" for name, value in rows.items()),
+            *_table(of_classes),
         ]
     )
+
+
+def _table(of_classes: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the lines of a markdown table with a row for each class, none if there are no rows."""
+    if not of_classes:
+        return []
+    names = list(of_classes[0])
+    cells = [
+        [
+            value if name in {"class", "rows"} or not value else f"{float(value):.4f}"
+            for name, value in row.items()
+        ]
+        for row in of_classes
+    ]
+    return ["", *(f"| {' | '.join(line)} |" for line in [names, ["---"] * len(names), *cells])]

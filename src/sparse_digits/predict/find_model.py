@@ -20,25 +20,28 @@ SWEEP_MODELS = Path("sweep/models.npz")
 REGISTRY = "models:/"  # how MLflow's URI of a registered model begins
 
 
-def find_model(project: Project, name: str | None, C: float | None) -> model.Model:
+def find_model(name: str | None, C: float | None) -> model.Model:
     """Return the named model; without a name that of the workspace. Raises UserError.
+
+    A file needs no project around it.
 
     name : a file, the first digits of a record, the id of an MLflow run, or the URI of a registered model,
         models:/NAME@ALIAS or models:/NAME/VERSION.
     C : of a point of the sweep, in place of a name.
     """
     if C is not None:
-        return point_of_sweep(project.folder / SWEEP_MODELS, C)
+        return point_of_sweep(Project.find().folder / SWEEP_MODELS, C)
     if name is None:
-        return read_model(project.folder / MODEL)
+        return read_model(Project.find().folder / MODEL)
     if name.startswith(REGISTRY):
-        return _registered_model(project, name)
+        return _registered_model(Project.find(), name)
     path = Path(name)
     if path.is_dir() or (path.suffix and not path.exists()):
         got = "a folder" if path.is_dir() else "no file of this name"
         raise UserError(f"{name or '--model'}: expected a file with a model, got {got}")
     if path.exists():
         return read_model(path)
+    project = Project.find()
     if folder := find_record_folder(project.root, name):
         path = folder / "files" / MODEL
         if not path.exists():

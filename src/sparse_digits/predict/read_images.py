@@ -20,6 +20,7 @@ FORMATS = ("PNG", "JPEG")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".npy"}
 MAX_BYTES = 200_000_000  # of a file: a device may have no end
 MAX_PIXELS = 50_000_000  # a larger image is refused before it is decoded: a few bytes may announce any size
+REDUCED_SIDE = 1_000  # pixels, of the shorter side: a larger image is reduced to less than twice that
 MIN_CONTRAST = 16  # gray values of 255 between paper and ink; less is an empty page
 NOISE = 1.5  # ink differs from the paper by more than this times the differences along the border
 MAX_NOISE = 0.6  # a higher threshold leaves specks of the ink
@@ -106,7 +107,7 @@ def _pixels_of_image(name: str, content: bytes, preparation: Preparation) -> npt
                     f"got {image.width} x {image.height}"
                 )
             lossy = image.format == "JPEG"
-            gray = _gray(ImageOps.exif_transpose(image))
+            gray = _gray(ImageOps.exif_transpose(_reduced(image)))
     except UnidentifiedImageError:
         what = "an empty file" if not content else "something else"
         raise UserError(f"{name}: expected a PNG, JPEG or .npy file, got {what}") from None
@@ -133,6 +134,17 @@ def _pixels_of_image(name: str, content: bytes, preparation: Preparation) -> npt
             "as the ink does. Cut the image closer to the digit, or take it in even light"
         )
     return preparation.pixels(ink)
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    """Return an image whose shorter side is at most twice REDUCED_SIDE, each pixel the mean of a square."""
+    image.draft("L", (REDUCED_SIDE, REDUCED_SIDE))  # a JPEG is decoded at an eighth, a quarter or a half
+    factor = min(image.size) // REDUCED_SIDE
+    if factor < 2:  # noqa: PLR2004 - nothing to reduce
+        return image
+    if image.mode.startswith("I"):
+        return image.convert("I").reduce(factor)
+    return image.convert("RGBA" if image.has_transparency_data else "L").reduce(factor)
 
 
 def _gray(image: Image.Image) -> Floats:

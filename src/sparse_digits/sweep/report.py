@@ -177,12 +177,12 @@ def html_page(
 ) -> str:
     """Return the page report.html; the arguments are those of `page.content`."""
     shown = content(points, baselines, selection, raw, params, made_with)
-    first = f"train_size_{points['train_size'].min()}"
+    size = f"train_size_{points['train_size'].max()}"  # that the page opens with
     texts = {
         "what_C_does": explanation.WHAT_C_DOES,
         "what_the_images_show": explanation.WHAT_THE_IMAGES_SHOW,
         "what_the_gap_says": explanation.WHAT_THE_GAP_SAYS,
-        "gap_at_example": explanation.gap_at_example(selection[first], shown["early"][0]["metrics"]),
+        "gap_at_example": explanation.gap_at_example(selection[size], shown["early"][-1]["metrics"]),
     }
     return document(shown, texts)
 

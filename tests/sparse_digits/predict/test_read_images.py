@@ -64,6 +64,20 @@ def test_the_same_drawing_in_any_colors_gives_the_same_pixels(content, expected,
     assert np.abs(pixels - expected).max() <= 1
 
 
+@pytest.mark.parametrize(
+    "image",
+    [seven(), seven().convert("P"), Image.fromarray(np.asarray(seven()).astype(np.uint16) * 257)],
+    ids=["gray", "palette", "16 bits"],
+)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_large_image_is_read_at_a_reduced_size(image, kind, expected, tmp_path):
+    if kind == "JPEG":
+        image = image.convert("RGB") if image.mode == "P" else seven()
+    large = image.resize((2400, 3200), Image.Resampling.NEAREST)
+    (pixels,) = read(tmp_path, encoded(large, kind))
+    assert np.abs(pixels - expected).max() <= 2
+
+
 def test_a_photograph_that_lies_on_its_side_is_turned(expected, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned

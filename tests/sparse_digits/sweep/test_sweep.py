@@ -165,10 +165,8 @@ def test_a_point_is_what_dvc_repro_computes_bit_for_bit(compute, computed, dvc, 
         _, found = npz.read_npz(computed / "results/model.npz")
         assert all(np.array_equal(found[name], points[name][i]) for name in ("coef", "intercept", "scale"))
 
-        names = ("metrics.json", "coefficients.png", "confusion.csv")
-        evaluate.main(
-            ["data/split.npz", "data/scaled.npz", "results/model.npz", *(f"results/{name}" for name in names)]
-        )
+        outputs = (f"results/{name}" for name in evaluate.OUTPUTS)
+        evaluate.main(["data/split.npz", "data/scaled.npz", "results/model.npz", *outputs])
         metrics = json.loads((computed / "results/metrics.json").read_text())
         assert {name: round_float(float(points[name][i])) for name in metrics} == metrics
 

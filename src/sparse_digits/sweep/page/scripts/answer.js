@@ -79,6 +79,7 @@ function showAnswersAlong(content, path, chosen, digit) {
   const width = 30;
   const svg = shape("svg", {
     viewBox: `0 0 ${width * answers.length} 74`,
+    style: `max-width: ${2.4 * answers.length}rem`,
     role: "img",
     "aria-label": `The answers at rising C: ${answers.map(({ first }) => content.classes[first]).join(", ")}`,
   });

@@ -9,7 +9,8 @@ const MARK_SHAPES = {
   early: "M-6,-6 L6,6 M-6,6 L6,-6",
 };
 
-const OVERLAY = "M0,-6 L6,5 -6,5Z";
+const OVERLAYS = ["M0,-6 L6,5 -6,5Z", "M0,6 L6,-5 -6,-5Z", "M-5,-5 H5 V5 H-5Z", "M0,-6 L6,0 0,6 -6,0Z"]; // one for each file
+const overlayShape = (i) => OVERLAYS[i % OVERLAYS.length];
 const NEAR_BEST = 0.1; // the accuracy below the best that the enlarged part shows
 let enlarged = true;
 
@@ -59,12 +60,12 @@ export function drawCurve(content, path, chosen, overlays, choose) {
   const lines = shape("g", { "clip-path": "url(#curve-clip)" });
   if (siblings.length > 1) lines.append(band(siblings, x, y));
   lines.append(shape("polyline", { class: "curve", points: path.points.map(place).join(" ") }));
-  for (const { points } of overlays) {
+  overlays.forEach(({ points }, i) => {
     lines.append(shape("polyline", { class: "overlay", points: points.map(place).join(" ") }));
     lines.append(
-      ...points.map((point) => shape("path", { class: "overlay-point", d: OVERLAY, transform: `translate(${place(point)})` })),
+      ...points.map((point) => shape("path", { class: "overlay-point", d: overlayShape(i), transform: `translate(${place(point)})` })),
     );
-  }
+  });
   svg.append(lines);
   const byAccuracy = [...others].sort((a, b) => b.accuracy - a.accuracy);
   byAccuracy.forEach((row, i) => {
@@ -107,7 +108,7 @@ export function drawCurve(content, path, chosen, overlays, choose) {
     );
   });
   svg.append(shape("circle", { class: "chosen", r: 9, transform: `translate(${place(now)})` }));
-  byId("curve").replaceChildren(svg, legend(content, marks, early, overlays), enlargeButton(cut, () => drawCurve(content, path, chosen, overlays, choose)));
+  byId("curve").replaceChildren(svg, legend(content, marks, early, siblings, overlays), enlargeButton(cut, () => drawCurve(content, path, chosen, overlays, choose)));
   byId("curve-text").textContent = describeCurve(path, now, others);
 }
 
@@ -171,7 +172,7 @@ function band(siblings, x, y) {
   ]);
 }
 
-function legend(content, marks, early, overlays) {
+function legend(content, marks, early, siblings, overlays) {
   const titles = { ...content.titles, ...(early.length ? { early: early[0].title } : {}) };
   const names = Object.keys(titles).filter((name) => name === "early" || marks?.[name] !== undefined);
   const items = names.map((name) =>
@@ -182,9 +183,10 @@ function legend(content, marks, early, overlays) {
       titles[name],
     ]),
   );
-  const keyOfOverlay = () =>
-    shape("svg", { viewBox: "-10 -10 20 20", class: "key", "aria-hidden": "true" }, [shape("path", { class: "overlay-point", d: OVERLAY })]);
-  items.push(...overlays.map(({ name }) => element("li", {}, [keyOfOverlay(), name])));
+  const key = (child) => shape("svg", { viewBox: "-10 -10 20 20", class: "key", "aria-hidden": "true" }, [child]);
+  const bandKey = () => key(shape("rect", { class: "band", x: -10, y: -6, width: 20, height: 12 }));
+  if (siblings.length > 1) items.push(element("li", {}, [bandKey(), `range of ${siblings.length} split seeds`]));
+  items.push(...overlays.map(({ name }, i) => element("li", {}, [key(shape("path", { class: "overlay-point", d: overlayShape(i) })), name])));
   return element("ul", { class: "legend" }, items);
 }
 
