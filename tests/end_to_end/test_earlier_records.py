@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import sys
 import tarfile
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from sparse_digits.mlflow_content.content import CONTENT
 ARCHIVE = Path(__file__).parent / "fixtures" / "earlier_records.tar.xz"
 COMMIT = "d1edca880d3f0ca8e0363300e8d505aa629fe266"  # the code that computed them
 FOLDER = "/tmp/old/fix"  # noqa: S108 - the folder that they were computed in, which the store's URIs have
+OTHER_NPZ = sys.version_info < (3, 11, 4)  # zipfile wrote other headers, which that code did not even out
 STAGES = ("evaluate", "sweep/dvc.yaml:report")
 URIS = {"runs": "artifact_uri", "experiments": "artifact_location", "logged_models": "artifact_location"}
 
@@ -119,9 +121,10 @@ def names_to_verify(folder):
 @pytest.mark.parametrize("which", ["evaluate", "a point of the sweep"])
 def test_an_earlier_result_computed_again_at_its_commit_is_the_same(tmp_path, sparse_digits, which):
     clone = clone_with_history(tmp_path / "a clone")
-    printed = sparse_digits("verify", names_to_verify(clone)[which], cwd=clone).stdout
+    name = names_to_verify(clone)[which]
+    printed = sparse_digits("verify", name, cwd=clone, status=int(OTHER_NPZ)).stdout
     assert "run: values, files, models" in printed
-    assert "rebuilt: data/raw.npz" in printed
-    assert "rebuilt: results/model.npz" in printed
-    assert "DIFFERS" not in printed
+    assert "rebuilt: metric accuracy" in printed
+    differing = {line.split()[1] for line in printed.splitlines() if line.endswith("DIFFERS")}
+    assert differing == ({"data/raw.npz", "results/model.npz"} if OTHER_NPZ else set())
     assert printed.endswith(" are the same.\n")

@@ -75,6 +75,6 @@ def outputs(lock):
 @pytest.mark.slow
 def test_the_committed_lock_metrics_and_picture_are_those_that_mnist_gives(mnist, git):
     computed = outputs((mnist / "dvc.lock").read_text())
-    assert len(computed) == 7
+    assert len(computed) == 10
     assert computed == outputs(git("show", "HEAD:dvc.lock", cwd=mnist))
     assert git("status", "--porcelain", "results", cwd=mnist) == ""

@@ -183,7 +183,7 @@ def test_ctrl_C_in_the_baselines_leaves_no_table_of_a_half_trained_network(folde
             assert program.poll() is None
             time.sleep(0.01)
         os.killpg(program.pid, signal.SIGINT)  # as a terminal does
-        printed = program.communicate()[1]
+        printed = program.communicate(timeout=60)[1]  # a worker that is left would keep it open
     words = "\nbaselines: interrupted. To continue: dvc repro sweep/dvc.yaml\n"
     assert printed.endswith(words)
     assert (

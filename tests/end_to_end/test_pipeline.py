@@ -18,6 +18,7 @@ from mlflow.types import DataType
 
 from sparse_digits import model
 from sparse_digits.runtime.npz import read_npz
+from sparse_digits.sweep import csv_table
 from sweeps import SWEPT_CS
 
 RESULTS = (
@@ -294,6 +295,8 @@ def test_the_run_has_every_metric_and_the_seconds_of_each_stage(run, digits):
     assert all(0 < value < 600 for value in seconds.values())
     del logged["log10_C"]
     written = {name: float(value) for name, value in metrics(digits).items()}
+    last_class = csv_table.read_csv(digits / "results/per_class.csv")
+    written |= {f"{name}_by_class": last_class[name][-1] for name in ("precision", "recall", "f1", "roc_auc")}
     assert logged == pytest.approx(written, rel=1e-5)  # MLflow rounds to six digits
 
 
@@ -360,7 +363,10 @@ HEAVY = ("sklearn", "scipy", "numba", "pandas", "matplotlib", "mlflow", "dvc", "
         ("split data/raw.npz -", set()),
         ("scale data/split.npz -", {"sklearn", "scipy", "pandas"}),  # pandas: scikit-learn's own import
         ("train data/scaled.npz -", {"sklearn", "scipy", "pandas"}),
-        ("evaluate data/split.npz data/scaled.npz results/model.npz - - -", {"matplotlib", "numba", "scipy"}),
+        (
+            "evaluate data/split.npz data/scaled.npz results/model.npz - - - - - -",
+            {"matplotlib", "numba", "scipy"},
+        ),
     ],
 )
 def test_a_stage_imports_no_heavy_library_that_it_does_not_need(digits, tmp_path, words, needed):

@@ -13,6 +13,15 @@ import psutil
 WARNINGS = "PYTHONWARNINGS"
 
 
+def _worker_processes() -> Iterator[psutil.Process]:
+    """Yield the processes that this one has started, and theirs, which have not ended."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has ended
+            # The resource tracker frees the program's shared memory, then ends by itself.
+            if "resource_tracker" not in " ".join(child.cmdline()):
+                yield child
+
+
 @contextmanager
 def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
     """Within the block, ctrl-C or SIGTERM prints `message()` and kills the program and its worker processes.
@@ -32,10 +41,9 @@ def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
         if number:
             with contextlib.suppress(OSError, ValueError):  # standard error may be closed
                 print(f"\n{message()}", file=sys.stderr, flush=True)
-            for child in psutil.Process().children(recursive=True):
-                with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
-                    # The resource tracker frees the program's shared memory, then ends by itself.
-                    if "resource_tracker" not in " ".join(child.cmdline()):
+            while children := list(_worker_processes()):  # again: joblib may be starting another one
+                for child in children:
+                    with contextlib.suppress(psutil.Error):
                         child.kill()
             os._exit(128 + number[0])
 
