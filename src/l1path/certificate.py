@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
-from l1path.screening import row_sums, update_gradient
+from l1path.problem import row_sums
+from l1path.screening import update_gradient
 
 if TYPE_CHECKING:
     from l1path.problem import Floats, Problem

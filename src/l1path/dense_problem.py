@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
-from l1path.problem import Problem, class_indicators, is_constant, least_penalty_per_norm, round_up
+from l1path.problem import Problem, class_indicators, is_constant, least_penalty_per_norm, round_up, row_sums
 
 if TYPE_CHECKING:
     from l1path.problem import Bytes, Floats, Indices, Numbers, Reals
@@ -143,14 +143,12 @@ class DenseProblem(Problem):
         residuals[:K] = sR
         gradient = np.zeros((len(residuals), self.width))
         kernels.full_gradient(self.rows, residuals, np.empty(gradient.shape, self.sum_dtype), gradient)
-        sums = np.array([kernels.total(row) for row in residuals])
-        return np.asarray((gradient - sums[:, None] * self.offset)[:K])
+        return np.asarray((gradient - row_sums(residuals)[:, None] * self.offset)[:K])
 
     def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:
         """Set out[classes, chosen], out (K, columns), to the products of these classes and columns."""
         kernels.gradient_entries(self.columns, sR, classes, chosen, out)
-        sums = np.array([kernels.total(row) for row in sR])
-        out[classes, chosen] -= sums[classes] * self.offset[chosen]
+        out[classes, chosen] -= row_sums(sR)[classes] * self.offset[chosen]
 
     def combine(self, chosen: Indices, weights: Floats, out: Reals) -> None:
         """Set `out` (rows,) to the sum of the working columns `chosen` with these weights."""

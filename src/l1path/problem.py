@@ -184,6 +184,11 @@ def is_constant(low: Floats, high: Floats, mean: Floats, *, fit_intercept: bool)
     return np.asarray(relative | (high - low < MIN_COLUMN_WIDTH))
 
 
+def row_sums(R: Reals) -> Floats:
+    """Return the sum of each row in a fixed order."""
+    return np.array([kernels.total(row) for row in R])
+
+
 def round_up(number: int, multiple: int) -> int:
     """Return the least multiple of `multiple` that is at least `number`."""
     return -(-number // multiple) * multiple

@@ -16,7 +16,7 @@ from l1path import kernels
 from l1path.state import Reference
 
 if TYPE_CHECKING:
-    from l1path.problem import Floats, Problem, Reals
+    from l1path.problem import Floats, Problem
     from l1path.state import State
 
 MAX_ROUNDING_SHARE = 0.3  # of tol lambda: if rounding may hide more of a gradient, it is float64's turn
@@ -81,8 +81,3 @@ def with_full_gradient(problem: Problem, state: State) -> State:
     state = replace(state, gradient_residual=R * problem.s)
     set_reference(problem, state)
     return state
-
-
-def row_sums(R: Reals) -> Floats:
-    """Return the sum of each row in a fixed order."""
-    return np.array([kernels.total(row) for row in R])

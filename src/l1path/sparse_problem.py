@@ -17,7 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
-from l1path.problem import HALF_ULP, Problem, class_indicators, is_constant, least_penalty_per_norm, round_up
+from l1path.problem import (
+    HALF_ULP,
+    Problem,
+    class_indicators,
+    is_constant,
+    least_penalty_per_norm,
+    round_up,
+    row_sums,
+)
 
 if TYPE_CHECKING:
     from l1path.problem import Floats, Indices, Numbers, Reals
@@ -140,7 +148,7 @@ class SparseProblem(Problem):
 
     def full_gradient(self, sR: Floats) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
-        gradient, sums = np.zeros((len(sR), self.width)), np.array([kernels.total(row) for row in sR])
+        gradient, sums = np.zeros((len(sR), self.width)), row_sums(sR)
         kernels.sparse_full_gradient(*self._matrix, np.ascontiguousarray(sR.T), gradient)
         gradient[:, self.p] = sums * self.fit_intercept
         return np.asarray(gradient - sums[:, None] * self.offset)
@@ -148,8 +156,7 @@ class SparseProblem(Problem):
     def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:
         """Set out[classes, chosen], out (K, columns), to the products of these classes and columns."""
         kernels.sparse_gradient_entries(*self._matrix, self.fit_intercept, sR, classes, chosen, out)
-        sums = np.array([kernels.total(row) for row in sR])
-        out[classes, chosen] -= sums[classes] * self.offset[chosen]
+        out[classes, chosen] -= row_sums(sR)[classes] * self.offset[chosen]
 
     def combine(self, chosen: Indices, weights: Floats, out: Reals) -> None:
         """Set `out` (rows,) to the sum of the working columns `chosen` with these weights."""

@@ -1,4 +1,4 @@
-"""How well each class is told from the others: precision, recall, F1, the ROC curve and the calibration.
+"""How well each class is separated from the others: precision, recall, F1, the ROC curve and the calibration.
 
 As scikit-learn defines them, one class against the rest; its import would take longer than the whole stage.
 What is not defined, such as the precision of a class that is never predicted, is NaN.
@@ -58,12 +58,11 @@ def measure(rows: OneAgainstRest) -> dict[str, float]:
     """Return precision, recall, F1 and the area under the ROC curve of a class."""
     hits = int((rows.actual & rows.predicted).sum())
     actual, predicted = int(rows.actual.sum()), int(rows.predicted.sum())
-    curve = roc_curve(rows)
     return {
         "precision": hits / predicted if predicted else np.nan,
         "recall": hits / actual if actual else np.nan,
         "f1": 2 * hits / (actual + predicted) if actual + predicted else np.nan,
-        "roc_auc": float(np.trapezoid(curve.y, curve.x)),
+        "roc_auc": area_under(roc_curve(rows)),
     }
 
 
@@ -77,6 +76,11 @@ def roc_curve(rows: OneAgainstRest) -> Curve:
     if not hits[-1] or not false[-1]:
         return Curve(np.full(2, np.nan), np.full(2, np.nan))
     return Curve(np.append(0, false / false[-1]), np.append(0, hits / hits[-1]))
+
+
+def area_under(curve: Curve) -> float:
+    """Return the area under a curve."""
+    return float(np.trapezoid(curve.y, curve.x))
 
 
 def calibration_curve(rows: OneAgainstRest) -> Curve:
@@ -109,7 +113,8 @@ def draw_roc(classes: npt.NDArray[Any], of_classes: Sequence[OneAgainstRest]) ->
     """Draw the ROC curve of each class, with the area under it."""
     figure, ax = _square_figure("ROC curve of each class against the rest")
     for label, rows in zip(classes, of_classes, strict=True):
-        ax.plot(*roc_curve(rows), label=f"class {label}: area {measure(rows)['roc_auc']:.3f}")
+        curve = roc_curve(rows)
+        ax.plot(*curve, label=f"class {label}: area {area_under(curve):.3f}")
     ax.set(xlabel="false positive rate", ylabel="true positive rate (recall)")
     ax.legend(fontsize="small")
     return figure

@@ -1,4 +1,4 @@
-"""Errors that a project's own content raises, told apart from those of MLflow."""
+"""Errors that a project's own content raises, separated from those of MLflow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -187,6 +187,25 @@ def line_search(
 
 
 @kernel
+def take_step(
+    coef, new, step, move, g, penalty, ridge, chosen, shift, above, below, in_class, s, V, eta, e,
+):  # fmt: skip
+    """Go from `coef` to `new`, or as far as the line search allows: sets V, eta and e.
+
+    move : what the whole `step`, new - coef, adds to eta.  g, penalty, ridge : of the columns `chosen`.
+    """
+    t = line_search(
+        eta, move, dot(g, step), dot(penalty, np.abs(new) - np.abs(coef)), dot(ridge * coef, step),
+        dot(ridge * step, step), shift, above, below, in_class, s, e,
+    )  # fmt: skip
+    if t > 0.0:
+        for q in range(chosen.size):
+            V[chosen[q]] = new[q] if t == 1.0 else coef[q] + t * step[q]
+        for i in range(e.size):
+            eta[i] += t * move[i]
+
+
+@kernel
 def _update_gram(w, s, packed, offset, gram_size, m, gram_weights, G):
     """Extend the Gram matrix from `gram_size` to m columns; recompute it if w has left its weights."""
     if l1_distance(w, gram_weights) > GRAM_REFRESH_THRESHOLD * total(w):
@@ -240,16 +259,9 @@ def class_step(
         coordinate_descent(G, g, new, penalty, ridge, lam, DESCENT_TOL_FRACTION * worst, MAX_DESCENT_PASSES)
         step = new - coef
         combine_columns(columns, chosen, step, -dot(step, mean), move)
-        penalty_change = dot(penalty, np.abs(new) - np.abs(coef))
-        t = line_search(
-            eta, move, dot(g, step), penalty_change, dot(ridge * coef, step), dot(ridge * step, step),
-            shift, above, below, in_class, s, e,
+        take_step(
+            coef, new, step, move, g, penalty, ridge, chosen, shift, above, below, in_class, s, V, eta, e,
         )  # fmt: skip
-        if t > 0.0:
-            for q in range(m):
-                V[chosen[q]] = new[q] if t == 1.0 else coef[q] + t * step[q]
-            for i in range(e.size):
-                eta[i] += t * move[i]
     for i in range(e.size):
         below[i] += e[i]
     return worst, gram_size

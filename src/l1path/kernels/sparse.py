@@ -16,8 +16,8 @@ from l1path.kernels.class_step import (
     GRAM_REFRESH_THRESHOLD,
     MAX_DESCENT_PASSES,
     coordinate_descent,
-    line_search,
     residual_and_weight,
+    take_step,
     violation,
 )
 from l1path.kernels.compiler import kernel
@@ -150,7 +150,7 @@ def sparse_gram_matrix(data, indices, indptr, fit_intercept, offset, chosen, w, 
 
 
 @kernel
-def sparse_class_step(  # noqa: C901 - loops
+def sparse_class_step(
     in_class, s, data, indices, indptr, fit_intercept, offset, penalty_factor, ridge_factor, lam, target,
     above, below, shift, eta, e, gradient_residual, V, gradient, chosen, G, gram_size, gram_weights,
 ):  # fmt: skip
@@ -180,15 +180,9 @@ def sparse_class_step(  # noqa: C901 - loops
         coordinate_descent(G, g, new, penalty, ridge, lam, DESCENT_TOL_FRACTION * worst, MAX_DESCENT_PASSES)
         step = new - coef
         sparse_combine(data, indices, indptr, fit_intercept, chosen, step, -dot(step, mean), move)
-        t = line_search(
-            eta, move, dot(g, step), dot(penalty, np.abs(new) - np.abs(coef)), dot(ridge * coef, step),
-            dot(ridge * step, step), shift, above, below, in_class, s, e,
+        take_step(
+            coef, new, step, move, g, penalty, ridge, chosen, shift, above, below, in_class, s, V, eta, e,
         )  # fmt: skip
-        if t > 0.0:
-            for q in range(m):
-                V[chosen[q]] = new[q] if t == 1.0 else coef[q] + t * step[q]
-            for i in range(n):
-                eta[i] += t * move[i]
     for i in range(n):
         below[i] += e[i]
     return worst, gram_size

@@ -27,7 +27,8 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     run_id = run.info.run_id
     fitted = model.read(next((folder / "files").rglob("model.npz")))
     C = record.params["train.C"]
-    client.set_tag(run_id, "mlflow.note.content", note(record, per_class_table(folder)))
+    of_classes = per_class_table(folder)
+    client.set_tag(run_id, "mlflow.note.content", note(record, of_classes))
     client.log_metric(run_id, "log10_C", log10_C(C))
     image = figures.tile(fitted.coef, image_text(C, record.metrics))
     client.log_image(run_id, image, key="coef", step=0)
@@ -37,7 +38,7 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
         from sparse_digits.mlflow_content.logged_model import log_model  # noqa: PLC0415 - skops takes seconds
 
         log_model(fitted, run_id)
-    client.log_batch(run_id, metrics=per_class_metrics(folder))
+    client.log_batch(run_id, metrics=per_class_metrics(of_classes))
 
 
 def per_class_table(folder: Path) -> list[dict[str, str]]:
@@ -46,12 +47,12 @@ def per_class_table(folder: Path) -> list[dict[str, str]]:
     return [row for path in files for row in csv.DictReader(path.read_text().splitlines())]
 
 
-def per_class_metrics(folder: Path) -> list[Metric]:
-    """Return each metric of the classes as a history, of which MLflow draws a line: the step is the class."""
+def per_class_metrics(of_classes: Sequence[Mapping[str, str]]) -> list[Metric]:
+    """Return each metric of per_class.csv as a history, which MLflow draws; the step is the class."""
     now = int(time.time() * 1000)
     return [
         Metric(f"{name}_by_class", float(f"{float(value):.6g}"), now, int(row["class"]))
-        for row in per_class_table(folder)
+        for row in of_classes
         for name, value in row.items()
         if name not in {"class", "rows"} and value
     ]
