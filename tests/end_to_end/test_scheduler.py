@@ -39,9 +39,10 @@ def running(module, *arguments, cwd):
         process.wait()
 
 
-@contextmanager
-def cluster(place):
-    """A scheduler and two workers; yields its address and their processes."""
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers: its address, their processes and the folder in which they run."""
+    place = tmp_path_factory.mktemp("cluster")
     file = place / "scheduler.json"
     here = ["--scheduler-file", str(file), "--no-dashboard"]
     with running("dask_scheduler", *here, "--host", "127.0.0.1", "--port", "0", cwd=place):
@@ -52,47 +53,46 @@ def cluster(place):
             running("dask_worker", *here, *worker, cwd=place) as one,
             running("dask_worker", *here, *worker, cwd=place) as other,
         ):
-            yield json.loads(file.read_text())["address"], (one, other)
-
-
-@pytest.mark.slow(20)
-def test_a_sweep_on_a_cluster_that_loses_a_worker_writes_the_same_bytes(folder, monkeypatch):
-    finish_here(folder, monkeypatch)
-    expected = outputs(folder)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)]))
-    with cluster(folder) as (address, workers):
-        with subprocess.Popen(
-            command("time.sleep(0.5)"),
-            cwd=folder,
-            env=os.environ | {"SPARSE_DIGITS_SCHEDULER": address},
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as program:
-            while len(finished(folder)) < 4:
-                assert program.poll() is None, program.stderr.read()
-                time.sleep(0.05)
-            checkpointed = finished(folder)
-            workers[0].send_signal(signal.SIGKILL)
-            printed = program.communicate()[1]
-        assert program.returncode == 0, printed
-    assert outputs(folder) == expected
-    begun = (folder / "begun.txt").read_text().split()
-    assert sorted(set(begun)) == names(*SEEDS)
-    assert [name for name in checkpointed if begun.count(name) > 1] == []
+            yield json.loads(file.read_text())["address"], (one, other), place
 
 
 @pytest.mark.slow(30)
 def test_the_command_computes_the_paths_on_the_cluster_and_writes_the_same_bytes_as_one_machine(
-    computed, sparse_digits, tmp_path, monkeypatch
+    cluster, computed, sparse_digits, tmp_path, monkeypatch
 ):
     change(computed / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": [0, 1], **SAGA})
     monkeypatch.setattr(parallel, "cpu_count", lambda: 1)  # in this process
     sweep.main(["data/raw.npz", *(str(tmp_path / name) for name in ("checkpoints", *OUTPUTS))])
-    with cluster(tmp_path) as (address, _):
-        printed = sparse_digits("sweep", "--scheduler", address, cwd=computed, RECORDS_ONLY="1").stderr
+    printed = sparse_digits("sweep", "--scheduler", cluster[0], cwd=computed, RECORDS_ONLY="1").stderr
     assert "sweep: 4 of 4 points" in printed
     for name in OUTPUTS:
         assert (computed / "sweep" / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.slow(20)
+def test_a_sweep_on_a_cluster_that_loses_a_worker_writes_the_same_bytes(cluster, folder, monkeypatch):
+    finish_here(folder, monkeypatch)
+    expected = outputs(folder)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), *filter(None, sys.path)]))
+    address, workers, place = cluster
+    with subprocess.Popen(
+        command("time.sleep(0.5)"),
+        cwd=folder,
+        env=os.environ | {"SPARSE_DIGITS_SCHEDULER": address},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        while len(finished(folder)) < 4:
+            assert program.poll() is None, program.stderr.read()
+            time.sleep(0.05)
+        checkpointed = finished(folder)
+        workers[0].send_signal(signal.SIGKILL)
+        printed = program.communicate()[1]
+    assert program.returncode == 0, printed
+    assert outputs(folder) == expected
+    begun = (place / "begun.txt").read_text().split()
+    assert sorted(set(begun)) == names(*SEEDS)
+    assert [name for name in checkpointed if begun.count(name) > 1] == []
 
 
 def test_a_sweep_names_a_scheduler_that_does_not_answer(folder):

@@ -21,6 +21,7 @@ from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.pages import page_url
 from dvc_mlflow.project import Project
 from dvc_mlflow.verification import run_snapshot
+from sparse_digits.mlflow_content import charts
 from sparse_digits.mlflow_content.content import CONTENT
 from sparse_digits.runtime import yaml_core
 from sparse_digits.sweep import csv_table, selection_display
@@ -186,6 +187,18 @@ def test_a_sweep_that_mlflow_does_not_show_is_reported_with_the_command(swept, m
     )
 
 
+def shown_by_chromium(address, profile, complete):
+    """Return a page's text and tags once `complete(page)` is true, or as it is after two minutes."""
+    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
+    browser += [f"--user-data-dir={profile}", "--virtual-time-budget=60000", "--dump-dom", address]
+    deadline = time.monotonic() + 120
+    page = ""
+    while not complete(page) and time.monotonic() < deadline:
+        done = subprocess.run(browser, capture_output=True, text=True, timeout=120, check=True)
+        page = html.unescape(done.stdout)
+    return page
+
+
 @pytest.mark.slow(20)
 @pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
 def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_click(
@@ -193,16 +206,11 @@ def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_cli
 ):
     of = json.loads((swept / "sweep/chosen.json").read_text())["train_size_1000"]
     chosen = {of[name]["C"] for name in selection_display.TITLES}
-    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
-    browser += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", address]
-    deadline = time.monotonic() + 120
-    page = ""
-    while page.count('<path class="point') < 3 * len(CS) and time.monotonic() < deadline:
-        done = subprocess.run(browser, capture_output=True, text=True, timeout=120, check=True)
-        page = html.unescape(done.stdout)
+    points = '<path class="point'
+    page = shown_by_chromium(address, tmp_path, lambda page: page.count(points) >= 3 * len(CS))
     for title in ("sparsity vs. accuracy", "log10_C vs. accuracy", "log10_C vs. sparsity"):
         assert title in page
-    assert page.count('<path class="point') == 3 * len(CS)
+    assert page.count(points) == 3 * len(CS)
     assert "Parallel Coordinates" in page
     images = re.findall(r'<img[^>]* src="(get-artifact\?path=images[^"]*)"', page)
     root = address.partition("#")[0]
@@ -211,6 +219,19 @@ def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_cli
     shown_CS = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
     assert shown_CS == sorted(shown_CS)
     assert {CS[0], CS[-1], *chosen} <= set(shown_CS)
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_the_view_of_all_runs_opens_on_the_charts_and_images(address, tmp_path):
+    page = f"{address.partition('#')[0]}#/experiments/1/runs?workflowType=machine_learning"
+    sections = ("Effect of C", "Weights, C ascending, 10 at most")
+    shown = shown_by_chromium(
+        f"{page}&viewStateShareKey={charts.NAME}&compareRunsMode=CHART",
+        tmp_path,
+        lambda page: all(section in page for section in sections),
+    )
+    for section in sections:
+        assert section in shown
 
 
 def test_status_has_the_sweep_beside_the_other_results(swept, sparse_digits):

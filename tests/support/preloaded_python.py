@@ -68,6 +68,8 @@ def serve(folder, parent):
         Path(f"{address}.new").rename(address)
         for name in LIBRARIES.split():
             importlib.import_module(name)
+        # each process that logs a model would do it, which takes half a second
+        sys.modules["mlflow.utils.requirements_utils"]._init_packages_to_modules_map()
         sys.executable = f"{folder}/python"  # so that the children's own children are forks, too
         path = sys.path[1:]
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -23,6 +23,7 @@ from dvc_mlflow.errors import UserError
 from dvc_mlflow.files import md5
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
+from dvc_mlflow.verification.empty_store import copy_tables
 
 ENVIRONMENT = {"conda.yaml", "python_env.yaml", "requirements.txt"}  # MLflow's, beside a model
 VARY = (  # and the numbers that the signature takes: that of version 0.1 refused all but uint8
@@ -34,10 +35,13 @@ VARY = (  # and the numbers that the signature takes: that of version 0.1 refuse
 
 def expected_snapshot(folder: Path, content: RunContent) -> dict[str, object]:
     """Return the snapshot that a whole record's run should have, from a delivery into a temporary store."""
+    store = Store.of(folder.parents[2])
     uri = os.environ.pop("MLFLOW_TRACKING_URI", None)
     try:
         with tempfile.TemporaryDirectory() as name:
             root = Path(name)
+            if store.file and store.file.exists():
+                copy_tables(store.file, root / "mlflow.db")
             shutil.copytree(folder, root / "records" / folder.parent.name / folder.name)
             if deliver(root, content):
                 raise UserError(f"{folder}: expected a record that can be delivered")

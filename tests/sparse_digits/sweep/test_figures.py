@@ -1,5 +1,7 @@
 """The figures of a sweep show the numbers that they are given, on scales that can be compared."""
 
+import math
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -75,18 +77,25 @@ def test_each_class_has_a_panel_with_a_line_for_each_weight_that_is_ever_nonzero
     figure = figures.weights_along_C(path["C"], path["coef"], path["classes"][0], selection, "title")
     assert len(figure.axes) == synthetic_sweep.K
     for k, ax in enumerate(figure.axes):
-        curves = [line for line in ax.lines if len(line.get_xdata()) == len(path["C"])]
-        assert len(curves) == np.count_nonzero(path["coef"][:, k].any(axis=0))
+        (curves,) = (each.get_segments() for each in ax.collections)
+        used = path["coef"][:, k, path["coef"][:, k].any(axis=0)]
+        assert sorted(curve[:, 1].tolist() for curve in curves) == sorted(used.T.tolist())
         assert ax.get_title() == f"Class {k}: {len(curves)} of 64 pixels enter"
 
 
 def test_all_images_along_C_have_one_symmetric_color_scale(path):
     figure = figures.images_along_C(path["coef"], path["classes"][0], ["row"] * len(path["C"]), "title")
-    images = [image for ax in figure.axes for image in ax.images]
-    assert len(images) == len(path["C"]) * synthetic_sweep.K
+    (image,) = figure.axes[0].images
     limit = base_figures.path_limit(path["coef"])
-    assert {image.get_clim() for image in images} == {(-limit, limit)}
-    assert {image.get_cmap().name for image in images} == {base_figures.COLOR_MAP}
+    assert image.get_clim() == (-limit, limit)
+    assert image.get_cmap().name == base_figures.COLOR_MAP
+    values, rows, columns = image.get_array(), figure.axes[0].get_yticks(), figure.axes[0].get_xticks()
+    assert (len(rows), len(columns)) == path["coef"].shape[:2]
+    for row, weights in zip(rows, path["coef"], strict=True):
+        for column, of_class in zip(columns, weights, strict=True):
+            y, x = (math.ceil(center - 4) for center in (row, column))
+            assert values[y : y + 8, x : x + 8].ravel().tolist() == of_class.tolist()
+    assert values.count() == path["coef"].size  # white lies between the images
 
 
 def test_the_three_models_stand_at_their_mean_number_of_weights_and_accuracy(points, selection):

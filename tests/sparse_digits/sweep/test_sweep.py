@@ -23,7 +23,7 @@ from sparse_digits.metrics import METRICS
 from sparse_digits.runtime import npz, yaml_core
 from sparse_digits.runtime.progress import Progress
 from sparse_digits.runtime.rounding import round_float
-from sparse_digits.sweep import csv_table, grid, replicates, selection, selection_display, sweep
+from sparse_digits.sweep import csv_table, grid, parallel, replicates, selection, selection_display, sweep
 from sparse_digits.sweep.checkpoints import Checkpoints
 from sweeps import DIGITS, MADE_WITH, SAGA, change, wanting
 
@@ -351,17 +351,19 @@ def test_the_five_stages_do_not_depend_on_the_section_of_the_sweep(computed, dvc
     assert "up to date" in dvc("repro").stdout
 
 
-def test_the_stage_writes_the_same_bytes_again_and_leaves_no_checkpoints(computed, dvc):
+def test_the_stage_writes_the_same_bytes_in_workers_and_alone_and_leaves_no_checkpoints(
+    computed, dvc, tmp_path, monkeypatch
+):
     change(computed / "params.yaml", sweep={"C": [0.02, 0.05], "split_seeds": [1, 0], **SAGA})
-    written = []
-    for _ in range(2):
-        printed = dvc("repro", "--force", "--single-item", "sweep/dvc.yaml:sweep").stdout
-        assert "4 points in" in printed
-        assert not (computed / "sweep/checkpoints").exists()
-        written.append(
-            {file: (computed / "sweep" / file).read_bytes() for file in ("sweep.csv", "models.npz")}
-        )
-    assert written[0] == written[1]
+    printed = dvc("repro", "--force", "--single-item", "sweep/dvc.yaml:sweep").stdout
+    assert "4 points in" in printed
+    assert not (computed / "sweep/checkpoints").exists()
+    monkeypatch.setattr(parallel, "cpu_count", lambda: 1)
+    again = [str(tmp_path / name) for name in ("sweep.csv", "models.npz", "chosen.json")]
+    sweep.main(["data/raw.npz", str(tmp_path / "checkpoints"), *again])
+    assert not (tmp_path / "checkpoints").exists()
+    for name in ("sweep.csv", "models.npz", "chosen.json"):
+        assert (tmp_path / name).read_bytes() == (computed / "sweep" / name).read_bytes()
     rows = csv_table.read_csv(computed / "sweep/sweep.csv")
     assert rows["split_seed"].tolist() == [0, 0, 1, 1]
     assert rows["C"].tolist() == [0.02, 0.05] * 2
@@ -373,7 +375,8 @@ def test_the_stage_writes_the_same_bytes_again_and_leaves_no_checkpoints(compute
 @pytest.mark.skipif(
     "SPARSE_DIGITS_MIRROR" not in os.environ, reason="SPARSE_DIGITS_MIRROR names no folder with MNIST"
 )
-def test_over_twelve_split_seeds_the_two_numbers_spread_as_those_of_the_example(tmp_path):
+def test_over_twelve_split_seeds_the_two_numbers_spread_as_those_of_the_example(tmp_path, monkeypatch):
+    monkeypatch.setattr(parallel, "cpu_count", lambda: 1)  # starting workers takes longer than computing
     images, labels = load_dataset("mnist_784", mirror=mirror_folder(os.environ))
     asked = params.read(ROOT / "params.yaml")
     how = {"C": (0.01,), "split_seeds": tuple(range(12)), "vary_random_state": True, **SAGA}
