@@ -176,9 +176,21 @@ def test_other_results_are_laid_over_the_curve_and_another_file_is_refused(page,
         page.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
         page.wait_until(condition)
 
-    count = "document.querySelectorAll('#curve svg g .overlay-point').length"
+    count = "document.querySelectorAll('#curve > svg > .overlay-point').length"
+    legend = "document.querySelector('.legend').textContent"
     lay(f"{count} === {1 + len(SWEPT_CS)}", swept / "results/metrics.json", swept / "sweep/sweep.csv")
-    assert "metrics.json" in page.evaluate("document.querySelector('.legend').textContent")
+    assert "metrics.json" in page.evaluate(legend)
+    (tmp_path / "poor.json").write_text('{"accuracy": 0.3, "sparsity": 99.9}')
+    lay(f"{count} === 1", tmp_path / "poor.json")
+    edge = page.evaluate(
+        """(() => {
+            const mark = document.querySelector('#curve > svg > .overlay-point');
+            const { x, y, width, height } = document.querySelector('#curve-clip rect').getBBox();
+            return [...mark.getAttribute('transform').match(/[0-9.]+/g).map(Number), x + width, y + height];
+        })()"""
+    )
+    assert edge[:2] == edge[2:]
+    assert "poor.json (1 of 1 below this part, at its edge)" in page.evaluate(legend)
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     message_shown = "document.querySelector('#overlay-error').textContent"
     lay(message_shown, tmp_path / "other.csv")
@@ -192,6 +204,20 @@ def test_the_page_fits_into_a_window_of_any_width(page, width, scheme):
     page.prefer(scheme)
     page.resize(width, 900)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_has_the_focus_can_be_seen_and_keeps_it(page):
+    covered = page.evaluate(
+        """[...document.querySelectorAll('a, button, input, select, summary')].reverse().filter((control) => {
+            control.focus();
+            const { left, top, width, height } = control.getBoundingClientRect();
+            return !control.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+        }).map((control) => control.outerHTML)"""
+    )
+    assert covered == []
+    buttons = "document.querySelectorAll('.points tbody button')"
+    C = page.evaluate(f"(([, second]) => (second.focus(), second.click(), second.textContent))({buttons})")
+    assert C == page.evaluate("document.activeElement.textContent") == f"{shown(page)['C']:g}"
 
 
 def test_the_page_prints_on_two_sheets(page):
