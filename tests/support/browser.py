@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 60  # for an answer; a loaded machine takes a few
+KEYS = {"ArrowRight": 39, "End": 35, "Home": 36, "Tab": 9}  # Windows virtual key codes
 
 
 class Page:
@@ -78,9 +79,10 @@ class Page:
             assert time.monotonic() < deadline, f"not true after {SECONDS} s: {expression}"
             time.sleep(0.05)
 
-    def press(self, key: str, code: int) -> None:
-        """Press a key, such as ArrowRight, whose Windows virtual key code is 39."""
+    def press(self, key: str) -> None:
+        """Press a key, such as ArrowRight."""
         for kind in ("rawKeyDown", "keyUp"):
+            code = KEYS[key]
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
     def drag(self, *positions: tuple[float, float]) -> None:
@@ -99,6 +101,18 @@ class Page:
             deviceScaleFactor=1,
             mobile=False,
         )
+
+    def cut_off(self) -> None:
+        """Cut off the network."""
+        self._set_network(offline=True)
+
+    def connect(self) -> None:
+        """Connect the network again."""
+        self._set_network(offline=False)
+
+    def _set_network(self, **conditions: bool) -> None:
+        rates = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.call("Network.emulateNetworkConditions", **conditions, **rates)
 
     def prefer(self, scheme: str) -> None:
         """Emulate a user's preference for `light` or `dark`."""

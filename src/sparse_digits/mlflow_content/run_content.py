@@ -48,14 +48,24 @@ def per_class_table(folder: Path) -> list[dict[str, str]]:
 
 
 def per_class_metrics(of_classes: Sequence[Mapping[str, str]]) -> list[Metric]:
-    """Return each metric of per_class.csv as a history, which MLflow draws; the step is the class."""
+    """Return each metric of per_class.csv as its macro average, and as a history whose step is the class.
+
+    MLflow draws a history as one line, and lists its last value: the average is what runs are compared by.
+    It is left out where the metric of a class is not defined.
+    """
     now = int(time.time() * 1000)
-    return [
-        Metric(f"{name}_by_class", float(f"{float(value):.6g}"), now, int(row["class"]))
-        for row in of_classes
-        for name, value in row.items()
-        if name not in {"class", "rows"} and value
-    ]
+    logged = []
+    for name in (name for name in (of_classes[0] if of_classes else ()) if name not in {"class", "rows"}):
+        by_class = {int(row["class"]): float(row[name]) for row in of_classes if row[name]}
+        logged += [Metric(f"per_class/{name}", six_digits(value), now, k) for k, value in by_class.items()]
+        if len(by_class) == len(of_classes):
+            logged.append(Metric(f"{name}_macro", six_digits(sum(by_class.values()) / len(by_class)), now, 0))
+    return logged
+
+
+def six_digits(value: float) -> float:
+    """Return a number rounded to six digits, as all metrics are in MLflow."""
+    return float(f"{value:.6g}")
 
 
 def log10_C(C: float) -> float:
@@ -112,4 +122,10 @@ def _table(of_classes: Sequence[Mapping[str, str]]) -> list[str]:
         ]
         for row in of_classes
     ]
-    return ["", *(f"| {' | '.join(line)} |" for line in [names, ["---"] * len(names), *cells])]
+    table = [f"| {' | '.join(line)} |" for line in [names, ["---"] * len(names), *cells]]
+    return [
+        "",
+        *table,
+        "",
+        "Metrics `per_class/…` have the class as their step; `…_macro` is the mean of the classes.",
+    ]

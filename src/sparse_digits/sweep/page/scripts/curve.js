@@ -2,6 +2,8 @@
 import { byId, element, percent, shape } from "./dom.js";
 
 const BOX = { width: 640, height: 420, left: 60, right: 24, top: 36, bottom: 56 };
+const X_SIDES = [BOX.left, BOX.width - BOX.right];
+const Y_SIDES = [BOX.height - BOX.bottom, BOX.top]; // from low to high values
 const MARK_SHAPES = {
   best: "M0,-9 L2.6,-2.8 9,-2.8 3.9,1.2 5.9,8 0,4 -5.9,8 -3.9,1.2 -9,-2.8 -2.6,-2.8Z",
   one_standard_error: "M0,-8 L8,0 0,8 -8,0Z",
@@ -17,6 +19,11 @@ let enlarged = true;
 /** The scale from data to SVG: [low, high] to [from, to]. */
 function linear([low, high], [from, to]) {
   return (value) => from + ((value - low) / (high - low || 1)) * (to - from);
+}
+
+/** The value of a range, given by its two ends, that is nearest. */
+function within(value, ends) {
+  return Math.max(Math.min(...ends), Math.min(Math.max(...ends), value));
 }
 
 /** Round numbers within a range, some five of them. */
@@ -47,9 +54,11 @@ export function drawCurve(content, path, chosen, overlays, choose) {
   const inside = drawn.filter(({ accuracy }) => !cut || accuracy >= least);
   const xRange = padded(inside.map(({ sparsity }) => sparsity), 0.03);
   const yRange = padded([...inside, ...others].map(({ accuracy }) => accuracy), 0.08);
-  const x = linear(xRange, [BOX.left, BOX.width - BOX.right]);
-  const y = linear(yRange, [BOX.height - BOX.bottom, BOX.top]);
+  const x = linear(xRange, X_SIDES);
+  const y = linear(yRange, Y_SIDES);
   const place = ({ metrics }) => `${x(metrics.sparsity).toFixed(1)},${y(metrics.accuracy).toFixed(1)}`;
+  const isInside = ({ metrics }) => !cut || metrics.accuracy >= least;
+  const atEdge = ({ metrics }) => `${within(x(metrics.sparsity), X_SIDES).toFixed(1)},${within(y(metrics.accuracy), Y_SIDES).toFixed(1)}`;
 
   const svg = shape("svg", {
     viewBox: `0 0 ${BOX.width} ${BOX.height}`,
@@ -60,13 +69,12 @@ export function drawCurve(content, path, chosen, overlays, choose) {
   const lines = shape("g", { "clip-path": "url(#curve-clip)" });
   if (siblings.length > 1) lines.append(band(siblings, x, y));
   lines.append(shape("polyline", { class: "curve", points: path.points.map(place).join(" ") }));
-  overlays.forEach(({ points }, i) => {
-    lines.append(shape("polyline", { class: "overlay", points: points.map(place).join(" ") }));
-    lines.append(
-      ...points.map((point) => shape("path", { class: "overlay-point", d: overlayShape(i), transform: `translate(${place(point)})` })),
-    );
-  });
+  for (const { points } of overlays) lines.append(shape("polyline", { class: "overlay", points: points.map(place).join(" ") }));
   svg.append(lines);
+  overlays.forEach(({ name, points }, i) => {
+    const attributes = { class: "overlay-point", d: overlayShape(i) };
+    svg.append(...points.map((point) => otherMark(attributes, point, atEdge(point), name)));
+  });
   const byAccuracy = [...others].sort((a, b) => b.accuracy - a.accuracy);
   byAccuracy.forEach((row, i) => {
     const at = y(row.accuracy);
@@ -80,9 +88,8 @@ export function drawCurve(content, path, chosen, overlays, choose) {
       ),
     );
   });
-  const shown = ({ metrics }) => !cut || metrics.accuracy >= least;
   path.points.forEach((point, i) => {
-    if (!shown(point)) return;
+    if (!isInside(point)) return;
     svg.append(
       shape("circle", { class: "point", r: 4, transform: `translate(${place(point)})`, click: () => choose(i) }, [
         shape("title", {}, `C = ${point.C}`),
@@ -90,7 +97,7 @@ export function drawCurve(content, path, chosen, overlays, choose) {
     );
   });
   path.points.forEach((point, i) => {
-    if (!shown(point)) return;
+    if (!isInside(point)) return;
     for (const name of namesAt(marks, point.C)) {
       const attributes = { class: `mark mark-${name}`, d: MARK_SHAPES[name], click: () => choose(i) };
       svg.append(
@@ -100,16 +107,17 @@ export function drawCurve(content, path, chosen, overlays, choose) {
       );
     }
   });
-  early.filter(shown).forEach((point) => {
-    svg.append(
-      shape("path", { class: "mark mark-early", d: MARK_SHAPES.early, transform: `translate(${place(point)})` }, [
-        shape("title", {}, point.title),
-      ]),
-    );
-  });
+  const attributes = { class: "mark mark-early", d: MARK_SHAPES.early };
+  svg.append(...early.map((point) => otherMark(attributes, point, atEdge(point), point.title)));
   svg.append(shape("circle", { class: "chosen", r: 9, transform: `translate(${place(now)})` }));
-  byId("curve").replaceChildren(svg, legend(content, marks, early, siblings, overlays), enlargeButton(cut, () => drawCurve(content, path, chosen, overlays, choose)));
+  byId("curve").replaceChildren(svg, legend(content, marks, early, siblings, overlays, isInside), enlargeButton(cut, () => drawCurve(content, path, chosen, overlays, choose)));
   byId("curve-text").textContent = describeCurve(path, now, others);
+}
+
+/** The mark of a point that is none of the path's. */
+function otherMark(attributes, { C, metrics }, position, name) {
+  const text = `${name}${C === undefined ? "" : `, C = ${C}`}: accuracy ${metrics.accuracy.toFixed(4)}, ${metrics.sparsity.toFixed(2)} % zero`;
+  return shape("path", { ...attributes, transform: `translate(${position})` }, [shape("title", {}, text)]);
 }
 
 function enlargeButton(cut, redraw) {
@@ -172,8 +180,12 @@ function band(siblings, x, y) {
   ]);
 }
 
-function legend(content, marks, early, siblings, overlays) {
-  const titles = { ...content.titles, ...(early.length ? { early: early[0].title } : {}) };
+function legend(content, marks, early, siblings, overlays, isInside) {
+  const outside = (points) => {
+    const count = points.filter((point) => !isInside(point)).length;
+    return count ? ` (${count} of ${points.length} below this part, at its edge)` : "";
+  };
+  const titles = { ...content.titles, ...(early.length ? { early: early[0].title + outside(early) } : {}) };
   const names = Object.keys(titles).filter((name) => name === "early" || marks?.[name] !== undefined);
   const items = names.map((name) =>
     element("li", {}, [
@@ -186,7 +198,9 @@ function legend(content, marks, early, siblings, overlays) {
   const key = (child) => shape("svg", { viewBox: "-10 -10 20 20", class: "key", "aria-hidden": "true" }, [child]);
   const bandKey = () => key(shape("rect", { class: "band", x: -10, y: -6, width: 20, height: 12 }));
   if (siblings.length > 1) items.push(element("li", {}, [bandKey(), `range of ${siblings.length} split seeds`]));
-  items.push(...overlays.map(({ name }, i) => element("li", {}, [key(shape("path", { class: "overlay-point", d: overlayShape(i) })), name])));
+  overlays.forEach(({ name, points }, i) => {
+    items.push(element("li", {}, [key(shape("path", { class: "overlay-point", d: overlayShape(i) })), name + outside(points)]));
+  });
   return element("ul", { class: "legend" }, items);
 }
 

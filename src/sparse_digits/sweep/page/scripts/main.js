@@ -183,7 +183,10 @@ function describeSweep() {
   const path = pathNow();
   const [first, last] = [path.points[0], path.points.at(-1)];
   const several = content.paths.length > 1 ? `, each for ${content.paths.length} combinations of split seed and train size` : "";
-  byId("lead").textContent = `${path.points.length} models that read handwritten digits (${content.dataset}), from C = ${first.C} to ${last.C}${several}. Move the slider: everything on this page follows.`;
+  byId("lead").replaceChildren(
+    `${path.points.length} models that read handwritten digits (${content.dataset}), from C = ${first.C} to ${last.C}${several}.`,
+    element("span", { class: "screen" }, " Move the slider: everything on this page follows."),
+  );
   byId("made").replaceChildren(
     ...Object.entries(content.made_with).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, Array.isArray(value) ? value.join(", ") : String(value))]),
   );

@@ -79,7 +79,9 @@ export function showPairs(content, point, answered, chosenPair, choosePair, choo
   byId("pairs").replaceChildren(
     ...pairs.map((pair) => {
       const text = `${content.classes[pair.label]} → ${content.classes[pair.answer]}: ${pair.count}`;
-      return element("button", { type: "button", "aria-pressed": String(pair === shown), click: () => choosePair(pair) }, text);
+      const spoken = `${content.classes[pair.label]} taken for ${content.classes[pair.answer]}: ${pair.count} digits`;
+      const pressed = String(pair === shown);
+      return element("button", { type: "button", "aria-label": spoken, "aria-pressed": pressed, click: () => choosePair(pair) }, text);
     }),
   );
   const samples = answered.filter(({ sample, first }) => sample.label === shown?.label && first === shown?.answer);

@@ -71,7 +71,11 @@ export function drawTable(content, position, choose) {
     const isChosen = row.position[0] === position[0] && row.position[1] === position[1];
     const cells = columns.map((column) => {
       if (column.name === "C") {
-        const button = element("button", { type: "button", click: () => choose(...row.position) }, String(row.C));
+        const chooseRow = () => {
+          choose(...row.position);
+          byId("table").querySelector('[aria-current="true"] button').focus();
+        };
+        const button = element("button", { type: "button", click: chooseRow }, String(row.C));
         return element("th", { scope: "row" }, [button]);
       }
       return element("td", {}, column.format ? metricText(column, row[column.name]) : String(row[column.name]));
