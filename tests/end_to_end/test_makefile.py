@@ -232,8 +232,9 @@ def test_an_interrupted_setup_is_repeated_from_scratch_by_the_next_make(project)
 def test_two_makes_at_once_build_one_environment(project):
     change_the_lock(project)
     both = [start(project, "setup") for _ in range(2)]
-    outputs = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
+    printed = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+    outputs = [stdout for stdout, _ in printed]
     assert sorted("Setting up" in output for output in outputs) == [False, True]
     assert runs(project, "import iniconfig, sparse_digits")
 
