@@ -28,7 +28,7 @@ def test_queued_experiments_are_runs_whose_artifacts_outlive_the_folders_they_ra
         assert {"results/per_class.csv", "results/roc.png", "results/calibration.png"} <= set(paths)
         of_classes = client.get_metric_history(run.info.run_id, "per_class/f1")
         assert sorted(metric.step for metric in of_classes) == list(range(10))
-        assert "| class | precision | recall | f1 |" in run.data.tags["mlflow.note.content"]
+        assert "| class&emsp;| precision&emsp;| recall&emsp;|" in run.data.tags["mlflow.note.content"]
     assert git("status", "--porcelain", cwd=queued) == ""
 
 
