@@ -65,7 +65,7 @@ def histories(tmp_path):
 def test_a_series_is_named_after_its_file_and_column_or_after_the_file_that_its_column_names(histories):
     files = {"out/roc.csv": "fpr,tpr\n0.5,1\n", "out/loss.csv": "loss\n1\n", "live/train/acc.tsv": "acc\n1\n"}
     declared = [{"path": "out/roc.csv", "x": "fpr", "y": ["tpr"]}, {"path": "out"}, {"path": "live"}]
-    assert histories(files, declared) == ["loss", "out/roc/fpr", "out/roc/tpr", "train/acc"]
+    assert histories(files, declared) == ["loss", "roc/fpr", "roc/tpr", "train/acc"]
 
 
 def test_a_name_that_is_taken_gets_the_whole_path(histories):
@@ -82,3 +82,11 @@ def test_all_series_of_a_run_share_a_number_of_points(tmp_path, monkeypatch):
     record = replace(collected(0.1).record, outputs={"p.csv": ""}, plots=[{"path": "p.csv"}])
     steps = {name: [step for step, _ in points] for name, points in plots.histories(record, tmp_path).items()}
     assert steps == {"p/a": [0, 3, 5, 8], "p/b": [0, 3, 5, 8]}
+
+
+def test_a_file_of_a_declared_folder_has_the_same_name_when_a_plot_of_several_files_names_it_too(histories):
+    path = "live/plots/metrics/train/loss.tsv"
+    declared = [{"path": "live/plots/metrics", "x": "step"}, {"path": path, "x": "step", "y": ["loss"]}]
+    text = "timestamp\tstep\tloss\n1700\t0\t5\n1800\t1\t6\n"
+    assert histories({path: text}, declared, {"train.loss"}) == ["train.loss"]
+    assert histories({path: text}, declared[1:], {"train.loss"}) == [path.removesuffix(".tsv")]

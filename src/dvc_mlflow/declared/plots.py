@@ -40,15 +40,20 @@ class PlotFile:
 
 
 def plot_files(record: Record) -> Iterator[PlotFile]:
-    """Yield the files of a record's plots. A declaration of a file counts before that of its folder."""
+    """Yield the files of a record's plots.
+
+    A declaration of a file counts before that of its folder, but a file in a declared folder has its name
+    there: plots of several files, which name them one by one, show files of DVCLive's folders again.
+    """
     for path in record.outputs:
         about = [plot for plot in record.plots if is_within(path, plot["path"])]
         nearest = max((plot["path"] for plot in about), key=len, default=None)
         if nearest is not None:
-            relative = posixpath.relpath(path, nearest) if nearest != path else path
+            folder = max((plot["path"] for plot in about if plot["path"] != path), key=len, default=None)
+            relative = path if folder is None else posixpath.relpath(path, folder)
             base = str(PurePosixPath(relative).with_suffix(""))
             declared = [plot for plot in about if plot["path"] == nearest]
-            yield PlotFile(path, base, nearest != path, declared)
+            yield PlotFile(path, base, folder is not None, declared)
 
 
 def histories(record: Record, files: Path) -> dict[str, Points]:

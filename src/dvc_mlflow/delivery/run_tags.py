@@ -15,6 +15,7 @@ from dvc_mlflow.records import Record, experiment_of
 RESULT = "record.result"  # the identity of the record that a run shows
 OWNER = "record.owner"  # a digest of the machine and repository that deliver it
 BEGUN = "record.begun"  # changes while it is delivered: the deliverer's time, in seconds since 1970
+BATCH = 100  # runs in one search for their models
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # else an experiment opens among GenAI's pages
 
 
@@ -57,9 +58,15 @@ def child_runs(client: MlflowClient, run: Run) -> list[Run]:
     return list(find_all(client.search_runs, [run.info.experiment_id], where, max_results=RUNS))
 
 
-def models_of(client: MlflowClient, run: Run) -> list[LoggedModel]:
-    """Return the models that a run logged."""
-    if not has_logged_models(client, run.info.experiment_id):
+def models_of(client: MlflowClient, *runs: Run) -> list[LoggedModel]:
+    """Return the models that runs of one experiment logged."""
+    experiment_id = runs[0].info.experiment_id
+    if not has_logged_models(client, experiment_id):
         return []
-    where = f"source_run_id = '{run.info.run_id}'"
-    return list(find_all(client.search_logged_models, [run.info.experiment_id], where))
+    ids = [f"'{run.info.run_id}'" for run in runs]
+    filters = [
+        f"source_run_id IN ({', '.join(ids[start : start + BATCH])})" for start in range(0, len(ids), BATCH)
+    ]
+    return [
+        model for where in filters for model in find_all(client.search_logged_models, [experiment_id], where)
+    ]

@@ -13,14 +13,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 from mlflow import MlflowClient, MlflowException
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.delivery.run_tags import child_runs, models_of, record_runs
 from dvc_mlflow.errors import UserError
-from dvc_mlflow.files import md5
+from dvc_mlflow.files import md5, md5_of_bytes
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store
 from dvc_mlflow.verification.empty_store import copy_tables
@@ -55,46 +57,75 @@ def expected_snapshot(folder: Path, content: RunContent) -> dict[str, object]:
 
 
 def snapshot(client: MlflowClient, run: Run) -> dict[str, object]:
-    """Return metrics and params by name, and the digests of artifacts, models and children's values.
+    """Return metrics and params by name, and the digests of artifacts and models, of a run and its children.
 
     A metric is its history: the values by step.
     """
-    run_id = run.info.run_id
-    histories = {key: _history(client, run_id, key) for key in run.data.metrics}
-    values: dict[str, object] = {**histories, **run.data.params}
-    with tempfile.TemporaryDirectory() as folder:
-        for path in _artifact_paths(client, run_id):
-            with contextlib.suppress(MlflowException, OSError):  # a name that MLflow does not return
-                name = re.sub(r"timestamp[^.]*?(\+compressed)?(?=\.)", r"\1", path)
-                values[name] = _digest(Path(client.download_artifacts(run_id, path, folder)))
-    for model in models_of(client, run):
-        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(MlflowException, OSError):
-            place = Path(
-                mlflow.artifacts.download_artifacts(
-                    artifact_uri=model.artifact_location, dst_path=folder, tracking_uri=client.tracking_uri
-                )
-            )
-            for file in place.rglob("*"):
-                if file.is_file() and file.name not in ENVIRONMENT:
-                    values[f"model {model.name}: {file.relative_to(place)}"] = _digest(file)
-    for child in child_runs(client, run):
-        values |= {f"{child.info.run_name}: {key}": value for key, value in snapshot(client, child).items()}
+    children = child_runs(client, run)
+    models: dict[str, list[LoggedModel]] = {}
+    for model in models_of(client, run, *children):
+        models.setdefault(model.source_run_id, []).append(model)
+    values = _own_snapshot(client, run, models.get(run.info.run_id, []))
+    for child in children:
+        own = _own_snapshot(client, child, models.get(child.info.run_id, []))
+        values |= {f"{child.info.run_name}: {key}": value for key, value in own.items()}
     return values
 
 
+def _own_snapshot(client: MlflowClient, run: Run, models: list[LoggedModel]) -> dict[str, object]:
+    """Return the snapshot of a run without its children.
+
+    It asks for nothing that the search for the run has returned: a sweep has thousands of children.
+    """
+    values: dict[str, object] = {**_metrics(client, run), **run.data.params}
+    artifacts = get_artifact_repository(run.info.artifact_uri, client.tracking_uri)
+    with tempfile.TemporaryDirectory() as folder:
+        for path in _artifact_paths(artifacts):
+            with contextlib.suppress(MlflowException, OSError):  # a name that MLflow does not return
+                name = re.sub(r"timestamp[^.]*?(\+compressed)?(?=\.)", r"\1", path)
+                values[name] = _digest(Path(artifacts.download_artifacts(path, folder)))
+    for model in models:
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(MlflowException, OSError):
+            artifacts = get_artifact_repository(model.artifact_location, client.tracking_uri)
+            place = Path(artifacts.download_artifacts("", folder))
+            for file in place.rglob("*"):
+                if file.is_file() and file.name not in ENVIRONMENT:
+                    values[f"model {model.name}: {file.relative_to(place)}"] = _digest(file)
+    return values
+
+
+def _metrics(client: MlflowClient, run: Run) -> dict[str, dict[int, list[float | str]]]:
+    """Return the histories of a run's metrics; of a child's metric whose last step is 0, the last value.
+
+    MLflow returns a history by a request of its own, the last values and their steps with the run.
+    """
+    of_child = MLFLOW_PARENT_RUN_ID in run.data.tags
+    return {
+        last.key: {0: [_comparable(last.value)]}
+        if of_child and last.step == 0
+        else _history(client, run.info.run_id, last.key)
+        for last in run.data.to_proto().metrics
+    }
+
+
 def _history(client: MlflowClient, run_id: str, key: str) -> dict[int, list[float | str]]:
-    """Return all values of a metric by step, in the order in which they were logged; NaN as a text."""
+    """Return all values of a metric by step, in the order in which they were logged."""
     by_step: dict[int, list[float | str]] = {}
     points = client.get_metric_history(run_id, key)
     for point in sorted(points, key=lambda point: (point.step, point.timestamp)):
-        by_step.setdefault(point.step, []).append("NaN" if math.isnan(point.value) else point.value)
+        by_step.setdefault(point.step, []).append(_comparable(point.value))
     return by_step
 
 
-def _artifact_paths(client: MlflowClient, run_id: str, folder: str = "") -> Iterator[str]:
-    for entry in client.list_artifacts(run_id, folder):
+def _comparable(value: float) -> float | str:
+    """Return a value that equals itself: NaN as a text."""
+    return "NaN" if math.isnan(value) else value
+
+
+def _artifact_paths(artifacts: ArtifactRepository, folder: str | None = None) -> Iterator[str]:
+    for entry in artifacts.list_artifacts(folder):
         if entry.is_dir:
-            yield from _artifact_paths(client, run_id, entry.path)
+            yield from _artifact_paths(artifacts, entry.path)
         else:
             yield entry.path
 
@@ -104,7 +135,7 @@ def _digest(file: Path) -> str:
     if file.suffix == ".skops":  # names in it are addresses in memory: what counts is the object in it
         return _skops_digest(file)
     if file.name == "MLmodel":
-        file.write_bytes(re.sub(VARY, b"", file.read_bytes()))
+        return md5_of_bytes(re.sub(VARY, b"", file.read_bytes()))
     return md5(file)
 
 

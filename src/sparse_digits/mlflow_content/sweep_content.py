@@ -1,15 +1,19 @@
 """What a sweep shows in MLflow: a parent run, a child run for each point, and a page that compares them."""
 
 import math
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
+import numpy.typing as npt
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 
 from dvc_mlflow.errors import UserError
@@ -58,12 +62,12 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     for i, coef in enumerate(columns["coef"]):
         point = _point(columns, i)
         image = figures.tile(coef, image_text(point["C"], point), IMAGE_PIXELS, color_limit)
-        child_id = _start_child(client, run, record, params_of_file, point)
+        child = _start_child(client, run, record, params_of_file, point)
         if i in in_grid:
-            client.log_image(child_id, image, key="coef", step=0)
+            client.log_image(child.info.run_id, image, key="coef", step=0)
         else:
-            client.log_image(child_id, image, "coef.png")
-        client.set_terminated(child_id, "FINISHED")
+            _log_png(client, child, image)
+        client.set_terminated(child.info.run_id, "FINISHED")
         if i in on_slider:
             client.log_image(run_id, image, key="coef", step=i)
         along_path = _metrics(point, Where.PATH_HISTORY) | {"log10_C": math.log10(point["C"])}
@@ -159,11 +163,8 @@ def _params(record: Record, params_of_file: Mapping[str, Any], point: Point) -> 
 
 def _start_child(
     client: MlflowClient, parent: Run, record: Record, params_of_file: Mapping[str, Any], point: Point
-) -> str:
-    """Start the run of one point, tagged with the MD5 of the model file that `dvc repro` writes there.
-
-    Returns the run's id.
-    """
+) -> Run:
+    """Start the run of one point, tagged with the MD5 of the model file that `dvc repro` writes there."""
     tags = {
         MLFLOW_PARENT_RUN_ID: parent.info.run_id,
         charts.SWEEP: record.result,
@@ -175,14 +176,22 @@ def _start_child(
     }
     name = f"C={point['C']:g}, split seed {point['split_seed']}, {point['train_size']} rows"
     now = int(time.time() * 1000)
-    run_id = str(client.create_run(parent.info.experiment_id, now, tags, name).info.run_id)
+    run = client.create_run(parent.info.experiment_id, now, tags, name)
     of_C = {"lambda": point["lambda"], "log10_C": log10_C(point["C"])}
     client.log_batch(
-        run_id,
+        run.info.run_id,
         _mlflow_metrics(_metrics(point, Where.CHILD_RUN) | of_C, step=0),
         [Param(key, str(value)) for key, value in sorted(_params(record, params_of_file, point).items())],
     )
-    return run_id
+    return run
+
+
+def _log_png(client: MlflowClient, run: Run, image: npt.NDArray[np.uint8]) -> None:
+    """Log an image as coef.png, as the client's `log_image` does, which reads the run again for its place."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "coef.png"
+        mlflow.Image(image).save(path)
+        get_artifact_repository(run.info.artifact_uri, client.tracking_uri).log_artifact(str(path))
 
 
 def _points_in_image_grid(columns: Arrays, selection: Mapping[str, Any]) -> set[int]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import skops.io
+import sqlalchemy
 
 import commands
 from dvc_mlflow import provenance, records
@@ -109,6 +110,8 @@ def test_a_child_beyond_the_first_page_that_was_edited_differs(tmp_path, store, 
             tags = {"mlflow.parentRunId": run.info.run_id}
             child = client.create_run(run.info.experiment_id, 0, tags, f"point {i}")
             client.log_metric(child.info.run_id, "accuracy", i)
+            for step in range(3):
+                client.log_metric(child.info.run_id, "loss", 1 / (i + step + 1), step=step)
 
     content = RunContent(SHOWN.title, SHOWN.dataset, add)
     deliver(tmp_path, content)
@@ -118,10 +121,42 @@ def test_a_child_beyond_the_first_page_that_was_edited_differs(tmp_path, store, 
     assert run_snapshot.snapshot(client, run) == expected
     first = next(child for child in run_tags.child_runs(client, run) if child.info.run_name == "point 0")
     client.log_metric(first.info.run_id, "accuracy", 0.5)
+    client.log_metric(first.info.run_id, "loss", 7, step=1)
     found = run_snapshot.snapshot(client, run)
-    assert {key for key in expected if found[key] != expected[key]} == {"point 0: accuracy"}
+    differing = {key for key in expected if found[key] != expected[key]}
+    assert differing == {"point 0: accuracy", "point 0: loss"}
     (_, *compared) = _compare_values(client, run, {})
     assert [one.same for one in compared] == [False]  # nothing to compare is no success
+
+
+def test_a_snapshot_of_many_children_asks_the_store_as_often_as_one_of_few(tmp_path, store):
+    (tmp_path / "mlflow.db").write_bytes(store.read_bytes())
+    records.save_record(collected(0.02), tmp_path)
+    deliver(tmp_path, SHOWN)
+    client, questions = client_of(tmp_path), []
+    (run,) = run_tags.record_runs(client, client.get_experiment_by_name(EXPERIMENT).experiment_id)
+
+    def count(*_):
+        questions[-1] += 1
+
+    def add_children(names):
+        for name in names:
+            tags = {"mlflow.parentRunId": run.info.run_id}
+            child = client.create_run(run.info.experiment_id, 0, tags, name).info.run_id
+            client.log_metric(child, "accuracy", 0.5)
+            client.log_param(child, "C", 0.02)
+            client.log_text(child, name, "folder/name.txt")
+
+    for names in ("ab", "cdefgh"):
+        add_children(names)
+        questions.append(0)
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", count)
+        try:
+            found = run_snapshot.snapshot(client, run)
+        finally:
+            sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", count)
+        assert {f"{name}: folder/name.txt" for name in names} <= found.keys()
+    assert questions[0] == questions[1]
 
 
 def test_a_model_or_an_image_that_was_replaced_in_the_store_differs(computed, sparse_digits):
