@@ -12,11 +12,12 @@ from l1path import kernels
 from l1path.problem import Problem, class_indicators, is_constant, least_penalty_per_norm, round_up, row_sums
 
 if TYPE_CHECKING:
-    from l1path.problem import Bytes, Floats, Indices, Numbers, Reals
+    from l1path.problem import Floats, Indices, Numbers, Reals
     from l1path.state import State, WorkingSet
 
 FLOAT64_MAX_SIZE = 2**18  # numbers in X: up to this size float32 would save no time
 FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
+NARROW_WIDTH = 128  # columns: up to this width rows are read from columns as fast as from a copy by rows
 RESIDUAL_UPDATE_THRESHOLD = 1.0  # of the target: the gradient ignores a residual that has changed by less
 GRADIENT_ROUNDINGS = (
     16  # half-ulps of a product in a gradient: 2 factors, itself, 10 sums of 32 rows, 3 spare
@@ -31,11 +32,14 @@ class DenseProblem(Problem):
     neither overflows nor cancels. If the entries of every column are whole steps above its least entry, 255
     at most, the copy holds these numbers of steps in bytes: a quarter of the memory to read. Images, counts
     and flags are such data, standardized or not. A working column is then the bytes less `offset`.
+
+    Many columns are held by rows, too, and the working columns of each class side by side. Few columns
+    (NARROW_WIDTH) are held once, since K packed copies of them would be K times the data.
     """
 
     X: Floats  # (n, p), as given
-    rows: Numbers  # (rows, columns): the working copy
-    columns: Numbers  # (columns, rows): its transposed copy
+    rows: Numbers  # (rows, columns): the working copy by rows; no rows where columns are few
+    columns: Numbers  # (columns, rows): the working copy by columns
     levels: (
         Floats | None
     )  # (p, 256): the entry of X that each byte of a column represents, if there are bytes
@@ -61,20 +65,20 @@ class DenseProblem(Problem):
             low, high, mean = np.minimum(low, 0), np.maximum(high, 0), np.zeros(p)
         offset = np.zeros(width)
         column_width = np.where(constant, 0.0, high - low)
-        if reduced_precision and (copy := _byte_copy(X, low, column_width, (height, width))):
+        if reduced_precision and (copy := _byte_copy(X, low, column_width, height, width)):
             rows, columns, levels, scale = copy
             offset[:p] = (mean - low) / scale
         else:
             dtype = np.float32 if reduced_precision else np.float64
-            rows, columns, levels = np.zeros((height, width), dtype), np.zeros((width, height), dtype), None
+            (rows, columns), levels = _empty_copy(height, width, dtype), None
             largest = np.where(constant, 1.0, np.maximum(high - mean, mean - low))
             scale = np.where(constant, np.inf, np.ldexp(1.0, np.frexp(largest)[1]))
             kernels.float_copy(X, mean, 1 / scale, rows, columns)
-        rows[:n, p] = columns[p, :n] = fit_intercept
+        rows, columns = _with_intercept(rows, columns, n, p, fit_intercept=fit_intercept)
         factor = np.ones(width)
         factor[:p] = np.where(constant, 1.0, 1 / scale)
         factor[p] = 0
-        norm = kernels.column_norms(rows, offset, s)
+        norm = kernels.column_norms(columns, offset, s)
         ridge_ratio = (1 - l1_ratio) / l1_ratio
         return cls(
             in_class=in_class,
@@ -98,22 +102,22 @@ class DenseProblem(Problem):
 
     def in_float64(self) -> DenseProblem:
         """Return this problem with a working copy in float64, on the same scale."""
-        rows, columns = np.zeros(self.rows.shape), np.zeros(self.columns.shape)
+        rows, columns = _empty_copy(len(self.s), self.width, np.float64)
         kernels.float_copy(self.X, self.center, 1 / self.scale, rows, columns)
-        rows[: len(self.X), self.p] = columns[self.p, : len(self.X)] = self.fit_intercept
+        rows, columns = _with_intercept(rows, columns, *self.X.shape, fit_intercept=self.fit_intercept)
         offset = np.zeros(len(self.offset))
-        norm = kernels.column_norms(rows, offset, self.s)
+        norm = kernels.column_norms(columns, offset, self.s)
         return replace(self, rows=rows, columns=columns, offset=offset, levels=None, column_norm=norm)
 
     @property
     def is_reduced(self) -> bool:
         """Whether the working copy is in bytes or float32."""
-        return self.rows.dtype != np.float64
+        return self.columns.dtype != np.float64
 
     @property
     def sum_dtype(self) -> np.dtype[np.floating]:
         """The type of sums over rows or columns: float32 for bytes."""
-        return np.promote_types(self.rows.dtype, np.float32)
+        return np.promote_types(self.columns.dtype, np.float32)
 
     @property
     def density(self) -> float:
@@ -142,7 +146,11 @@ class DenseProblem(Problem):
         residuals = np.zeros((round_up(K, 2), len(self.s)), self.sum_dtype)
         residuals[:K] = sR
         gradient = np.zeros((len(residuals), self.width))
-        kernels.full_gradient(self.rows, residuals, np.empty(gradient.shape, self.sum_dtype), gradient)
+        part = np.empty(gradient.shape, self.sum_dtype)
+        if self.rows.size:
+            kernels.full_gradient(self.rows, residuals, part, gradient)
+        else:
+            kernels.full_gradient_by_columns(self.columns, residuals, part, gradient)
         return np.asarray((gradient - row_sums(residuals)[:, None] * self.offset)[:K])
 
     def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:
@@ -173,12 +181,13 @@ class DenseProblem(Problem):
         return H
 
     def packed_columns(self, capacity: int) -> Numbers:
-        """Return zeros for a class's working columns, packed side by side."""
-        return np.zeros((len(self.s), capacity), self.rows.dtype)
+        """Return zeros for a class's working columns, packed side by side; no rows where columns are few."""
+        return np.zeros((len(self.rows), capacity), self.columns.dtype)
 
     def pack(self, columns: Indices, at: int, packed: Numbers) -> None:
         """Write these columns into `packed`, from place `at` on."""
-        kernels.pack_columns(self.columns, columns, at, packed)
+        if packed.size:
+            kernels.pack_columns(self.columns, columns, at, packed)
 
     def class_step(
         self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
@@ -222,15 +231,32 @@ def _repeated(columns: Numbers, norm: Floats, penalty_factor: Floats) -> npt.NDA
     return repeated
 
 
+def _empty_copy(height: int, width: int, dtype: npt.DTypeLike) -> tuple[Numbers, Numbers]:
+    """Return zeros for a working copy by rows and by columns; few columns need scratch for a tile of rows."""
+    rows = kernels.TILE if width <= NARROW_WIDTH else height
+    return np.zeros((rows, width), dtype), np.zeros((width, height), dtype)
+
+
+def _with_intercept(
+    rows: Numbers, columns: Numbers, n: int, p: int, *, fit_intercept: bool
+) -> tuple[Numbers, Numbers]:
+    """Return the copies with the intercept's column; few columns without the rows."""
+    columns[p, :n] = fit_intercept
+    if len(columns) <= NARROW_WIDTH:
+        return rows[:0], columns
+    rows[:n, p] = fit_intercept
+    return rows, columns
+
+
 def _byte_copy(
-    X: Floats, low: Floats, width: Floats, shape: tuple[int, int]
-) -> tuple[Bytes, Bytes, Floats, Floats] | None:
+    X: Floats, low: Floats, column_width: Floats, height: int, width: int
+) -> tuple[Numbers, Numbers, Floats, Floats] | None:
     """Return X in bytes by rows and by columns, levels and steps; None if bytes cannot represent X."""
-    step = kernels.byte_steps(X, low, width)
+    step = kernels.byte_steps(X, low, column_width)
     if not step.any():
         return None
     scale = np.where(step > 0, step, np.inf)
-    rows, columns = np.zeros(shape, np.uint8), np.zeros(shape[::-1], np.uint8)
+    rows, columns = _empty_copy(height, width, np.uint8)
     levels = np.full((X.shape[1], 256), np.nan)
     if not kernels.byte_copy(X, low, 1 / scale, rows, columns, levels):
         return None

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
-Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.number]  # floating, or bytes
 Indices = npt.NDArray[np.intp]
 Columns = Indices | slice  # some columns, or all

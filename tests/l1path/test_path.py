@@ -130,7 +130,7 @@ def test_a_point_is_the_same_bits_alone_and_in_any_list(*, standardized_digits, 
     X, y = problem(n=1500, p=200, K=10) if kind == "float32" else standardized_digits
     Cs = C_max(X, y, 10) * np.array([30.0, 0.5, 3.0, 100.0, 3.1, 1.0])
     with stored_as(kind):
-        assert working_copy(X, y).rows.dtype == kind
+        assert working_copy(X, y).columns.dtype == kind
         path, *all_alone = (multinomial_l1_path(X, y, requested) for requested in (Cs, *Cs))
     for k, alone in enumerate(all_alone):
         for name in ("coef", "intercept", "duality_gap", "objective", "n_iter", "converged"):

@@ -41,7 +41,7 @@ def test_a_rare_flag_in_three_columns_is_certified(kind, C):
 def test_a_constant_column_of_many_rows_is_constant():
     X, y = problem(n=140_000, p=1)
     X = np.column_stack([np.rint(20 * X), np.full(140_000, 1 / 3)])  # the mean of the second is off in bit 42
-    assert working_copy(X, y).rows.dtype == np.uint8
+    assert working_copy(X, y).columns.dtype == np.uint8
     Cs = C_max(X, y, 3) * np.array([10.0])
     assert_certified(multinomial_l1_path(X, y, Cs), X, y, Cs, 1e-3)
 

@@ -20,13 +20,15 @@ from l1path.kernels.class_step import (
     violation,
 )
 from l1path.kernels.elementary import dot, exp, l1_distance, log, total
-from l1path.kernels.gram import gram_matrix, pack_columns, select_heavy_rows
+from l1path.kernels.gram import gram_matrix, gram_matrix_by_columns, pack_columns, select_heavy_rows
 from l1path.kernels.joint import cholesky, cholesky_solve, joint_hessian, penalized_minimum
 from l1path.kernels.newton import add_combination, intercept_hessian, solve_linear, subspace_model
 from l1path.kernels.products import (
     add_changed_rows,
+    add_changed_rows_by_columns,
     combine_columns,
     full_gradient,
+    full_gradient_by_columns,
     gradient_entries,
     scores,
     scores_from_bytes,
@@ -44,6 +46,7 @@ from l1path.kernels.sparse import (
 )
 from l1path.kernels.working_copy import (
     INTEGER_TOL,
+    TILE,
     byte_copy,
     byte_steps,
     column_norms,
@@ -53,7 +56,9 @@ from l1path.kernels.working_copy import (
 
 __all__ = [
     "INTEGER_TOL",
+    "TILE",
     "add_changed_rows",
+    "add_changed_rows_by_columns",
     "add_combination",
     "byte_copy",
     "byte_steps",
@@ -74,8 +79,10 @@ __all__ = [
     "first_step_length",
     "float_copy",
     "full_gradient",
+    "full_gradient_by_columns",
     "gradient_entries",
     "gram_matrix",
+    "gram_matrix_by_columns",
     "intercept_hessian",
     "joint_hessian",
     "l1_distance",

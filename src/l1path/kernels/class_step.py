@@ -8,8 +8,8 @@ import numpy as np
 
 from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import SUM_LANES, dot, exp_scalar, l1_distance, sum_lanes, total
-from l1path.kernels.gram import gram_matrix, select_heavy_rows
-from l1path.kernels.products import add_changed_rows, combine_columns
+from l1path.kernels.gram import gram_matrix, gram_matrix_by_columns, select_heavy_rows
+from l1path.kernels.products import add_changed_rows, add_changed_rows_by_columns, combine_columns
 
 ROW_BLOCK = 1024  # rows of a line search that stay in the first-level cache
 CLASS_SKIP_FRACTION = 0.3  # of the target: a class with a smaller violation is skipped in this pass
@@ -206,22 +206,18 @@ def take_step(
 
 
 @kernel
-def _update_gram(w, s, packed, offset, gram_size, m, gram_weights, G):
-    """Extend the Gram matrix from `gram_size` to m columns; recompute it if w has left its weights."""
+def _update_gram(w, s, columns, chosen, packed, offset, gram_size, gram_weights, G):
+    """Extend the Gram matrix from `gram_size` to all columns; recompute it if w has left its weights."""
     if l1_distance(w, gram_weights) > GRAM_REFRESH_THRESHOLD * total(w):
         gram_weights[:] = w
         gram_size = 0
-    if gram_size < m:
-        gram_matrix(
-            packed,
-            offset,
-            gram_weights,
-            select_heavy_rows(gram_weights, GRAM_ROW_THRESHOLD * total(gram_weights), s),
-            gram_size,
-            m,
-            G,
-        )
-    return m
+    if gram_size < chosen.size:
+        heavy = select_heavy_rows(gram_weights, GRAM_ROW_THRESHOLD * total(gram_weights), s)
+        if packed.size > 0:
+            gram_matrix(packed, offset, gram_weights, heavy, gram_size, chosen.size, G)
+        else:
+            gram_matrix_by_columns(columns, chosen, offset, gram_weights, heavy, gram_size, G)
+    return chosen.size
 
 
 @kernel
@@ -246,7 +242,10 @@ def class_step(
     ridge = lam * ridge_factor[chosen]
     for q in range(m):
         g[q], coef[q], penalty[q] = gradient[chosen[q]], V[chosen[q]], lam * penalty_factor[chosen[q]]
-    add_changed_rows(packed, rows[:count], change[:count], g)
+    if packed.size > 0:
+        add_changed_rows(packed, rows[:count], change[:count], g)
+    else:
+        add_changed_rows_by_columns(columns, chosen, rows[:count], change[:count], g)
     change_sum = total(change[:count])
     for q in range(m):
         g[q] -= mean[q] * change_sum
@@ -254,7 +253,9 @@ def class_step(
         g[q] += ridge[q] * coef[q]
     worst = violation(g, coef, penalty, lam)
     if worst > CLASS_SKIP_FRACTION * target:
-        gram_size = _update_gram(w, s, packed, mean.astype(G.dtype), gram_size, m, gram_weights, G)
+        gram_size = _update_gram(
+            w, s, columns, chosen, packed, mean.astype(G.dtype), gram_size, gram_weights, G
+        )
         new = coef.copy()
         coordinate_descent(G, g, new, penalty, ridge, lam, DESCENT_TOL_FRACTION * worst, MAX_DESCENT_PASSES)
         step = new - coef

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201 - numba infers the types; the docstrings have the shapes
+# ruff: noqa: ANN001, ANN201, ANN202 - numba infers the types; the docstrings have the shapes
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 """Pack the working columns of a class and compute their weighted Gram matrix."""
@@ -6,8 +6,10 @@
 import numpy as np
 
 from l1path.kernels.compiler import kernel
+from l1path.kernels.products import read_rows
 
 TILE = 16  # float32 numbers in the widest vector, and rows transposed at a time
+ROW_BLOCK = 1024  # rows that are read from columns at a time
 
 
 @kernel
@@ -33,14 +35,9 @@ def select_heavy_rows(w, tau, s):
 
 
 @kernel
-def gram_matrix(packed, offset, w, heavy, old, m, G):
-    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]); symmetric; A = packed[:, :m] - offset.
-
-    heavy : the row numbers of the products off the diagonal, a multiple of 8.  old and m even.  The diagonal
-    has all rows.
-    """
-    G[old:m, :m] = 0
-    x, v, diagonal = np.zeros((8, G.shape[1]), G.dtype), np.empty(8, G.dtype), np.zeros(m, G.dtype)
+def _add_products(packed, offset, w, heavy, old, m, G):
+    """Add the products of the rows `heavy` to the lower triangle of G, from row `old` on."""
+    x, v = np.zeros((8, G.shape[1]), G.dtype), np.empty(8, G.dtype)
     for q in range(0, heavy.size, 8):
         for i in range(8):
             source, target = packed[heavy[q + i]], x[i]
@@ -61,11 +58,52 @@ def gram_matrix(packed, offset, w, heavy, old, m, G):
                 h[j] += ((b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])) + (
                     (b4 * x4[j] + b5 * x5[j]) + (b6 * x6[j] + b7 * x7[j])
                 )
-    for i in range(packed.shape[0]):
+
+
+@kernel
+def _add_squares(packed, offset, w, old, diagonal):
+    """Add the weighted squares of all rows to the diagonal, from column `old` on."""
+    for i in range(w.size):
         source, weight = packed[i], w[i]
-        for j in range(old, m):
+        for j in range(old, diagonal.size):
             diagonal[j] += weight * ((source[j] - offset[j]) * (source[j] - offset[j]))
-    for a in range(old, m):
+
+
+@kernel
+def _complete(old, diagonal, G):
+    """Copy the lower triangle of G, from row `old` on, to the upper one, and set the diagonal."""
+    for a in range(old, diagonal.size):
         for j in range(a):
             G[j, a] = G[a, j]
         G[a, a] = diagonal[a]
+
+
+@kernel
+def gram_matrix(packed, offset, w, heavy, old, m, G):
+    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]); symmetric; A = packed[:, :m] - offset.
+
+    heavy : the row numbers of the products off the diagonal, a multiple of 8.  old and m even.  The diagonal
+    has all rows.
+    """
+    G[old:m, :m] = 0
+    diagonal = np.zeros(m, G.dtype)
+    _add_products(packed, offset, w, heavy, old, m, G)
+    _add_squares(packed, offset, w, old, diagonal)
+    _complete(old, diagonal, G)
+
+
+@kernel
+def gram_matrix_by_columns(columns, chosen, offset, w, heavy, old, G):
+    """`gram_matrix` of the rows of columns[chosen].T, bit for bit."""
+    m = chosen.size
+    G[old:m, :m] = 0
+    diagonal, rows, own = np.zeros(m, G.dtype), np.empty((ROW_BLOCK, m), columns.dtype), np.arange(ROW_BLOCK)
+    for start in range(0, heavy.size, ROW_BLOCK):
+        part = heavy[start : start + ROW_BLOCK]
+        read_rows(columns, chosen, part, rows)
+        _add_products(rows, offset, w[part], own[: part.size], old, m, G)
+    for start in range(0, w.size, ROW_BLOCK):
+        weights = w[start : start + ROW_BLOCK]
+        read_rows(columns, chosen, own[: weights.size] + start, rows)
+        _add_squares(rows, offset, weights, old, diagonal)
+    _complete(old, diagonal, G)

@@ -9,6 +9,24 @@ from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import total
 
 ROW_BLOCK = 1024  # rows of a combination that stay in the first-level cache
+TILE = 16  # rows transposed at a time
+
+
+@kernel
+def read_rows(columns, chosen, numbers, rows):
+    """rows[: numbers.size, : chosen.size] = columns[chosen][:, numbers].T.  chosen : (m,), 4 divides m."""
+    for start in range(0, numbers.size, TILE):
+        stop = min(start + TILE, numbers.size)
+        for j in range(0, chosen.size, 4):
+            x0, x1, x2, x3 = (
+                columns[chosen[j]],
+                columns[chosen[j + 1]],
+                columns[chosen[j + 2]],
+                columns[chosen[j + 3]],
+            )
+            for i in range(start, stop):
+                row, number = rows[i], numbers[i]
+                row[j], row[j + 1], row[j + 2], row[j + 3] = x0[number], x1[number], x2[number], x3[number]
 
 
 @kernel
@@ -33,6 +51,17 @@ def full_gradient(rows, R, part, out):
             block_sum, gradient = part[k], out[k]
             for j in range(p):
                 gradient[j] += block_sum[j]
+
+
+@kernel
+def full_gradient_by_columns(columns, R, part, out):
+    """`full_gradient` of the rows of columns.T, bit for bit."""
+    p, n = columns.shape
+    rows = np.empty((ROW_BLOCK, p), columns.dtype)
+    for start in range(0, n, ROW_BLOCK):
+        numbers = np.arange(start, min(start + ROW_BLOCK, n))
+        read_rows(columns, np.arange(p), numbers, rows)
+        full_gradient(rows[: numbers.size], R[:, start : start + numbers.size], part, out)
 
 
 @kernel
@@ -79,6 +108,16 @@ def add_changed_rows(packed, rows, change, g):
                 )
         for j in range(m):
             g[j] += part[j]
+
+
+@kernel
+def add_changed_rows_by_columns(columns, chosen, numbers, change, g):
+    """`add_changed_rows` of the rows of columns[chosen].T, bit for bit."""
+    rows, own = np.empty((ROW_BLOCK, chosen.size), columns.dtype), np.arange(ROW_BLOCK)
+    for start in range(0, numbers.size, ROW_BLOCK):
+        part = numbers[start : start + ROW_BLOCK]
+        read_rows(columns, chosen, part, rows)
+        add_changed_rows(rows, own[: part.size], change[start : start + ROW_BLOCK], g)
 
 
 @kernel

@@ -27,13 +27,19 @@ def column_ranges(X, s):
 
 
 @kernel
-def column_norms(rows, offset, s):
-    """np.sqrt(s @ (rows - offset) ** 2), in float64."""
-    out = np.zeros(rows.shape[1])
-    for i in range(rows.shape[0]):
-        x = rows[i]
-        for j in range(rows.shape[1]):
-            out[j] += s[i] * ((x[j] - offset[j]) * (x[j] - offset[j]))
+def column_norms(columns, offset, s):
+    """np.sqrt((columns - offset[:, None]) ** 2 @ s), in float64.  columns : (p, n), p a multiple of 4."""
+    out = np.zeros(offset.size)
+    for j in range(0, offset.size, 4):
+        x0, x1, x2, x3 = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
+        c0, c1, c2, c3 = offset[j], offset[j + 1], offset[j + 2], offset[j + 3]
+        t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0
+        for i in range(s.size):
+            t0 += s[i] * ((x0[i] - c0) * (x0[i] - c0))
+            t1 += s[i] * ((x1[i] - c1) * (x1[i] - c1))
+            t2 += s[i] * ((x2[i] - c2) * (x2[i] - c2))
+            t3 += s[i] * ((x3[i] - c3) * (x3[i] - c3))
+        out[j], out[j + 1], out[j + 2], out[j + 3] = t0, t1, t2, t3
     return np.sqrt(out)
 
 
@@ -65,13 +71,14 @@ def byte_copy(X, low, unit, rows, columns, levels):
     """rows[:n, :p] = np.rint((X - low) * unit); columns[:] = rows.T; levels[j, rows[i, j]] = X[i, j].
 
     Returns whether the bytes represent X exactly: (X - low) * unit is an integer within INTEGER_TOL, and all
-    entries with one byte are equal to the bit.  levels : (p, 256), filled with NaN by the caller.
+    entries with one byte are equal to the bit.  levels : (p, 256), filled with NaN by the caller.  rows : of
+    height TILE if they are not needed afterwards.
     """
-    n, p = X.shape
+    (n, p), height = X.shape, rows.shape[0]
     for i in range(0, n, TILE):
         stop = min(i + TILE, n)
         for a in range(i, stop):
-            x, row, fractions = X[a], rows[a], 0
+            x, row, fractions = X[a], rows[a % height], 0
             for j in range(p):
                 q = (x[j] - low[j]) * unit[j]
                 fractions += abs(q - rint(q)) > INTEGER_TOL
@@ -81,7 +88,7 @@ def byte_copy(X, low, unit, rows, columns, levels):
         for j in range(p):
             column, level = columns[j], levels[j]
             for a in range(i, stop):
-                q = rows[a, j]
+                q = rows[a % height, j]
                 column[a] = q
                 if np.isnan(level[q]):
                     level[q] = X[a, j]
@@ -92,15 +99,18 @@ def byte_copy(X, low, unit, rows, columns, levels):
 
 @kernel
 def float_copy(X, center, unit, rows, columns):
-    """rows[:n, :p] = (X - center) * unit; columns[:] = rows.T."""
-    n, p = X.shape
+    """rows[:n, :p] = (X - center) * unit; columns[:] = rows.T.
+
+    rows : of height TILE if they are not needed afterwards.
+    """
+    (n, p), height = X.shape, rows.shape[0]
     for i in range(0, n, TILE):
         stop = min(i + TILE, n)
         for a in range(i, stop):
-            x, row = X[a], rows[a]
+            x, row = X[a], rows[a % height]
             for j in range(p):
                 row[j] = (x[j] - center[j]) * unit[j]
         for j in range(p):
             column = columns[j]
             for a in range(i, stop):
-                column[a] = rows[a, j]
+                column[a] = rows[a % height, j]

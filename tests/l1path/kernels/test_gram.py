@@ -37,3 +37,8 @@ def test_gram_matrix(dtype, old):
     np.fill_diagonal(expected, w @ (A * A))
     expected[:old, :old] = 7
     np.testing.assert_allclose(G[:m, :m], expected, **close(real))
+    by_columns = np.full((p, p), np.nan, real)
+    by_columns[:old, :old] = 7
+    columns, chosen = np.ascontiguousarray(packed.T), np.arange(m)
+    kernels.gram_matrix_by_columns(columns, chosen, offset, w, heavy, old, by_columns)
+    np.testing.assert_array_equal(by_columns[:m, :m], G[:m, :m])

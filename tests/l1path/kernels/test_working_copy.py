@@ -19,7 +19,8 @@ def test_column_ranges(s):
 def test_column_norms(dtype, s):
     (rows, _), offset = stored(n, p, dtype=dtype), normal(p)
     np.testing.assert_allclose(
-        kernels.column_norms(rows, offset, s), np.sqrt(s @ (rows.astype(float) - offset) ** 2)
+        kernels.column_norms(np.ascontiguousarray(rows.T), offset, s),
+        np.sqrt(s @ (rows.astype(float) - offset) ** 2),
     )
 
 
