@@ -75,9 +75,11 @@ clean:  ## remove the environment and the tools' caches, no results
 ORIGIN := { pwd -P; sed -n "/^\[project.scripts\]/,/^\[/p" pyproject.toml; cat requirements.lock; }
 FRESH  := $(ORIGIN) 2>/dev/null | cmp -s - .venv/origin && test -x $(PYTHON)
 
-# Print the real path of the first interpreter that is new enough and has venv and pip: a link may be changed.
+# Print the real path of the first interpreter that is new enough and has venv and pip: a link may be changed. One in
+# .venv has no real path while another make removes it.
 FIND := for python in $(PYTHONS); do "$$python" -c 'import ensurepip, os, sys, venv; \
-    print(os.path.realpath(sys.executable)) if sys.version_info >= (3, 11) else sys.exit(1)' \
+    path = os.path.realpath(sys.executable); \
+    print(path) if sys.version_info >= (3, 11) and os.access(path, os.X_OK) else sys.exit(1)' \
     2>/dev/null && exit; done; \
     echo "make: none of $(PYTHONS) is Python 3.11 or newer with venv and pip; to get one:" \
     "apt-get install python3-venv, dnf install python3, brew install python" >&2; exit 1

@@ -246,20 +246,23 @@ def interpreter(path, before):
     return path
 
 
-def test_a_python_that_is_too_old_or_lacks_pip_is_skipped(project, tmp_path):
+def test_a_python_that_is_too_old_lacks_pip_or_was_removed_is_skipped(project, tmp_path):
     remove_the_mark_of_a_complete_environment(project)
     old = interpreter(tmp_path / "old", "sys.version_info = (3, 10, 9)")
     bare = interpreter(tmp_path / "bare", "sys.modules['ensurepip'] = None")
+    removed = interpreter(tmp_path / "removed", f"sys.executable = '{tmp_path}/.venv/bin/python3'")
 
-    none = make(project, "setup", f"PYTHONS={old} {bare} no-such-python")
+    none = make(project, "setup", f"PYTHONS={old} {bare} {removed} no-such-python")
     assert none.returncode == 2
-    assert none.stderr.startswith(f"make: none of {old} {bare} no-such-python is Python 3.11 or newer")
+    assert none.stderr.startswith(
+        f"make: none of {old} {bare} {removed} no-such-python is Python 3.11 or newer"
+    )
     assert "apt-get install python3-venv" in none.stderr
     assert (project / ".venv").exists()
 
     new = tmp_path / "new"
     new.symlink_to(Path(sys.executable).resolve())
-    third = make(project, "--dry-run", "setup", f"PYTHONS={old} {bare} {new}")
+    third = make(project, "--dry-run", "setup", f"PYTHONS={old} {bare} {removed} {new}")
     assert f'"{new.resolve()}" -m venv .venv' in third.stdout
 
 
