@@ -117,8 +117,8 @@ def test_at_the_examples_C_the_example_is_shown_beside_the_optimum(page):
     assert titles[1].startswith("At the same C, the example's solver, stopped after ")
 
 
-@in_both
-def test_a_drawing_is_prepared_scored_and_followed_along_C(page):
+def draw_a_one(page, **how):
+    """Draw a vertical stroke on the empty pad; return the answer of the page."""
     page.evaluate("document.querySelector('#clear').click()")
     assert page.evaluate("document.querySelector('#answer').textContent") == "Nothing is drawn yet."
     page.evaluate("document.querySelector('#pad').scrollIntoView({block: 'center'})")
@@ -126,11 +126,20 @@ def test_a_drawing_is_prepared_scored_and_followed_along_C(page):
         "(({x, y, width}) => [x, y, width])(document.querySelector('#pad').getBoundingClientRect())"
     )
     x, y, width = frame
-    page.drag(*[(x + width * 0.5, y + width * share) for share in (0.15, 0.4, 0.6, 0.85)])
-    answer = page.evaluate("document.querySelector('#answer').textContent")
-    assert answer.startswith("1 with a probability of ")  # a vertical stroke
+    page.drag(*[(x + width * 0.5, y + width * share) for share in (0.15, 0.4, 0.6, 0.85)], **how)
+    return page.evaluate("document.querySelector('#answer').textContent")
+
+
+@in_both
+def test_a_drawing_is_prepared_scored_and_followed_along_C(page):
+    assert draw_a_one(page).startswith("1 with a probability of ")
     assert page.evaluate("document.querySelectorAll('#votes canvas').length") == 3  # two classes and the bar
     assert page.evaluate("document.querySelectorAll('.along-digit').length") == len(SWEPT_CS)
+
+
+@pytest.mark.parametrize("pointer", ["pen", "finger"])
+def test_a_pen_and_a_finger_draw_as_the_mouse_does(page, pointer):
+    assert draw_a_one(page, by=pointer) == draw_a_one(page)
 
 
 @pytest.mark.parametrize("size", [40, 61, 97])

@@ -85,13 +85,24 @@ class Page:
             code = KEYS[key]
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
-    def drag(self, *positions: tuple[float, float]) -> None:
-        """Press the mouse at the first position, move it along the others and release it at the last."""
-        kinds = ["mousePressed", *["mouseMoved"] * (len(positions) - 1)]
-        for kind, (x, y) in zip(kinds, positions, strict=True):
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
-        x, y = positions[-1]
-        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, button="left", clickCount=1)
+    def drag(self, *positions: tuple[float, float], by: str = "mouse") -> None:
+        """Press at the first position, move along the others, release at the last, with what `by` says."""
+        for i, (x, y) in enumerate(positions):
+            if by == "finger":
+                points = [{"x": x, "y": y}]
+                self.call(
+                    "Input.dispatchTouchEvent", type="touchMove" if i else "touchStart", touchPoints=points
+                )
+            else:
+                self._move(by, x, y, "mouseMoved" if i else "mousePressed", buttons=1)
+        if by == "finger":
+            self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        else:
+            self._move(by, *positions[-1], "mouseReleased", buttons=0)
+
+    def _move(self, pointer: str, x: float, y: float, kind: str, buttons: int) -> None:
+        event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": buttons, "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", pointerType=pointer, **event)
 
     def resize(self, width: int, height: int) -> None:
         self.call(
