@@ -422,8 +422,8 @@ def without_git(tmp_path_factory, shell, store):
 
 def test_without_git_every_table_of_numbers_is_a_history_and_no_other_file(without_git):
     client, run = without_git
-    assert histories(client, run) == {"out/long/y": 1000, "plain/0": 2, "loss/a": 2, "loss/b": 2}
-    points = history(client, run, "out/long/y")
+    assert histories(client, run) == {"long/y": 1000, "plain/0": 2, "loss/a": 2, "loss/b": 2}
+    points = history(client, run, "long/y")
     assert (points[0], points[-1]) == ((0, 0), (5000, 5000**2))
     assert history(client, run, "loss/a") == [(1, 0.001), (2, 2)]
     assert run.data.tags["record.code"] == "unknown"
