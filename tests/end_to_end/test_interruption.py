@@ -213,3 +213,36 @@ def test_ctrl_C_ends_dvc_too_and_the_sweep_can_be_resumed(computed, dvc):
     change(computed / "params.yaml", sweep=SAGA)
     dvc("repro", "sweep/dvc.yaml:sweep")
     assert Path("sweep/sweep.csv").exists()
+
+
+STARTING = """\
+import os, time
+from joblib.externals.loky.backend.fork_exec import fork_exec
+from sparse_digits.runtime import signals
+listed = signals._worker_processes
+def slowly_listed():
+    found = list(listed())
+    time.sleep(0.25)
+    return found
+signals._worker_processes = slowly_listed
+with signals.exit_on_interrupt(lambda: "interrupted"):
+    for _ in range(20):
+        fork_exec(["/bin/sleep", "60"], [])
+        os.write(1, b"started ")
+        time.sleep(0.3)
+"""
+
+
+def test_no_worker_that_joblib_starts_meanwhile_outlives_a_signal():
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTING],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as program:
+        program.stdout.read(len("started ") * 3)
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(timeout=60) == 128 + signal.SIGTERM
+    session = [process for process in psutil.process_iter() if os.getsid(process.pid) == program.pid]
+    assert not [process for process in session if process.status() != psutil.STATUS_ZOMBIE]

@@ -1,5 +1,6 @@
 """Ctrl-C that ends the program at once, whatever it is computing."""
 
+import _posixsubprocess
 import contextlib
 import os
 import signal
@@ -41,7 +42,9 @@ def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
         if number:
             with contextlib.suppress(OSError, ValueError):  # standard error may be closed
                 print(f"\n{message()}", file=sys.stderr, flush=True)
-            while children := list(_worker_processes()):  # again: joblib may be starting another one
+            # joblib, which is about to start workers or to replace those that end, starts none from here on
+            _posixsubprocess.fork_exec = lambda *_: threading.Event().wait()
+            while children := list(_worker_processes()):
                 for child in children:
                     with contextlib.suppress(psutil.Error):
                         child.kill()
