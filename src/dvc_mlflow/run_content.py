@@ -17,6 +17,11 @@ def stage_title(record: Record) -> str:
     return f"{record.stage} ({record.name})" if record.name else record.stage
 
 
+def six_digits(value: float) -> float:
+    """Return a number rounded to six digits, as all metrics are in MLflow."""
+    return float(f"{value:.6g}")
+
+
 def add_nothing(client: "MlflowClient", run: "Run", record: Record, folder: Path) -> None:
     """Leave a run as it is."""
 

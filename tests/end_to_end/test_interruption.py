@@ -218,13 +218,14 @@ def test_ctrl_C_ends_dvc_too_and_the_sweep_can_be_resumed(computed, dvc):
 STARTING = """\
 import os, time
 from joblib.externals.loky.backend.fork_exec import fork_exec
+import psutil
 from sparse_digits.runtime import signals
-listed = signals._worker_processes
-def slowly_listed():
-    found = list(listed())
+children = psutil.Process.children
+def slowly_listed(process, recursive):
+    found = children(process, recursive)
     time.sleep(0.25)
     return found
-signals._worker_processes = slowly_listed
+psutil.Process.children = slowly_listed
 with signals.exit_on_interrupt(lambda: "interrupted"):
     for _ in range(20):
         fork_exec(["/bin/sleep", "60"], [])

@@ -31,7 +31,7 @@ from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.delivery.request_watchdog import unwatched
 from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, child_runs, models_of, tags_of
 from dvc_mlflow.records import Record
-from dvc_mlflow.run_content import RunContent
+from dvc_mlflow.run_content import RunContent, six_digits
 
 HEARTBEAT = 60.0  # seconds between two changes of the tag BEGUN of a run that is being delivered
 
@@ -113,16 +113,16 @@ def _log_metrics(
     and of two values there the later one counts.  end : the time of the metrics, in milliseconds.
     """
     last_steps = {key: points[-1][0] for key, points in histories.items()}
-    last = {key: (last_steps.get(key, 0), _rounded(value)) for key, value in values.items()}
+    last = {key: (last_steps.get(key, 0), six_digits(value)) for key, value in values.items()}
     metrics = [
         Metric(key, value, end, step, model_id=model, run_id=model and run_id)
         for model in models or (None,)
         for key, (step, value) in last.items()
     ] + [
-        Metric(key, _rounded(value), end - 1, step)
+        Metric(key, six_digits(value), end - 1, step)
         for key, points in histories.items()
         for step, value in points
-        if last.get(key) != (step, _rounded(value))
+        if last.get(key) != (step, six_digits(value))
     ]
     for start in range(0, len(metrics), MAX_METRICS_PER_BATCH):
         client.log_batch(run_id, metrics[start : start + MAX_METRICS_PER_BATCH])
@@ -136,10 +136,6 @@ def _log_images(client: MlflowClient, run_id: str, record: Record, folder: Path)
         except (OSError, ValueError, Image.DecompressionBombError):
             continue  # whatever it is, it is an artifact
         client.log_image(run_id, image, key=key, step=step)
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def _restore(client: MlflowClient, removed: Run, tags: Mapping[str, str], name: str) -> Run | None:

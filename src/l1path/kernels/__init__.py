@@ -24,6 +24,7 @@ from l1path.kernels.gram import gram_matrix, gram_matrix_by_columns, pack_column
 from l1path.kernels.joint import cholesky, cholesky_solve, joint_hessian, penalized_minimum
 from l1path.kernels.newton import add_combination, intercept_hessian, solve_linear, subspace_model
 from l1path.kernels.products import (
+    TILE,
     add_changed_rows,
     add_changed_rows_by_columns,
     combine_columns,
@@ -46,7 +47,6 @@ from l1path.kernels.sparse import (
 )
 from l1path.kernels.working_copy import (
     INTEGER_TOL,
-    TILE,
     byte_copy,
     byte_steps,
     column_norms,

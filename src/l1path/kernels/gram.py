@@ -6,10 +6,9 @@
 import numpy as np
 
 from l1path.kernels.compiler import kernel
-from l1path.kernels.products import read_rows
+from l1path.kernels.products import ROW_BLOCK, TILE, read_rows
 
-TILE = 16  # float32 numbers in the widest vector, and rows transposed at a time
-ROW_BLOCK = 1024  # rows that are read from columns at a time
+VECTOR = 16  # float32 numbers in the widest vector
 
 
 @kernel
@@ -51,7 +50,7 @@ def _add_products(packed, offset, w, heavy, old, m, G):
             a4, a5, a6, a7 = v[4] * x4[a], v[5] * x5[a], v[6] * x6[a], v[7] * x7[a]
             b0, b1, b2, b3 = v[0] * x0[a + 1], v[1] * x1[a + 1], v[2] * x2[a + 1], v[3] * x3[a + 1]
             b4, b5, b6, b7 = v[4] * x4[a + 1], v[5] * x5[a + 1], v[6] * x6[a + 1], v[7] * x7[a + 1]
-            for j in range(min(a + 2 + -(a + 2) % TILE, G.shape[1])):  # whole vectors only
+            for j in range(min(a + 2 + -(a + 2) % VECTOR, G.shape[1])):  # whole vectors only
                 g[j] += ((a0 * x0[j] + a1 * x1[j]) + (a2 * x2[j] + a3 * x3[j])) + (
                     (a4 * x4[j] + a5 * x5[j]) + (a6 * x6[j] + a7 * x7[j])
                 )

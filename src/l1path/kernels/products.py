@@ -8,8 +8,8 @@ import numpy as np
 from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import total
 
-ROW_BLOCK = 1024  # rows of a combination that stay in the first-level cache
-TILE = 16  # rows transposed at a time
+ROW_BLOCK = 1024  # rows, combined or read from columns, that stay in the first-level cache
+TILE = 16  # rows transposed at a time: as many cache lines are written side by side
 
 
 @kernel

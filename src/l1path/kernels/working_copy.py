@@ -7,8 +7,8 @@ import numpy as np
 
 from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import rint
+from l1path.kernels.products import TILE
 
-TILE = 16  # rows transposed at a time: as many cache lines are written side by side
 INTEGER_TOL = 2.0**-36  # distance from an integer at which a number of steps counts as exact
 STEP_SEARCH_TOL = 1e-6  # the same while the step itself is searched for, from differences that are rounded
 

@@ -12,6 +12,7 @@ from mlflow.entities import Metric, Run
 
 from dvc_mlflow.delivery.logged_models import has_logged_models
 from dvc_mlflow.records import Record
+from dvc_mlflow.run_content import six_digits
 from sparse_digits import figures, model
 from sparse_digits.metrics import format_summary
 
@@ -61,11 +62,6 @@ def per_class_metrics(of_classes: Sequence[Mapping[str, str]]) -> list[Metric]:
         if len(by_class) == len(of_classes):
             logged.append(Metric(f"{name}_macro", six_digits(sum(by_class.values()) / len(by_class)), now, 0))
     return logged
-
-
-def six_digits(value: float) -> float:
-    """Return a number rounded to six digits, as all metrics are in MLflow."""
-    return float(f"{value:.6g}")
 
 
 def log10_C(C: float) -> float:

@@ -19,6 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.pages import shared_views
 from dvc_mlflow.records import Record
+from dvc_mlflow.run_content import six_digits
 from sparse_digits import figures
 from sparse_digits.metrics import Where, in_table_order
 from sparse_digits.mlflow_content import charts
@@ -142,7 +143,7 @@ def _metrics(point: Point, where: Where) -> dict[str, float]:
 
 def _mlflow_metrics(values: Mapping[str, float], step: int) -> list[Metric]:
     now = int(time.time() * 1000)
-    return [Metric(name, float(f"{value:.6g}"), now, step) for name, value in values.items()]
+    return [Metric(name, six_digits(value), now, step) for name, value in values.items()]
 
 
 def _params(record: Record, params_of_file: Mapping[str, Any], point: Point) -> dict[str, Any]:

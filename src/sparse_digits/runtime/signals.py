@@ -14,15 +14,6 @@ import psutil
 WARNINGS = "PYTHONWARNINGS"
 
 
-def _worker_processes() -> Iterator[psutil.Process]:
-    """Yield the processes that this one has started, and theirs, which have not ended."""
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # it has ended
-            # The resource tracker frees the program's shared memory, then ends by itself.
-            if "resource_tracker" not in " ".join(child.cmdline()):
-                yield child
-
-
 @contextmanager
 def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
     """Within the block, ctrl-C or SIGTERM prints `message()` and kills the program and its worker processes.
@@ -44,9 +35,10 @@ def exit_on_interrupt(message: Callable[[], str]) -> Iterator[None]:
                 print(f"\n{message()}", file=sys.stderr, flush=True)
             # joblib, which is about to start workers or to replace those that end, starts none from here on
             _posixsubprocess.fork_exec = lambda *_: threading.Event().wait()
-            while children := list(_worker_processes()):
-                for child in children:
-                    with contextlib.suppress(psutil.Error):
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):  # it may have ended meanwhile
+                    # The resource tracker frees the program's shared memory, then ends by itself.
+                    if "resource_tracker" not in " ".join(child.cmdline()):
                         child.kill()
             os._exit(128 + number[0])
 

@@ -169,9 +169,7 @@ def weights_along_C(
     for k, (ax, label) in enumerate(zip(axes.flat, classes, strict=False)):
         used = np.flatnonzero(coef[:, k].any(axis=0))
         order = used[np.argsort(np.abs(coef[-1, k, used]), kind="stable")]
-        lines = [
-            np.column_stack([Cs, coef[:, k, j]]) for j in order
-        ]  # one artist: far quicker than a line each
+        lines = [np.column_stack([Cs, coef[:, k, j]]) for j in order]  # of one artist: one each would be slow
         ax.add_collection(LineCollection(lines, lw=0.6, colors=colors.to_rgba(coef[-1, k, order])))
         if len(Cs) == 1:
             ax.scatter(np.repeat(Cs, len(order)), coef[0, k, order], 3, colors.to_rgba(coef[0, k, order]))
@@ -201,20 +199,20 @@ def images_along_C(coef: Floats, classes: npt.NDArray[np.integer], labels: list[
     ax = figure.subplots()  # one for all images: laying out an Axes for each takes seconds
     images = square_images(coef.reshape(points * K, -1))
     side = images.shape[1]
-    step = side + max(side // 9, 1)
-    whole = np.full((points * step, K * step), np.nan)
-    corners = [(row * step, column * step) for row in range(points) for column in range(K)]
-    for (y, x), image in zip(corners, images, strict=True):
-        whole[y : y + side, x : x + side] = image
+    gap = max(side // 9, 1)
+    step = side + gap
+    padded = np.pad(images, ((0, 0), (0, gap), (0, gap)), constant_values=np.nan)
+    whole = padded.reshape(points, K, step, step).swapaxes(1, 2).reshape(points * step, K * step)
     colors = weight_colors(path_limit(coef))
     draw_image(ax, whole, colors)
-    frames = [Rectangle((x - 0.5, y - 0.5), side, side) for y, x in corners]
+    corners = [(x * step - 0.5, y * step - 0.5) for y in range(points) for x in range(K)]
+    frames = [Rectangle(corner, side, side) for corner in corners]
     ax.add_collection(PatchCollection(frames, facecolor="none", edgecolor="black", lw=0.8))
     centers = np.arange(max(points, K)) * step + (side - 1) / 2
     ax.set_xticks(centers[:K], [f"Class {label}" for label in classes], fontsize=9)
     ax.set_yticks(centers[:points], labels, ha="right", fontsize=9)
     ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
-    ax.set(xlim=(-1, K * step - step + side), ylim=(points * step - step + side, -1))
+    ax.set(xlim=(-1, K * step - gap), ylim=(points * step - gap, -1))
     ax.spines[:].set_visible(False)
     bar = figure.colorbar(colors, ax=ax, shrink=0.5, pad=0.02, extend="both")
     bar.set_label(WEIGHT_LABEL)
