@@ -1,4 +1,4 @@
-"""An empty store with the tables of another one, so that MLflow need not create them, which takes seconds."""
+"""An empty store with the tables of another one: MLflow takes longer to create them."""
 
 import sqlite3
 from contextlib import closing
