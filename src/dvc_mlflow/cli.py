@@ -1,11 +1,13 @@
 """The command `dvc-mlflow`. Each subcommand imports what it needs when it runs: mlflow takes seconds."""
 
 import argparse
+import contextlib
 import gc
 import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dvc_mlflow import __version__, git
@@ -126,19 +128,31 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
     """
     if "RECORDS_ONLY" in os.environ or not record_folders(project.root):
         return 0
-    keep_mlflow_private()
     warn_of_ignored_variables(project)
-    gc.disable()  # a fifth of the time of these imports would go into searching for garbage
+    load_delivery(project if record else None)
     from dvc_mlflow.delivery.deliver import deliver
 
-    gc.freeze()
-    gc.enable()
     pending = deliver(project.root, project.content, status=failure, command=project.command)
     if record and (page := _page_of(project, record)):
         from dvc_mlflow.pages.page_url import describe_page
 
         print(describe_page(project, record, page))
     return failure if pending else 0
+
+
+def load_delivery(project: Project | None) -> None:
+    """Import what a delivery needs, which takes seconds: a program that waits for DVC may do it meanwhile.
+
+    project : one whose content is needed; it is imported first, and may import what is quicker before mlflow.
+    """
+    keep_mlflow_private()
+    gc.disable()  # a fifth of the time of these imports would go into searching for garbage
+    if project:
+        with contextlib.suppress(Exception):  # raised again, and reported, where the content is used
+            project.content()
+    import_module("dvc_mlflow.delivery.deliver")
+    gc.freeze()
+    gc.enable()
 
 
 def _page_of(project: Project, record: "Record") -> str | None:

@@ -41,10 +41,8 @@ def register(project: Project, name: str | None, C: float | None) -> bool:
     print(RULE)
 
     keep_mlflow_private()
-    from sparse_digits.mlflow_content import registry  # first: it imports skops before mlflow
-
-    # isort: split
     from dvc_mlflow.delivery.store_client import store_client
+    from sparse_digits.mlflow_content import registry
 
     with FileLock(Store.of(project.root).lock), store_client(project) as client:
         experiment = client.get_experiment_by_name(project.experiment)

@@ -1,9 +1,10 @@
 """The command `sweep`: the second pipeline, with the selection and the address of its page after it."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dvc_mlflow.cli import deliver_records
+from dvc_mlflow.cli import deliver_records, load_delivery
 from dvc_mlflow.errors import NotRecorded
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record, find_matching_record
@@ -22,7 +23,10 @@ def sweep(project: Project, scheduler: str | None) -> None:
     os.chdir(project.folder)
     params.read().check_sweep()  # before DVC removes an output
     variables = {"SPARSE_DIGITS_SCHEDULER": scheduler} if scheduler else {}
-    dvc_repro(project.folder, SWEEP, RECORDS_ONLY="yes", **variables)  # this process delivers
+    with ThreadPoolExecutor(1) as meanwhile:
+        if "RECORDS_ONLY" not in os.environ:
+            meanwhile.submit(load_delivery, project)
+        dvc_repro(project.folder, SWEEP, RECORDS_ONLY="yes", **variables)  # this process delivers
     print()
     stages = stages_of(project.folder / SWEEP)
     selection = project.folder / next(iter(stages["sweep"]["metrics"][0]))

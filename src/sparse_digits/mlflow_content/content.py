@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import scipy.special  # noqa: F401 - skops searches all loaded modules for its functions: quicker before mlflow
+
+# isort: split
 from mlflow import MlflowClient
 from mlflow.entities import Run
 

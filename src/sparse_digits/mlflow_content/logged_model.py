@@ -2,9 +2,6 @@
 
 from importlib.metadata import version
 
-import skops.io  # noqa: F401 - MLflow needs it; it searches all loaded modules, so before mlflow is quicker
-
-# isort: split
 import mlflow.sklearn
 import numpy as np
 import numpy.typing as npt
