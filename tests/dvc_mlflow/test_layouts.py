@@ -6,24 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from commands import run
+from commands import run, run_queue
 from dvc_mlflow import cli, records
 from dvc_mlflow.verification.find_commit import find_commit
 from dvc_mlflow.verification.rebuild import rebuild
-from layouts import place
+from layouts import LAYOUTS, place
 from projects import ROOT
 from small import computed_small, small
 from tracking import dvc, git
 
 __all__ = ["computed_small", "small"]  # fixtures
 
-# How DVC runs an experiment, by the layout that it is tried in.
-EXPERIMENTS = {
-    "subfolder": ["exp", "run", "--temp"],
-    "linked worktree": ["exp", "run", "--temp"],
-    "submodule": ["exp", "run", "--temp"],
-    "shallow clone": ["exp", "run"],  # in which DVC loses an experiment of --temp
-}
 COMMITTED_ALONE = shutil.ignore_patterns("records", "tmp", "cache")
 
 
@@ -52,23 +45,43 @@ def recorded(project):
     return {one.name: one for one in map(records.read_record, records.record_folders(project))}
 
 
-@pytest.mark.slow(15)
-@pytest.mark.parametrize("layout", EXPERIMENTS)
-def test_an_experiment_is_recorded_found_and_computed_again(layout, computed_small, tmp_path, dvc_mlflow):
+def pull(project, storage):
+    """Remove what a clone lacks and bring it from DVC's remote storage."""
+    for name in (".dvc/cache", "data", "models", "eval", "records"):
+        shutil.rmtree(project / name)
+    git(project, "checkout", "--", "eval")  # the metrics are in git
+    remote = f"[core]\n    remote = storage\n['remote \"storage\"']\n    url = {storage}\n"
+    (project / ".dvc" / "config.local").write_text(remote)
+    dvc(project, "pull")
+
+
+@pytest.mark.slow(20)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_was_pulled_and_every_experiment_is_found_and_computed_again(
+    layout, computed_small, tmp_path, dvc_mlflow
+):
     project = place(layout, computed_small, tmp_path / "layout")
-    dvc(project, *EXPERIMENTS[layout], "--name", "apart", "-S", "train.C=4")
+    pull(project, computed_small / ".dvc" / "cache")
+    assert dvc_mlflow(project, "track") == "workspace: evaluate is recorded\n"
+    for C, options in enumerate(
+        (("--temp", "--name=apart"), ("--queue", "--name=queued"), ("--name=here",)), 3
+    ):
+        dvc(project, "exp", "run", *options, "-S", f"train.C={C}")
+    run_queue(project, 1)
     before = recorded(project)
-    assert before.keys() == {None, "apart"}
-    shutil.rmtree(project / "records")  # as in a clone that pulled them
-    both = ["experiment apart: evaluate is recorded", "workspace: evaluate is recorded"]
-    printed = dvc_mlflow(project, "track").splitlines()
-    if layout == "shallow clone":  # the experiment is in the workspace
-        both[1] = "workspace: evaluate has a record"
-    assert printed == both
-    one = recorded(project)["apart"]
-    assert one.result == before["apart"].result
+    assert before.keys() == {None, "apart", "here", "queued"}
+
+    # In a shallow clone DVC loses an experiment of --temp or --queue; its record stays.
+    found = ["here"] if layout == "shallow clone" else ["apart", "here", "queued"]
+    shutil.rmtree(project / "records")
+    assert dvc_mlflow(project, "track").splitlines() == [
+        *(f"experiment {name}: evaluate is recorded" for name in found),
+        "workspace: evaluate has a record",
+    ]
+    after = recorded(project)
+    assert {name: one.result for name, one in after.items()} == {name: before[name].result for name in found}
     assert "There is something to do." in dvc_mlflow(project, "status")
-    assert "6 of 6 are the same." in dvc_mlflow(project, "verify", one.result)
+    assert "6 of 6 are the same." in dvc_mlflow(project, "verify", after[found[-1]].result)
     assert git(project, "status", "--porcelain", "--", "evaluate.py", "dvc.yaml") == ""
     if layout == "subfolder":  # an experiment of one project of a monorepo is none of another
         other = shutil.copytree(project, project.parent / "another", ignore=COMMITTED_ALONE)

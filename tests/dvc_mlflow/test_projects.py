@@ -5,9 +5,12 @@ import pathlib
 import textwrap
 
 import mlflow
+import mlflow.runs
+import mlflow.store.artifact.cli
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from dvc_mlflow import cli
 from projects import ROOT
@@ -235,6 +238,30 @@ def test_registering_a_model_twice_makes_one_version_with_the_alias(get_started,
     version = client.get_model_version_by_alias("text", "champion")
     (model,) = client.search_logged_models([run.info.experiment_id])
     assert (version.run_id, version.source) == (run.info.run_id, model.model_uri)
+
+
+def test_mlflows_own_commands_list_the_run_and_download_its_files(get_started, monkeypatch, tmp_path):
+    folder, client, run = get_started
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+    mlflow_command = CliRunner().invoke
+    listed = mlflow_command(mlflow.runs.commands, ["list", "--experiment-id", run.info.experiment_id]).output
+    assert listed.splitlines()[-1].split()[-2:] == [run.info.run_name, run.info.run_id]
+    words = ["download", "--run-id", run.info.run_id, "--dst-path", str(tmp_path)]
+    assert mlflow_command(mlflow.store.artifact.cli.commands, words).exit_code == 0
+    for path in ("model.skops", "eval/metrics.json", "eval/plots/metrics/train/loss.tsv"):
+        assert (tmp_path / path).read_bytes() == (folder / path).read_bytes()
+
+
+def test_search_runs_has_the_run_as_a_row(get_started, monkeypatch):
+    _, client, run = get_started
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+    (row,) = mlflow.search_runs(search_all_experiments=True).to_dict("records")
+    assert (row["run_id"], row["status"], row["tags.mlflow.runName"]) == (
+        run.info.run_id,
+        "FINISHED",
+        "evaluate",
+    )
+    assert (row["params.train.C"], row["metrics.acc"], row["metrics.train.loss"]) == ("10.0", 0.5, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -215,23 +215,11 @@ def test_an_experiment_that_was_pulled_is_recorded_from_git_and_the_cache(small,
     assert one.code == {"commit": commit, "dirty": False}
 
 
-@pytest.mark.parametrize("arguments", [("--temp",), ("--queue",)])
-def test_an_experiment_is_recorded_in_the_main_repository_under_its_name(small, arguments):
+def test_an_experiment_run_from_a_subfolder_is_recorded_in_the_main_repository_under_its_name(small):
     delete_records(small)
     folder = small / "eval"
-    dvc(
-        folder,
-        "exp",
-        "run",
-        *arguments,
-        "--name",
-        "strict",
-        "-S",
-        "../params.yaml:train.C=0.001",
-        "../dvc.yaml",
-    )
-    if "--queue" in arguments:
-        dvc(folder, "exp", "run", "--run-all")  # `dvc queue start`: test_track_project
+    options = ("--temp", "--name", "strict", "-S", "../params.yaml:train.C=0.001")
+    dvc(folder, "exp", "run", *options, "../dvc.yaml")
     (one,) = all_records(small)
     assert (one.name, one.params["train.C"]) == ("strict", 0.001)
     assert git(small, "status", "--porcelain") == ""

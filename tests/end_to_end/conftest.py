@@ -1,11 +1,10 @@
 """Fixtures of the tests that run whole programs. What is shared by all workers must not be changed."""
 
 import shutil
-import time
 
 import pytest
 
-from commands import end_queue, preloaded_path, run_and_leave_queue
+from commands import run_queue
 from interrupted_sweep import folder
 from shared_folders import shared_folder
 from sweeps import SAGA, SWEPT_CS, change
@@ -51,22 +50,10 @@ def queued(digits, store, dvc, tmp_path_factory):
         dvc("exp", "run", "--queue", "--name", "a", "-S", f"train.C={QUEUED['a']}", cwd=project)
         option = f"../params.yaml:train.C={QUEUED['b']}"  # from a subfolder
         dvc("exp", "run", "--queue", "--name", "b", "-S", option, cwd=project / "data")
-        empty_queue(dvc, project)
+        run_queue(project, len(QUEUED))
         shutil.rmtree(project / ".dvc" / "tmp" / "exps")
 
     return shared_folder(tmp_path_factory, "queued", compute) / "a project"
-
-
-def empty_queue(dvc, project, seconds=300):
-    """Run the queue until git has every experiment: `dvc queue status` fails on a half-written message."""
-    deadline = time.monotonic() + seconds
-    run_and_leave_queue("dvc", "queue", "start", "-j", "2", cwd=project, PATH=preloaded_path())
-    try:
-        while set(dvc("exp", "list", "--name-only", cwd=project).stdout.split()) != set(QUEUED):
-            assert time.monotonic() < deadline
-            time.sleep(1)
-    finally:
-        end_queue(project)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import mlflow
 import pytest
 import requests
 from mlflow import MlflowClient
@@ -92,6 +93,16 @@ def test_the_parent_run_shows_the_selection_the_table_and_the_path(client):
         for file in client.list_artifacts(parent.info.run_id, "images")
     }
     assert steps == {str(i) for i in range(len(CS))}  # the slider's
+
+
+def test_search_runs_sorts_the_points_by_C(client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+    points = mlflow.search_runs(
+        search_all_experiments=True,
+        filter_string=f"tags.`mlflow.parentRunId` = '{parent_of(client).info.run_id}'",
+        order_by=["metrics.log10_C"],
+    )
+    assert [float(C) for C in points["params.train.C"]] == CS
 
 
 @pytest.fixture

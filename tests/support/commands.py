@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -52,3 +53,19 @@ def end_queue(folder):
             if in_project and {"queue", "queue-worker"} & set(process.cmdline()):
                 process.kill()
                 process.wait(LONG)
+
+
+def run_queue(folder, number):
+    """Let DVC's queue compute its experiments, so many, at once.
+
+    `dvc queue status` would fail on a half-written message; `dvc exp run --run-all` takes 15 s to end.
+    """
+    deadline = time.monotonic() + LONG
+    results = folder / ".dvc" / "tmp" / "exps" / "celery" / "result"
+    run_and_leave_queue("dvc", "queue", "start", "-j", number, cwd=folder, PATH=preloaded_path())
+    try:
+        while len(list(results.glob("celery-task-meta-*"))) < number:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        end_queue(folder)

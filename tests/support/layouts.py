@@ -4,6 +4,7 @@ import shutil
 
 from tracking import git
 
+LAYOUTS = ("subfolder", "linked worktree", "submodule", "shallow clone")
 WITHOUT_GIT = shutil.ignore_patterns(".git")
 
 
