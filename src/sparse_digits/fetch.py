@@ -2,11 +2,24 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
+import numpy as np
+import numpy.typing as npt
+
+from sparse_digits.datasets.catalogue import DATASETS
 from sparse_digits.datasets.load import load_dataset, mirror_folder
 from sparse_digits.runtime.npz import write_npz
+
+
+def name_classes(labels: npt.NDArray[np.uint8], names: Sequence[str]) -> npt.NDArray[Any]:
+    """Return the labels (n,), numbers from 0, as names, or as they are where there are no names.
+
+    A label is its class's name from here to the last picture and answer, as scikit-learn's `classes_` has it.
+    """
+    return np.array(names)[labels] if names else labels
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -14,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     (target,) = parse_paths(argv, "raw.npz")
     with stage_harness("fetch", target) as params:
         images, labels = load_dataset(params.fetch.dataset, mirror=mirror_folder(os.environ))
-        write_npz(target, params.fetch.flat(), images=images, labels=labels)
+        named = name_classes(labels, DATASETS[params.fetch.dataset].class_names)
+        write_npz(target, params.fetch.flat(), images=images, labels=named)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ No stage depends on this module in dvc.yaml: it validates, and DVC compares the 
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,10 +34,15 @@ class Section(BaseModel):
         return {f"{type(self).__name__.lower()}.{key}": value for key, value in self}
 
 
+def _listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}"
+
+
 class Fetch(Section):
     """Which data set."""
 
-    dataset: Annotated[Literal[*DATASETS], Field(description=" or ".join(DATASETS))]  # type: ignore[valid-type]
+    dataset: Annotated[Literal[*DATASETS], Field(description=_listed(DATASETS))]  # type: ignore[valid-type]
 
 
 class Split(Section):

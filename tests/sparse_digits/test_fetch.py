@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
@@ -22,6 +23,12 @@ def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, mo
     monkeypatch.chdir(digits)
     fetch.main([str(tmp_path / "raw.npz")])
     assert (tmp_path / "raw.npz").read_bytes() == (digits / "data/raw.npz").read_bytes()
+
+
+def test_labels_become_the_names_of_their_classes_where_these_have_names():
+    labels = np.array([1, 0, 1], np.uint8)
+    assert fetch.name_classes(labels, ("Bag", "Coat")).tolist() == ["Coat", "Bag", "Coat"]
+    assert fetch.name_classes(labels, ()) is labels
 
 
 def test_a_mirror_that_is_not_there_is_told_and_nothing_is_written(digits, tmp_path, monkeypatch, capsys):

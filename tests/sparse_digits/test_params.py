@@ -76,7 +76,7 @@ train:
         message(file, text)
         == """\
 params.yaml: 14 faults
-  fetch.dataset: expected mnist_784 or digits, got 'mnist' (line 2)
+  fetch.dataset: expected mnist_784, fashion_mnist or digits, got 'mnist' (line 2)
   split.permutation_seed: expected a whole number from 0 to 4294967295, got -1 (line 4)
   split.seed: expected a whole number from 0 to 4294967295, got 0.5 (line 5)
   split.train_size: expected a whole number > 0, got 0 (line 6)
