@@ -23,12 +23,18 @@ def name_classes(labels: npt.NDArray[np.uint8], names: Sequence[str]) -> npt.NDA
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fetch the data set that params.yaml names."""
-    (target,) = parse_paths(argv, "raw.npz")
+    """Fetch the data set that params.yaml names, from the catalogue or from the folder `own`."""
+    own, target = parse_paths(argv, "own", "raw.npz")
     with stage_harness("fetch", target) as params:
-        images, labels = load_dataset(params.fetch.dataset, mirror=mirror_folder(os.environ))
-        named = name_classes(labels, DATASETS[params.fetch.dataset].class_names)
-        write_npz(target, params.fetch.flat(), images=images, labels=named)
+        name = params.fetch.dataset
+        if name in DATASETS:
+            images, numbers = load_dataset(name, mirror=mirror_folder(os.environ))
+            labels = name_classes(numbers, DATASETS[name].class_names)
+        else:
+            from sparse_digits.datasets.own import load_own  # noqa: PLC0415 - the catalogue needs no images
+
+            images, labels = load_own(own / name)
+        write_npz(target, params.fetch.flat(), images=images, labels=labels)
 
 
 if __name__ == "__main__":

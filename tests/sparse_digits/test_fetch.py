@@ -21,7 +21,7 @@ def test_digits_are_scikit_learns_own(digits):
 
 def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(digits)
-    fetch.main([str(tmp_path / "raw.npz")])
+    fetch.main(["own", str(tmp_path / "raw.npz")])
     assert (tmp_path / "raw.npz").read_bytes() == (digits / "data/raw.npz").read_bytes()
 
 
@@ -36,7 +36,7 @@ def test_a_mirror_that_is_not_there_is_told_and_nothing_is_written(digits, tmp_p
     Path("params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text())
     monkeypatch.setenv("SPARSE_DIGITS_MIRROR", str(tmp_path / "nowhere"))
     with pytest.raises(SystemExit) as end:
-        fetch.main(["raw.npz"])
+        fetch.main(["own", "raw.npz"])
     assert end.value.code == 2
     assert str(tmp_path / "nowhere") in capsys.readouterr().err
     assert not Path("raw.npz").exists()

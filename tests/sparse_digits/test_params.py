@@ -48,6 +48,22 @@ def test_the_defaults_are_those_of_the_example():
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("shapes", True), ("shape", False), ("../own/shapes", False), (".", False), ("", False)],
+)
+def test_a_data_set_of_the_users_own_is_a_folder_in_data_own(file, name, known):
+    (file.parent / "data/own/shapes").mkdir(parents=True)
+    text = (ROOT / "params.yaml").read_text().replace("mnist_784 ", f"'{name}' ", 1)
+    if known:
+        file.write_text(text)
+        assert params.read(file).fetch.dataset == name
+    else:
+        expected = "mnist_784, fashion_mnist, digits or a folder in data/own"
+        found = f"  fetch.dataset: expected {expected}, got {name!r} (line 4)"
+        assert message(file, text) == f"params.yaml: 1 fault\n{found}"
+
+
 def test_digits_are_trained_at_the_lambda_of_mnist():
     digits, mnist = (params.read(ROOT / name) for name in ("params.digits.yaml", "params.yaml"))
     assert digits.train.C * digits.split.train_size == mnist.train.C * mnist.split.train_size
@@ -76,7 +92,7 @@ train:
         message(file, text)
         == """\
 params.yaml: 14 faults
-  fetch.dataset: expected mnist_784, fashion_mnist or digits, got 'mnist' (line 2)
+  fetch.dataset: expected mnist_784, fashion_mnist, digits or a folder in data/own, got 'mnist' (line 2)
   split.permutation_seed: expected a whole number from 0 to 4294967295, got -1 (line 4)
   split.seed: expected a whole number from 0 to 4294967295, got 0.5 (line 5)
   split.train_size: expected a whole number > 0, got 0 (line 6)

@@ -19,10 +19,12 @@ from sparse_digits.datasets.catalogue import (
     Source,
 )
 from sparse_digits.datasets.download import SourceError, Timeouts
-from sparse_digits.datasets.idx import FolderError, load_any, load_folder, load_mirror
+from sparse_digits.datasets.idx import load_folder, load_mirror
+from sparse_digits.datasets.idx_folder import FolderError, load_any
 from sparse_digits.datasets.index_wheel import load_wheel
 from sparse_digits.datasets.openml import load_openml
 from sparse_digits.datasets.scikit_digits import load_scikit_digits
+from sparse_digits.runtime.errors import list_faults
 
 MIRROR_VARIABLE = "SPARSE_DIGITS_MIRROR"
 
@@ -58,8 +60,7 @@ def _load_local_folder(dataset: Dataset, folder: Path) -> Arrays:
         arrays = load_folder(folder, dataset.idx_files)
         check_digest(dataset, arrays)
     except FolderError as error:
-        count = "1 fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
-        raise DatasetError("\n  ".join([f"{MIRROR_VARIABLE}={folder}: {count}", *error.faults])) from None
+        raise DatasetError(list_faults(f"{MIRROR_VARIABLE}={folder}", error.faults)) from None
     except SourceError as error:
         raise DatasetError(f"{dataset.name}: {error}") from None
     return arrays
