@@ -4,7 +4,9 @@ No stage depends on this module in dvc.yaml: it validates, and DVC compares the 
 """
 
 import difflib
+import os
 import re
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,6 +30,7 @@ from sparse_digits.runtime.yaml_core import Lines, load_with_lines
 
 FILE = Path("params.yaml")  # DVC's own name for it, in the folder of dvc.yaml
 OWN_DATA = Path("data/own")  # the user's own data sets, a dep of fetch in the same dvc.yaml
+MAX_BYTES = 1_000_000  # of the file: a thousand times that takes minutes to parse
 FOLDER_NAME = re.compile(r"\w[\w.-]*")
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")]
@@ -49,9 +52,9 @@ class Section(BaseModel):
 
 def _is_known(dataset: str, info: ValidationInfo) -> str:
     """Refuse a data set that is neither in the catalogue nor a folder of the project in `info.context`."""
-    if dataset in DATASETS or (
-        FOLDER_NAME.fullmatch(dataset) and ((info.context or Path()) / OWN_DATA / dataset).is_dir()
-    ):
+    folder = (info.context or Path()) / OWN_DATA / dataset
+    # not `Path.is_dir`, which raises OSError if the name is too long
+    if dataset in DATASETS or (FOLDER_NAME.fullmatch(dataset) and os.path.isdir(folder)):  # noqa: PTH112
         return dataset
     raise ValueError(dataset)
 
@@ -148,6 +151,8 @@ class Params(Section):
 def read(path: Path = FILE) -> Params:
     """Read and validate the whole file. Raises UserError with all faults in it."""
     try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise UserError(f"{path}: expected at most {MAX_BYTES:,} bytes, found {size:,}")
         values, lines = load_with_lines(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file in {Path.cwd()}") from None
@@ -161,6 +166,8 @@ def read(path: Path = FILE) -> Params:
         raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}, found nothing")
     try:
         params = Params.model_validate(values, context=path.parent)
+    except UnicodeEncodeError as error:  # pydantic's, of half a character: "\\ud800"
+        raise UserError(f"{path}: expected text, found {error.object!r}, half a character") from None
     except ValidationError as error:
         faults = [
             _format_fault(fault["loc"], fault["type"], fault["input"], lines)
@@ -214,6 +221,15 @@ def _format_fault(location: tuple[int | str, ...], kind: str, value: object, lin
         return f"{name}: no such key; {hint}{line}"
     field = fields.get(keys[-1]) if keys else None
     expected = (field and field.description) or "a section with its keys"
+    if kind == "invalid_key":
+        return f"{name}: expected text as a key, got {_short(value)}"
     if kind == "missing":
         return f"{name}: missing; expected {expected}"
-    return f"{name}: expected {expected}, got {value!r}{line}"
+    return f"{name}: expected {expected}, got {_short(value)}{line}"
+
+
+def _short(value: object) -> str:
+    """Return a value as text of bounded length: a few aliases can stand for any number of items."""
+    shorter = reprlib.Repr()
+    shorter.maxlevel, shorter.maxstring, shorter.maxother = 1, 80, 80
+    return shorter.repr(value)

@@ -1,6 +1,7 @@
 """params.yaml: what is accepted, and that all faults are reported at once with their places."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,57 @@ def test_a_file_that_is_no_text_is_reported(file):
     file.write_bytes(b"train: \xff\n")
     with pytest.raises(UserError, match="expected YAML, but"):
         params.read(file)
+
+
+ALIASES = "".join(f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(9))}]\n" for a, b in pairwise("abcdefghij"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (
+            "C: 0.01",
+            "C: *j",
+            "train.C: expected a number > 0, got [[...], [...], [...], [...], [...], [...], ...]",
+        ),
+        (
+            "mnist_784 ",
+            "a" * 5000 + " ",
+            "fetch.dataset: expected mnist_784, fashion_mnist, digits or a folder",
+        ),
+        ("train:", "5: 6\ntrain:", "the file: expected text as a key, got 5"),
+        ("train:", "null: 6\ntrain:", "None: expected text as a key, got None"),
+    ],
+    ids=["an anchor bomb", "a name too long for a folder", "a number as a key", "null as a key"],
+)
+def test_what_is_unusual_is_reported_in_a_line_of_bounded_length(file, old, new, fault):
+    text = f"a: &a [x]\n{ALIASES}" + GOOD.replace(old, new, 1)
+    lines = message(file, text).splitlines()
+    (only,) = [line for line in lines if line.startswith(f"  {fault}")]
+    assert len(only) < 250
+
+
+def test_half_a_character_is_reported(file):
+    text = GOOD.replace("mnist_784 ", '"\\ud800" ', 1)
+    assert message(file, text) == r"params.yaml: expected text, found '\ud800', half a character"
+
+
+def test_a_file_too_large_for_params_is_refused_unread(file):
+    text = GOOD + "#" * 10**6
+    assert message(file, text) == f"params.yaml: expected at most 1,000,000 bytes, found {len(text):,}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_file_in_another_encoding_is_reported(file, encoding):
+    file.write_bytes(GOOD.encode(encoding))
+    with pytest.raises(UserError, match=r"params.yaml: expected YAML, but "):
+        params.read(file)
+
+
+@pytest.mark.parametrize("encoded", [GOOD.encode("utf-8-sig"), GOOD.replace("\n", "\r\n").encode()])
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(file, encoded):
+    file.write_bytes(encoded)
+    assert params.read(file) == params.read(ROOT / "params.yaml")
 
 
 def test_a_missing_file_is_reported_with_the_folder(tmp_path, monkeypatch):
