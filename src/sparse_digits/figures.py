@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,6 @@ from l1path.objective import Floats
 
 DPI = 150
 COLOR_MAP = "RdBu"  # of weights: negative red, zero white, positive blue
-WEIGHT_LABEL = "weight: blue speaks for the digit, red against it"
 PATH_QUANTILE = 0.99  # of the non-zero weights of a path lie within its color limits
 
 
@@ -38,6 +38,13 @@ def weight_colors(limit: float) -> ScalarMappable:
     return ScalarMappable(Normalize(-limit, limit), COLOR_MAP)
 
 
+def weight_label(classes: npt.NDArray[Any], weight: str = "weight") -> str:
+    """Return what the colors of weights, or of what is made of them, say.  classes : (K,)."""
+    return (
+        f"{weight}: blue speaks for the {'class' if classes.dtype.kind == 'U' else 'digit'}, red against it"
+    )
+
+
 def square_images(coef: Floats) -> Floats:
     """Return weights (K, p) of square images as (K, side, side)."""
     side = math.isqrt(coef.shape[1])
@@ -52,7 +59,7 @@ def draw_image(ax: Axes, image: Floats, colors: ScalarMappable) -> None:
 
 
 def class_grid(
-    values: Floats, classes: npt.NDArray[np.integer], colors: ScalarMappable, bar_label: str, title: str
+    values: Floats, classes: npt.NDArray[Any], colors: ScalarMappable, bar_label: str, title: str
 ) -> Figure:
     """Draw an image for each class, in two rows, with one color bar.
 
@@ -73,12 +80,12 @@ def class_grid(
     return figure
 
 
-def coefficients(coef: Floats, classes: npt.NDArray[np.integer], title: str) -> Figure:
+def coefficients(coef: Floats, classes: npt.NDArray[Any], title: str) -> Figure:
     """Draw the example's figure: each class's weights as an image, all on one symmetric color scale.
 
     coef : (K, p) with p a square number.  classes : (K,).
     """
-    return class_grid(coef, classes, weight_colors(largest_weight(coef)), WEIGHT_LABEL, title)
+    return class_grid(coef, classes, weight_colors(largest_weight(coef)), weight_label(classes), title)
 
 
 def png(figure: Figure) -> bytes:

@@ -4,18 +4,34 @@ No stage depends on this module in dvc.yaml: it validates, and DVC compares the 
 """
 
 import difflib
+import os
+import re
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
 from yaml import MarkedYAMLError, YAMLError
 
 from dvc_mlflow.errors import UserError
 from sparse_digits.datasets.catalogue import DATASETS
+from sparse_digits.runtime.errors import list_faults
 from sparse_digits.runtime.yaml_core import Lines, load_with_lines
 
 FILE = Path("params.yaml")  # DVC's own name for it, in the folder of dvc.yaml
+OWN_DATA = Path("data/own")  # the user's own data sets, a dep of fetch in the same dvc.yaml
+MAX_BYTES = 1_000_000  # of the file: a thousand times that takes minutes to parse
+FOLDER_NAME = re.compile(r"\w[\w.-]*")
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="a whole number from 0 to 4294967295")]
 Size = Annotated[int, Field(ge=1, description="a whole number > 0")]
@@ -34,10 +50,23 @@ class Section(BaseModel):
         return {f"{type(self).__name__.lower()}.{key}": value for key, value in self}
 
 
+def _is_known(dataset: str, info: ValidationInfo) -> str:
+    """Refuse a data set that is neither in the catalogue nor a folder of the project in `info.context`."""
+    folder = (info.context or Path()) / OWN_DATA / dataset
+    # not `Path.is_dir`, which raises OSError if the name is too long
+    if dataset in DATASETS or (FOLDER_NAME.fullmatch(dataset) and os.path.isdir(folder)):  # noqa: PTH112
+        return dataset
+    raise ValueError(dataset)
+
+
 class Fetch(Section):
     """Which data set."""
 
-    dataset: Annotated[Literal[*DATASETS], Field(description=" or ".join(DATASETS))]  # type: ignore[valid-type]
+    dataset: Annotated[
+        str,
+        AfterValidator(_is_known),
+        Field(description=f"{', '.join(DATASETS)} or a folder in {OWN_DATA}"),
+    ]
 
 
 class Split(Section):
@@ -116,12 +145,14 @@ class Params(Section):
         if self.sweep.solver == "path" and self.train.l1_ratio == 0:
             faults.append(_l1_ratio_fault("sweep.solver"))
         if faults:
-            raise UserError(_format_faults(FILE, faults))
+            raise UserError(list_faults(FILE, faults))
 
 
 def read(path: Path = FILE) -> Params:
     """Read and validate the whole file. Raises UserError with all faults in it."""
     try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise UserError(f"{path}: expected at most {MAX_BYTES:,} bytes, found {size:,}")
         values, lines = load_with_lines(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file in {Path.cwd()}") from None
@@ -134,7 +165,9 @@ def read(path: Path = FILE) -> Params:
     if values is None:
         raise UserError(f"{path}: expected the sections {', '.join(Params.model_fields)}, found nothing")
     try:
-        params = Params.model_validate(values)
+        params = Params.model_validate(values, context=path.parent)
+    except UnicodeEncodeError as error:  # pydantic's, of half a character: "\\ud800"
+        raise UserError(f"{path}: expected text, found {error.object!r}, half a character") from None
     except ValidationError as error:
         faults = [
             _format_fault(fault["loc"], fault["type"], fault["input"], lines)
@@ -148,18 +181,15 @@ def read(path: Path = FILE) -> Params:
         ]
         if not faults:
             return params
-    raise UserError(_format_faults(path, faults))
-
-
-def _format_faults(path: Path, faults: list[str]) -> str:
-    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return "\n  ".join([f"{path}: {count}", *faults])
+    raise UserError(list_faults(path, faults))
 
 
 def _too_many_rows(params: Params, train_size: int, what: str) -> Iterator[str]:
     n_rows = train_size + params.split.validation_size + params.split.test_size
-    available = DATASETS[params.fetch.dataset].n_rows
-    if n_rows > available:
+    dataset = DATASETS.get(
+        params.fetch.dataset
+    )  # the stage split counts the rows of a data set of the user's
+    if dataset and n_rows > (available := dataset.n_rows):
         yield (
             f"{what}: expected train_size + validation_size + test_size <= {available}, "
             f"the rows of {params.fetch.dataset}, got {n_rows}"
@@ -191,6 +221,15 @@ def _format_fault(location: tuple[int | str, ...], kind: str, value: object, lin
         return f"{name}: no such key; {hint}{line}"
     field = fields.get(keys[-1]) if keys else None
     expected = (field and field.description) or "a section with its keys"
+    if kind == "invalid_key":
+        return f"{name}: expected text as a key, got {_short(value)}"
     if kind == "missing":
         return f"{name}: missing; expected {expected}"
-    return f"{name}: expected {expected}, got {value!r}{line}"
+    return f"{name}: expected {expected}, got {_short(value)}{line}"
+
+
+def _short(value: object) -> str:
+    """Return a value as text of bounded length: a few aliases can stand for any number of items."""
+    shorter = reprlib.Repr()
+    shorter.maxlevel, shorter.maxstring, shorter.maxother = 1, 80, 80
+    return shorter.repr(value)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sparse_digits.params import Split
+from sparse_digits.runtime.errors import TooFewRowsError
 from sparse_digits.runtime.npz import Arrays, read_npz, write_npz
 
 Rows = npt.NDArray[np.intp]
@@ -37,7 +38,11 @@ def draw_rows(n: int, how: Split) -> RowNumbers:
     The script permutes all `n` rows and calls scikit-learn's `train_test_split`, which permutes them again
     and takes the test rows first, then the training rows. The two permutations are repeated here because
     importing scikit-learn takes ten times as long as the stage; a test compares with scikit-learn.
+    Raises TooFewRowsError.
     """
+    wanted = how.train_size + how.validation_size + how.test_size
+    if wanted > n:
+        raise TooFewRowsError(n, wanted)
     rows = np.random.RandomState(how.permutation_seed).permutation(n)
     rows = rows[np.random.RandomState(how.seed).permutation(n)]
     end_of_train = how.test_size + how.train_size

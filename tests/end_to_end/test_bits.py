@@ -12,7 +12,7 @@ from sweeps import change
 STAGES = """
 from sparse_digits import evaluate, fetch, scale, split, train
 from sparse_digits.sweep import baselines, report, sweep
-fetch.main(["raw.npz"])
+fetch.main(["own", "raw.npz"])
 split.main(["raw.npz", "split.npz"])
 scale.main(["split.npz", "scaled.npz"])
 train.main(["scaled.npz", "model.npz"])

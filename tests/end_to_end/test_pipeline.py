@@ -360,7 +360,7 @@ HEAVY = ("sklearn", "scipy", "numba", "pandas", "matplotlib", "mlflow", "dvc", "
 @pytest.mark.parametrize(
     ("words", "needed"),
     [
-        ("fetch -", {"sklearn", "scipy", "pandas"}),  # digits come from there
+        ("fetch - -", {"sklearn", "scipy", "pandas"}),  # digits come from there
         ("split data/raw.npz -", set()),
         ("scale data/split.npz -", {"sklearn", "scipy", "pandas"}),  # pandas: scikit-learn's own import
         ("train data/scaled.npz -", {"sklearn", "scipy", "pandas"}),

@@ -1,6 +1,7 @@
 """params.yaml: what is accepted, and that all faults are reported at once with their places."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,22 @@ def test_the_defaults_are_those_of_the_example():
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("shapes", True), ("shape", False), ("../own/shapes", False), (".", False), ("", False)],
+)
+def test_a_data_set_of_the_users_own_is_a_folder_in_data_own(file, name, known):
+    (file.parent / "data/own/shapes").mkdir(parents=True)
+    text = (ROOT / "params.yaml").read_text().replace("mnist_784 ", f"'{name}' ", 1)
+    if known:
+        file.write_text(text)
+        assert params.read(file).fetch.dataset == name
+    else:
+        expected = "mnist_784, fashion_mnist, digits or a folder in data/own"
+        found = f"  fetch.dataset: expected {expected}, got {name!r} (line 4)"
+        assert message(file, text) == f"params.yaml: 1 fault\n{found}"
+
+
 def test_digits_are_trained_at_the_lambda_of_mnist():
     digits, mnist = (params.read(ROOT / name) for name in ("params.digits.yaml", "params.yaml"))
     assert digits.train.C * digits.split.train_size == mnist.train.C * mnist.split.train_size
@@ -76,7 +93,7 @@ train:
         message(file, text)
         == """\
 params.yaml: 14 faults
-  fetch.dataset: expected mnist_784 or digits, got 'mnist' (line 2)
+  fetch.dataset: expected mnist_784, fashion_mnist, digits or a folder in data/own, got 'mnist' (line 2)
   split.permutation_seed: expected a whole number from 0 to 4294967295, got -1 (line 4)
   split.seed: expected a whole number from 0 to 4294967295, got 0.5 (line 5)
   split.train_size: expected a whole number > 0, got 0 (line 6)
@@ -163,6 +180,57 @@ def test_a_file_that_is_no_text_is_reported(file):
     file.write_bytes(b"train: \xff\n")
     with pytest.raises(UserError, match="expected YAML, but"):
         params.read(file)
+
+
+ALIASES = "".join(f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(9))}]\n" for a, b in pairwise("abcdefghij"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        (
+            "C: 0.01",
+            "C: *j",
+            "train.C: expected a number > 0, got [[...], [...], [...], [...], [...], [...], ...]",
+        ),
+        (
+            "mnist_784 ",
+            "a" * 5000 + " ",
+            "fetch.dataset: expected mnist_784, fashion_mnist, digits or a folder",
+        ),
+        ("train:", "5: 6\ntrain:", "the file: expected text as a key, got 5"),
+        ("train:", "null: 6\ntrain:", "None: expected text as a key, got None"),
+    ],
+    ids=["an anchor bomb", "a name too long for a folder", "a number as a key", "null as a key"],
+)
+def test_what_is_unusual_is_reported_in_a_line_of_bounded_length(file, old, new, fault):
+    text = f"a: &a [x]\n{ALIASES}" + GOOD.replace(old, new, 1)
+    lines = message(file, text).splitlines()
+    (only,) = [line for line in lines if line.startswith(f"  {fault}")]
+    assert len(only) < 250
+
+
+def test_half_a_character_is_reported(file):
+    text = GOOD.replace("mnist_784 ", '"\\ud800" ', 1)
+    assert message(file, text) == r"params.yaml: expected text, found '\ud800', half a character"
+
+
+def test_a_file_too_large_for_params_is_refused_unread(file):
+    text = GOOD + "#" * 10**6
+    assert message(file, text) == f"params.yaml: expected at most 1,000,000 bytes, found {len(text):,}"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_file_in_another_encoding_is_reported(file, encoding):
+    file.write_bytes(GOOD.encode(encoding))
+    with pytest.raises(UserError, match=r"params.yaml: expected YAML, but "):
+        params.read(file)
+
+
+@pytest.mark.parametrize("encoded", [GOOD.encode("utf-8-sig"), GOOD.replace("\n", "\r\n").encode()])
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(file, encoded):
+    file.write_bytes(encoded)
+    assert params.read(file) == params.read(ROOT / "params.yaml")
 
 
 def test_a_missing_file_is_reported_with_the_folder(tmp_path, monkeypatch):

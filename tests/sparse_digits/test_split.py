@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from sparse_digits import split
 from sparse_digits.params import Split
+from sparse_digits.runtime.errors import TooFewRowsError
 from sparse_digits.runtime.npz import read_npz
 
 seeds = st.integers(0, 2**32 - 1)
@@ -99,3 +100,9 @@ def test_the_stage_writes_the_same_bytes_in_another_process(digits, tmp_path, mo
     monkeypatch.chdir(digits)
     split.main(["data/raw.npz", str(tmp_path / "split.npz")])
     assert (tmp_path / "split.npz").read_bytes() == (digits / "data/split.npz").read_bytes()
+
+
+def test_a_split_of_more_rows_than_there_are_is_refused():
+    how = Split(permutation_seed=0, seed=0, train_size=60, validation_size=30, test_size=30)
+    with pytest.raises(TooFewRowsError, match=r"split: expected .* <= 119, the rows of .*, got 120"):
+        split.draw_rows(119, how)

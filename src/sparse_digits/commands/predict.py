@@ -29,7 +29,7 @@ def predict(
     if show:
         check_target(show, images)
     model = find_model(name, C)
-    form = Preparation.of(model.coef.shape[1])
+    form = Preparation.of(model.coef.shape[1], model.params.get("fetch.dataset"))
     answers = [answer(model, file, pixels) for file, pixels in images_of(images, form)]
     if show:
         from dvc_mlflow.files import write_atomically

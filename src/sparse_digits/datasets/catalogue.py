@@ -27,6 +27,16 @@ class IdxMirror:
 
 
 @dataclass(frozen=True)
+class IdxFolder:
+    """The folder in which a system's package installs the IDX files, compressed anew or not at all."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
 class WheelPart:
     """Where one split of the data is in the decompressed member of a wheel; offsets in bytes."""
 
@@ -67,13 +77,14 @@ class ScikitLearnDigits:
         return "scikit-learn's load_digits"
 
 
-Source = IdxMirror | IndexWheel | OpenML | ScikitLearnDigits
+Source = IdxFolder | IdxMirror | IndexWheel | OpenML | ScikitLearnDigits
 
 
 @dataclass(frozen=True)
 class Dataset:
     """A labelled data set of images.
 
+    class_names : of the labels 0, 1 and so on; empty where the labels are digits, which need no other name.
     sha256 : of the decoded arrays, see `arrays.digest`; every source must give it.
     sources : in the order in which they are tried.
     idx_files : training images, their labels, test images, their labels; empty if the data set is not
@@ -89,13 +100,11 @@ class Dataset:
     idx_files: tuple[PinnedFile, ...]
 
 
-DIGIT_NAMES = tuple("0123456789")
-
 MNIST = Dataset(
     name="mnist_784",
     n_rows=70_000,
     image_shape=(28, 28),
-    class_names=DIGIT_NAMES,
+    class_names=(),
     sha256="a52a11aaf626ddf0184848cfbac943f5414c8a34dfc302f3a1ee20ab9892a232",
     sources=(
         IdxMirror("https://ossci-datasets.s3.amazonaws.com/mnist/"),
@@ -141,14 +150,61 @@ MNIST = Dataset(
     ),
 )
 
+FASHION_MNIST = Dataset(
+    name="fashion_mnist",
+    n_rows=70_000,
+    image_shape=(28, 28),
+    class_names=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    sha256="b4033a12648e1449501ac6db5e3564ebf5bda60ae5f216340ebe6548427757c6",
+    sources=(
+        IdxFolder("/usr/share/datasets/fashion-mnist"),  # of Debian's dataset-fashion-mnist
+        IdxMirror("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
+        IdxMirror("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"),
+        OpenML(40996),
+    ),
+    idx_files=(
+        PinnedFile(
+            "train-images-idx3-ubyte.gz",
+            26_421_880,
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        ),
+        PinnedFile(
+            "train-labels-idx1-ubyte.gz",
+            29_515,
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        ),
+        PinnedFile(
+            "t10k-images-idx3-ubyte.gz",
+            4_422_102,
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        ),
+        PinnedFile(
+            "t10k-labels-idx1-ubyte.gz",
+            5_148,
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+    ),
+)
+
 DIGITS = Dataset(
     name="digits",
     n_rows=1_797,
     image_shape=(8, 8),
-    class_names=DIGIT_NAMES,
+    class_names=(),
     sha256="63dc6394ce214197cf93b83f10d429d56e2990f2286110337d2e80972365f214",
     sources=(ScikitLearnDigits(),),
     idx_files=(),
 )
 
-DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in (MNIST, DIGITS)}
+DATASETS: Mapping[str, Dataset] = {dataset.name: dataset for dataset in (MNIST, FASHION_MNIST, DIGITS)}

@@ -12,14 +12,7 @@ import numpy.typing as npt
 from sparse_digits.datasets.arrays import Arrays
 from sparse_digits.datasets.catalogue import PinnedFile
 from sparse_digits.datasets.download import SourceError, Timeouts, check_file, download
-
-
-class FolderError(SourceError):
-    """A folder lacks files or has wrong ones; `faults` lists all of them."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
+from sparse_digits.datasets.idx_folder import FolderError
 
 
 def load_folder(folder: Path, files: Sequence[PinnedFile]) -> Arrays:

@@ -11,6 +11,7 @@ from sparse_digits.datasets.arrays import Arrays, digest
 from sparse_digits.datasets.catalogue import (
     DATASETS,
     Dataset,
+    IdxFolder,
     IdxMirror,
     IndexWheel,
     OpenML,
@@ -18,10 +19,12 @@ from sparse_digits.datasets.catalogue import (
     Source,
 )
 from sparse_digits.datasets.download import SourceError, Timeouts
-from sparse_digits.datasets.idx import FolderError, load_folder, load_mirror
+from sparse_digits.datasets.idx import load_folder, load_mirror
+from sparse_digits.datasets.idx_folder import FolderError, load_any
 from sparse_digits.datasets.index_wheel import load_wheel
 from sparse_digits.datasets.openml import load_openml
 from sparse_digits.datasets.scikit_digits import load_scikit_digits
+from sparse_digits.runtime.errors import list_faults
 
 MIRROR_VARIABLE = "SPARSE_DIGITS_MIRROR"
 
@@ -35,12 +38,14 @@ class DatasetError(UserError):
 def load_dataset(name: str, *, mirror: Path | None) -> Arrays:
     """Return the images, uint8 (n, p), and the labels, uint8 (n,), of a data set of the catalogue.
 
-    mirror : a folder with the data set's IDX files; if it is given, no other source is tried.
+    mirror : a folder with the data set's IDX files, or with a folder of its name that has them, since all
+    data sets name their files alike; if it is given, no other source is tried.
     mnist_784 has the order of OpenML 554, whichever source answers. Raises DatasetError.
     """
     dataset = DATASETS[name]
     if mirror is not None and dataset.idx_files:
-        return _load_local_folder(dataset, mirror)
+        own = mirror / name
+        return _load_local_folder(dataset, own if own.is_dir() else mirror)
     return try_sources(dataset, TIMEOUTS)
 
 
@@ -55,8 +60,7 @@ def _load_local_folder(dataset: Dataset, folder: Path) -> Arrays:
         arrays = load_folder(folder, dataset.idx_files)
         check_digest(dataset, arrays)
     except FolderError as error:
-        count = "1 fault" if len(error.faults) == 1 else f"{len(error.faults)} faults"
-        raise DatasetError("\n  ".join([f"{MIRROR_VARIABLE}={folder}: {count}", *error.faults])) from None
+        raise DatasetError(list_faults(f"{MIRROR_VARIABLE}={folder}", error.faults)) from None
     except SourceError as error:
         raise DatasetError(f"{dataset.name}: {error}") from None
     return arrays
@@ -100,6 +104,8 @@ def try_sources(dataset: Dataset, timeouts: Timeouts) -> Arrays:
 def load_source(source: Source, dataset: Dataset, timeouts: Timeouts) -> Arrays:
     """Return the arrays from one source. Raises SourceError."""
     match source:
+        case IdxFolder():
+            return load_any(Path(source.path))
         case IdxMirror():
             return load_mirror(source.url, dataset.idx_files, timeouts)
         case IndexWheel():

@@ -51,13 +51,17 @@ def per_class_table(folder: Path) -> list[dict[str, str]]:
 def per_class_metrics(of_classes: Sequence[Mapping[str, str]]) -> list[Metric]:
     """Return each metric of per_class.csv as its macro average, and as a history whose step is the class.
 
+    The step of a class that has a name is its place in the table.
+
     MLflow draws a history as one line, and lists its last value: the average is what runs are compared by.
     It is left out where the metric of a class is not defined.
     """
     now = int(time.time() * 1000)
+    numbered = all(row["class"].isdecimal() for row in of_classes)
+    steps = [int(row["class"]) if numbered else place for place, row in enumerate(of_classes)]
     logged = []
     for name in (name for name in (of_classes[0] if of_classes else ()) if name not in {"class", "rows"}):
-        by_class = {int(row["class"]): float(row[name]) for row in of_classes if row[name]}
+        by_class = {k: float(row[name]) for k, row in zip(steps, of_classes, strict=True) if row[name]}
         logged += [Metric(f"per_class/{name}", six_digits(value), now, k) for k, value in by_class.items()]
         if len(by_class) == len(of_classes):
             logged.append(Metric(f"{name}_macro", six_digits(sum(by_class.values()) / len(by_class)), now, 0))

@@ -54,12 +54,18 @@ def as_table(answers: Sequence[Answer], model: Model) -> str:
     """Return a line for each image: file, label, and the probability of each class in percent."""
     files = [printable(answer.file) for answer in answers]
     width = max(len("file"), *map(len, files))
-    head = f"{'file':<{width}}  label  " + "".join(f"{name!s:>6}" for name in model.classes) + "   (%)"
+    names = [str(name) for name in model.classes]
+    of_label = max(len("label"), *map(len, names))
+    columns = [max(6, len(name) + 2) for name in names]
+    head = f"{'file':<{width}}  {'label':>{of_label}}  " + "".join(map(str.rjust, names, columns)) + "   (%)"
     return "\n".join(
         [head]
         + [
-            f"{file:<{width}}  {answer.label!s:>5}  "
-            + "".join(f"{100 * value:6.1f}" for value in answer.probabilities)
+            f"{file:<{width}}  {answer.label!s:>{of_label}}  "
+            + "".join(
+                f"{100 * value:{column}.1f}"
+                for column, value in zip(columns, answer.probabilities, strict=True)
+            )
             for file, answer in zip(files, answers, strict=True)
         ]
     )

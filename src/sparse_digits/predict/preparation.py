@@ -27,11 +27,17 @@ class Preparation:
     center: float
 
     @classmethod
-    def of(cls, n_pixels: int) -> "Preparation":
-        """Return the form of square images of so many pixels."""
+    def of(cls, n_pixels: int, dataset: str | None = None) -> "Preparation":
+        """Return the form of square images of so many pixels.
+
+        dataset : its name, if known: one of the user's own with images as small as scikit-learn's digits has
+        values up to 255.
+        """
         side = math.isqrt(n_pixels)
         like_mnist = cls(side, full=255, box=side * 5 // 7, center=side / 2)
-        return {form.side: form for form in (MNIST, DIGITS)}.get(side, like_mnist)
+        if side == DIGITS.side and dataset in {None, "digits"}:
+            return DIGITS
+        return MNIST if side == MNIST.side else like_mnist
 
     def pixels(self, ink: Floats) -> npt.NDArray[np.uint8]:
         """Return the pixels (side * side,) of a drawing; all are zero where there is no ink.

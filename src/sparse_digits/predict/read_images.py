@@ -3,24 +3,19 @@
 import io
 import sys
 import tokenize
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dvc_mlflow.errors import UserError
 from l1path.objective import Floats
+from sparse_digits.image_file import border_of, gray_image, pixels_as_they_are, read_bounded
 from sparse_digits.predict.preparation import Preparation
 
-FORMATS = ("PNG", "JPEG")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".npy"}
-MAX_BYTES = 200_000_000  # of a file: a device may have no end
-MAX_PIXELS = 50_000_000  # a larger image is refused before it is decoded: a few bytes may announce any size
-REDUCED_SIDE = 1_000  # pixels, of the shorter side: a larger image is reduced to less than twice that
 MIN_CONTRAST = 16  # gray values of 255 between paper and ink; less is an empty page
 NOISE = 1.5  # ink differs from the paper by more than this times the differences along the border
 MAX_NOISE = 0.6  # a higher threshold leaves specks of the ink
@@ -46,20 +41,13 @@ def images_of(names: Sequence[str], preparation: Preparation) -> Iterator[tuple[
                 raise UserError(f"{name}: expected PNG, JPEG or .npy files in this folder, got none")
         for file in files:
             with file.open("rb") as opened:
-                yield from _images_in(str(file), _read(str(file), opened), preparation)
+                yield from _images_in(str(file), read_bounded(str(file), opened), preparation)
 
 
 def _standard_input() -> bytes:
     if sys.stdin is None:
         raise UserError("standard input: expected an image, but it is closed")
-    return _read("standard input", sys.stdin.buffer)
-
-
-def _read(name: str, file: IO[bytes]) -> bytes:
-    content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise UserError(f"{name}: expected at most {MAX_BYTES:,} bytes, got more")
-    return content
+    return read_bounded("standard input", sys.stdin.buffer)
 
 
 def _images_in(name: str, content: bytes, preparation: Preparation) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -96,37 +84,13 @@ def _range_of(array: npt.NDArray[Any]) -> str:
 
 def _pixels_of_image(name: str, content: bytes, preparation: Preparation) -> npt.NDArray[np.uint8]:
     """Return the pixels of a PNG or JPEG image; one of the data set's own size has them already."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of broken metadata
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError(
-                    f"{name}: expected an image of at most {MAX_PIXELS:,} pixels, "
-                    f"got {image.width} x {image.height}"
-                )
-            lossy = image.format == "JPEG"
-            gray = _gray(ImageOps.exif_transpose(_reduced(image)))
-    except UnidentifiedImageError:
-        what = "an empty file" if not content else "something else"
-        raise UserError(f"{name}: expected a PNG, JPEG or .npy file, got {what}") from None
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        Image.DecompressionBombWarning,
-        Image.DecompressionBombError,
-    ) as error:
-        raise UserError(f"{name}: expected a whole image, but it cannot be decoded: {error}") from None
+    gray, lossy = gray_image(name, content)
     if np.ptp(gray) < MIN_CONTRAST:
         raise UserError(
             f"{name}: expected a digit, dark on light or light on dark, got an image of one color"
         )
     if gray.shape == (preparation.side, preparation.side):
-        light = 255 - gray if np.median(_border(gray)) > 255 / 2 else gray
-        return np.floor(light / 255 * preparation.full + 0.5).astype(np.uint8).ravel()
+        return pixels_as_they_are(gray, preparation.full)
     ink = ink_of(gray, JPEG_NOISE if lossy else 0)
     if ink is None:
         raise UserError(
@@ -134,32 +98,6 @@ def _pixels_of_image(name: str, content: bytes, preparation: Preparation) -> npt
             "as the ink does. Cut the image closer to the digit, or take it in even light"
         )
     return preparation.pixels(ink)
-
-
-def _reduced(image: Image.Image) -> Image.Image:
-    """Return an image whose shorter side is at most twice REDUCED_SIDE, each pixel the mean of a square."""
-    image.draft("L", (REDUCED_SIDE, REDUCED_SIDE))  # a JPEG is decoded at an eighth, a quarter or a half
-    factor = min(image.size) // REDUCED_SIDE
-    if factor < 2:  # noqa: PLR2004 - nothing to reduce
-        return image
-    if image.mode.startswith("I"):
-        return image.convert("I").reduce(factor)
-    return image.convert("RGBA" if image.has_transparency_data else "L").reduce(factor)
-
-
-def _gray(image: Image.Image) -> Floats:
-    """Return an image as gray values (height, width), 0 to 255, on white where it is transparent.
-
-    Light drawings without a background are put on black, else nothing of them would be seen.
-    """
-    if not image.has_transparency_data:
-        deep = image.mode.startswith("I")  # 16 bits
-        return np.asarray(image, np.float64) / 257 if deep else np.asarray(image.convert("L"), np.float64)
-    layers = np.asarray(image.convert("LA"), np.float64)
-    gray, opacity = layers[..., 0], layers[..., 1] / 255
-    light = (gray * opacity).sum() > 255 / 2 * opacity.sum()
-    transparent = bool((opacity < 1).any())
-    return gray * opacity + (0 if light and transparent else 255) * (1 - opacity)
 
 
 def ink_of(gray: Floats, noise: float) -> Floats | None:
@@ -170,7 +108,7 @@ def ink_of(gray: Floats, noise: float) -> Floats | None:
     gray : (height, width), 0 to 255, not all the same.
     noise : the least share of the full contrast that is ink.
     """
-    border = _border(gray)
+    border = border_of(gray)
     paper = float(np.median(border))
     contrast = np.abs(gray - paper)
     full = float(contrast.max())
@@ -180,7 +118,3 @@ def ink_of(gray: Floats, noise: float) -> Floats | None:
     if threshold > MAX_NOISE:
         return None
     return np.asarray(np.clip((contrast / full - threshold) / (1 - threshold), 0, 1))
-
-
-def _border(gray: Floats) -> Floats:
-    return np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])

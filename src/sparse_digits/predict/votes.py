@@ -1,16 +1,18 @@
 """The picture of a prediction: the prepared digit, and what each pixel adds to the scores of two classes."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from dvc_mlflow.errors import printable
-from sparse_digits.figures import DPI, draw_image, square_images, weight_colors
+from sparse_digits.figures import DPI, draw_image, square_images, weight_colors, weight_label
 from sparse_digits.model import Model
 from sparse_digits.predict.answer import Answer
 
 MAX_ROWS = 20  # digits in one picture
-EXPLANATION = "vote: weight times standardized pixel; blue speaks for the digit, red against it"
+VOTE = "vote: weight times standardized pixel"
 
 
 def draw_votes(model: Model, answers: list[Answer]) -> Figure:
@@ -39,9 +41,9 @@ def draw_votes(model: Model, answers: list[Answer]) -> Figure:
                 ax.contour(digit, levels=[digit.max() / 2], colors="0.6", linewidths=0.8)
             ax.set_title(_title(model.classes, k, answer.probabilities[k]))
     figure.colorbar(colors, ax=axes, shrink=max(0.3, 0.9 / len(shown)), pad=0.02)
-    figure.supxlabel(EXPLANATION, fontsize="medium")
+    figure.supxlabel(weight_label(model.classes, VOTE), fontsize="medium")
     return figure
 
 
-def _title(classes: npt.NDArray[np.integer], k: int, probability: float) -> str:
+def _title(classes: npt.NDArray[Any], k: int, probability: float) -> str:
     return f"votes for {classes[k]} ({100 * probability:.1f} %)"

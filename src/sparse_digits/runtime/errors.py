@@ -1,5 +1,6 @@
 """Errors in the files of this pipeline, each with its message: what determines a file's bytes has none."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dvc_mlflow.errors import UserError
@@ -27,6 +28,29 @@ class InvalidModelError(UserError):
 
     def __init__(self, path: Path, names: list[str]) -> None:
         super().__init__(f"{path}: expected a model, got arrays named {', '.join(names)}")
+
+
+def list_faults(where: object, faults: Sequence[str]) -> str:
+    """Return a message with all faults of a file or folder, each on a line."""
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return "\n  ".join([f"{where}: {count}", *faults])
+
+
+class FaultyFolderError(UserError):
+    """A folder of the user's own is no data set; the message has all its faults."""
+
+    def __init__(self, folder: Path, faults: Sequence[str]) -> None:
+        super().__init__(list_faults(folder, faults))
+
+
+class TooFewRowsError(UserError):
+    """The data set has fewer rows than the split wants."""
+
+    def __init__(self, available: int, wanted: int) -> None:
+        super().__init__(
+            f"split: expected train_size + validation_size + test_size <= {available}, "
+            f"the rows of the data set, got {wanted}"
+        )
 
 
 class TooFewClassesError(UserError):

@@ -16,13 +16,13 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from l1path.objective import Floats
 from sparse_digits.figures import (
     DPI,
-    WEIGHT_LABEL,
     class_grid,
     draw_image,
     largest_weight,
     path_limit,
     square_images,
     weight_colors,
+    weight_label,
 )
 from sparse_digits.sweep.csv_table import Table, filter_rows
 from sparse_digits.sweep.selection_display import TITLES
@@ -155,7 +155,7 @@ def along_C(table: Table, selection: Selection) -> Figure:
 
 
 def weights_along_C(
-    Cs: Floats, coef: Floats, classes: npt.NDArray[np.integer], selection: Selection, title: str
+    Cs: Floats, coef: Floats, classes: npt.NDArray[Any], selection: Selection, title: str
 ) -> Figure:
     """Draw the regularization path: every weight against C, a panel for each class.
 
@@ -189,7 +189,7 @@ def weights_along_C(
     return figure
 
 
-def images_along_C(coef: Floats, classes: npt.NDArray[np.integer], labels: list[str], title: str) -> Figure:
+def images_along_C(coef: Floats, classes: npt.NDArray[Any], labels: list[str], title: str) -> Figure:
     """Draw every class's weights as images, a row for each point, all on one symmetric color scale.
 
     coef : (points, K, p) with p a square number.  labels : the text beside each row.
@@ -215,7 +215,7 @@ def images_along_C(coef: Floats, classes: npt.NDArray[np.integer], labels: list[
     ax.set(xlim=(-1, K * step - gap), ylim=(points * step - gap, -1))
     ax.spines[:].set_visible(False)
     bar = figure.colorbar(colors, ax=ax, shrink=0.5, pad=0.02, extend="both")
-    bar.set_label(WEIGHT_LABEL)
+    bar.set_label(weight_label(classes))
     figure.suptitle(title)
     return figure
 
@@ -257,7 +257,7 @@ def three_models(table: Table, baselines: Table, selection: Selection) -> Figure
     return figure
 
 
-def selection_frequency(coef: Floats, classes: npt.NDArray[np.integer], title: str) -> Figure:
+def selection_frequency(coef: Floats, classes: npt.NDArray[Any], title: str) -> Figure:
     """Draw how often each pixel is selected in each class, in percent of the split seeds.
 
     coef : (split seeds, K, p) at one C.

@@ -11,7 +11,8 @@ from loopback import serving
 from sparse_digits.datasets.arrays import digest
 from sparse_digits.datasets.catalogue import MNIST
 from sparse_digits.datasets.download import SourceError, Timeouts
-from sparse_digits.datasets.idx import FolderError, load_folder, load_mirror
+from sparse_digits.datasets.idx import load_folder, load_mirror
+from sparse_digits.datasets.idx_folder import FolderError
 
 TIMEOUTS = Timeouts(socket=5, response=10, min_bytes_per_second=1e5, total=20, retry_delays=(0.01, 0.02))
 

@@ -19,6 +19,12 @@ def test_a_metric_is_averaged_over_the_classes_where_each_has_it():
     ]
 
 
+def test_the_step_of_a_class_with_a_name_is_its_place_in_the_table():
+    named = [{**row, "class": name} for row, name in zip(OF_CLASSES, ("Bag", "Coat"), strict=True)]
+    logged = [(metric.key, metric.step) for metric in per_class_metrics(named)]
+    assert logged == [("per_class/precision", 0), ("per_class/f1", 0), ("per_class/f1", 1), ("f1_macro", 0)]
+
+
 def test_an_earlier_record_has_no_metrics_of_classes_and_no_table():
     assert per_class_metrics([]) == []
     record = collected(0.01, metrics={"sparsity": 95, "accuracy": 0.8, "duality_gap": 1e-4}).record

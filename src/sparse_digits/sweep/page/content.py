@@ -78,7 +78,7 @@ def content(
     return {
         "dataset": str(made_with.get("fetch.dataset", "")),
         "classes": points["classes"][0].tolist(),
-        "preparation": asdict(Preparation.of(raw["images"].shape[1])),
+        "preparation": asdict(Preparation.of(raw["images"].shape[1], made_with.get("fetch.dataset"))),
         "color_limit": rounded(coefficient_figures.path_limit(points["coef"])),
         "metrics": [
             {"name": metric.name, "title": metric.title, "format": metric.format, "unit": metric.unit}
