@@ -203,7 +203,9 @@ ALIASES = "".join(f"{b}: &{b} [{', '.join(f'*{a}' for _ in range(9))}]\n" for a,
     ],
     ids=["an anchor bomb", "a name too long for a folder", "a number as a key", "null as a key"],
 )
-def test_what_is_unusual_is_reported_in_a_line_of_bounded_length(file, old, new, fault):
+def test_an_anchor_bomb_an_odd_key_and_a_long_name_are_reported_in_a_line_of_bounded_length(
+    file, old, new, fault
+):
     text = f"a: &a [x]\n{ALIASES}" + GOOD.replace(old, new, 1)
     lines = message(file, text).splitlines()
     (only,) = [line for line in lines if line.startswith(f"  {fault}")]
