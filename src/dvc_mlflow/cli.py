@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dvc_mlflow import __version__, git
-from dvc_mlflow.errors import UserError, describe, exit_on_user_error
+from dvc_mlflow.errors import UserError, describe, exit_on_user_error, printable, warn
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import record_folders
 from dvc_mlflow.store import Store
@@ -40,15 +40,14 @@ def record(arguments: argparse.Namespace) -> None:
         recorded = collected.record if new else None
         print_warnings(collected.warnings)
     except Exception as reason:  # noqa: BLE001 - whatever DVC, the disk or a table says: the result stays
-        print(
-            f"warning: this result has no record yet ({reason or type(reason).__name__}). "
-            f"To record it: {command} track",
-            file=sys.stderr,
+        warn(
+            f"this result has no record yet ({reason or type(reason).__name__}). "
+            f"To record it: {command} track"
         )
     try:
         deliver_records(Project.find(), 0, recorded)
     except (UserError, OSError) as reason:
-        print(f"warning: nothing was delivered. {reason}", file=sys.stderr)
+        warn(f"nothing was delivered. {reason}")
 
 
 def track(_: argparse.Namespace) -> None:
@@ -64,14 +63,14 @@ def track(_: argparse.Namespace) -> None:
     for found, new in record_all(project):
         empty = False
         if found.recorded:
-            print(f"{found.place}: {found.stage} has a record; its files are not at hand any more")
-            continue
-        if found.result is None:
+            outcome = f"{found.stage} has a record; its files are not at hand any more"
+        elif found.result is None:
             failed |= found.failed
-            print(f"{found.place}: {found.reason}")
-            continue
-        print(f"{found.place}: {found.stage} {'is recorded' if new else 'has a record'}")
-        print_warnings(found.result.warnings)
+            outcome = found.reason
+        else:
+            outcome = f"{found.stage} {'is recorded' if new else 'has a record'}"
+        print(printable(f"{found.place}: {outcome}"))
+        print_warnings(found.result.warnings if found.result else ())
     if empty:
         print("There is no result yet. To compute one: dvc repro")
     raise SystemExit(deliver_records(project, 1) or int(failed))
@@ -101,7 +100,8 @@ def compare(arguments: argparse.Namespace) -> None:
     """Print the params, metrics and files that differ between two records; without MLflow."""
     from dvc_mlflow.compare import compare as compare_records
 
-    print("\n".join(compare_records(Project.find(), arguments.first, arguments.second)))
+    lines = compare_records(Project.find(), arguments.first, arguments.second)
+    print("\n".join(map(printable, lines)))
 
 
 def register(arguments: argparse.Namespace) -> None:
@@ -160,20 +160,20 @@ def _page_of(project: Project, record: "Record") -> str | None:
     try:
         return project.content().page(record)
     except Exception as error:  # noqa: BLE001 - the result has its record, and the stage must not fail
-        print(f"warning: the project's content raised {describe(error)}", file=sys.stderr)
+        warn(f"the project's content raised {describe(error)}")
         return None
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
     """Print warnings on standard error."""
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        warn(warning)
 
 
 def warn_of_ignored_variables(project: Project) -> None:
     """Say in one line which of MLflow's variables are set and have no effect."""
     if names := Store.of(project.root).ignored_variables():
-        print(f"warning: these variables have no effect here: {', '.join(names)}", file=sys.stderr)
+        warn(f"these variables have no effect here: {', '.join(names)}")
 
 
 def keep_mlflow_private() -> None:

@@ -105,6 +105,11 @@ def error_chain(error: BaseException) -> list[BaseException]:
     return chain
 
 
+def warn(text: str) -> None:
+    """Print a warning on standard error, as one line, whatever the text has."""
+    print(f"warning: {printable('; '.join(text.splitlines()))}", file=sys.stderr, flush=True)
+
+
 def printable(text: str) -> str:
     """Return a line without characters that control a terminal."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

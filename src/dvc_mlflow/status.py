@@ -13,6 +13,7 @@ from dvc_mlflow.delivery.find_all import find_all
 from dvc_mlflow.delivery.memory import Memory
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
+from dvc_mlflow.errors import printable
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
 from dvc_mlflow.store import Store, redact_credentials
@@ -152,10 +153,10 @@ def _print(project: Project, rows: list[Row], trouble: str | None, *, as_json: b
         where = ", ".join(row.found) or "-"
         names = ((row.result or "-")[:12], row.stage or "-", row.experiment or "-")
         table.append((*names, where, row.record, row.mlflow, row.todo))
-    print(*aligned(table), sep="\n")
+    print(*map(printable, aligned(table)), sep="\n")
     for row in rows:
         if row.reason:
-            print(f"\n{row.result[:12] if row.result else row.found[0]}: {row.reason}")
+            print("\n" + printable(f"{row.result[:12] if row.result else row.found[0]}: {row.reason}"))
     print(f"\nMLflow: {uri}" + (f" ({redact_credentials(trouble)})" if trouble else ""))
     print(_verdict(rows), flush=True)
 

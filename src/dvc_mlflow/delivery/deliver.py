@@ -7,7 +7,6 @@ the record is sent again. Where two hosts that share no lock both finish a run o
 then keeps the one with the least run id and removes the others.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -28,7 +27,7 @@ from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
 from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
 from dvc_mlflow.delivery.run_tags import BEGUN, KIND, OWNER, RESULT, record_runs
 from dvc_mlflow.delivery.send_record import remove_run, send_record
-from dvc_mlflow.errors import UserError, error_chain
+from dvc_mlflow.errors import UserError, error_chain, warn
 from dvc_mlflow.run_content import RunContent
 from dvc_mlflow.store import Store, redact_credentials
 
@@ -69,11 +68,11 @@ def deliver(
     failures: list[Exception] = []
     timeouts = 0
 
-    def warn(failure: Exception | str) -> None:
+    def warn_of(failure: Exception | str) -> None:
         _warn(len(pending), store, failure, command)
 
     try:
-        with request_watchdog(warn, status), quiet(store), FileLock(store.lock):
+        with request_watchdog(warn_of, status), quiet(store), FileLock(store.lock):
             client = open_client(store, root)
             by_experiment = groupby(list(pending), records.experiment_of)
             for name, folders in [(name, list(group)) for name, group in by_experiment]:
@@ -92,7 +91,7 @@ def deliver(
     except Exception as error:  # noqa: BLE001 - whatever a server, a disk or a library does, the record stays
         failures.insert(0, error)
     if failures:
-        warn(failures[0])
+        warn_of(failures[0])
     return len(pending)
 
 
@@ -145,7 +144,7 @@ def _deliver_experiment(
         yield from ((folder, fault) for folder in missing)
         return
     if not has_logged_models(client, experiment_id):
-        print(f"warning: MLflow at {redact_credentials(store.uri)}: {NEEDED}", file=sys.stderr)
+        warn(f"MLflow at {redact_credentials(store.uri)}: {NEEDED}")
     content = load_content()
     removed = {run.data.tags[RESULT]: run for run in runs if _is_removed(run, owner)}
     try:
@@ -209,7 +208,7 @@ def _deliver_record(
         record = records.read_record(folder)
     except ValueError as damage:
         place = records.set_aside(folder, root, str(damage))
-        print(f"warning: a damaged record was set aside in {place}: {damage}", file=sys.stderr)
+        warn(f"a damaged record was set aside in {place}: {damage}")
         return None
     except PermissionError as error:
         return error
@@ -273,4 +272,4 @@ def _warn(pending: int, store: Store, failure: Exception | str, command: str) ->
         reason = f"MLflow at {store.uri} failed ({cause})"
     number = "1 record is" if pending == 1 else f"{pending} records are"
     consequence = f": {number} pending in records/. To deliver: {command} track" if pending else ""
-    print(f"warning: {redact_credentials(reason)}{consequence}", file=sys.stderr, flush=True)
+    warn(f"{redact_credentials(reason)}{consequence}")

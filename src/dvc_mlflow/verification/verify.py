@@ -15,7 +15,7 @@ from dvc_mlflow.collection import collect
 from dvc_mlflow.collection.dvc_repository import open_repository
 from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, active_run
-from dvc_mlflow.errors import UserError
+from dvc_mlflow.errors import UserError, printable
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import Parts, RunContent
@@ -65,11 +65,11 @@ def verify(name: str, project: Project, content: RunContent | None = None) -> bo
             record = records.read_record(folder)
         except ValueError as damage:
             raise UserError(f"{folder}: expected a whole record, but {damage}") from None
-        print(f"Record {record.result} in the experiment {record.experiment}")
+        print(printable(f"Record {record.result} in the experiment {record.experiment}"))
         comparisons: list[Comparison] = []
         if client and run and content.parts and RESULT not in run.data.tags:
             record = _record_of_part(project, content.parts, record, folder, run)
-            print(f"A part of it, as {record.stage} computes it: {run.info.run_name}")
+            print(printable(f"A part of it, as {record.stage} computes it: {run.info.run_name}"))
             comparisons += _compare_part(client, run, record, content.parts, folder, content)
         elif client and run:
             comparisons += _compare_run(client, run, record, folder, content)
@@ -131,7 +131,7 @@ def _compare_run(
     expected = expected_snapshot(folder, content)
     yield from _compare_values(client, run, expected)
     for path in record.outputs.keys() - expected.keys():
-        print(f"MLflow does not return a file with such a name: {path}")
+        print(printable(f"MLflow does not return a file with such a name: {path}"))
 
 
 def _compare_part(
@@ -190,7 +190,7 @@ def _print_environment(record: Record) -> None:
     current = provenance.environment()
     for key, value in (record.environment or {}).items():
         if current.get(key) != value:
-            print(f"The environment differs: {key} was {value}, is {current.get(key)}.")
+            print(printable(f"The environment differs: {key} was {value}, is {current.get(key)}."))
     if not record.environment:
         print("The environment that computed it is unknown.")
 
@@ -199,7 +199,7 @@ def _print_table(comparisons: list[Comparison], *, computed_again: bool) -> None
     width = max([len(comparison.name) for comparison in comparisons], default=0)
     print(f"\n{'':{width}} {'recorded':>{WIDTH}} {'found':>{WIDTH}}")
     for comparison in comparisons:
-        print(comparison.row(width))
+        print(printable(comparison.row(width)))
     same = sum(comparison.same for comparison in comparisons)
     remark = "" if computed_again else "Nothing was computed again. "
     print(f"\n{remark}{same} of {len(comparisons)} are the same.")
