@@ -140,6 +140,13 @@ class Problem(ABC):
     def sums_over_working_columns(self) -> bool:
         """Whether sums over coefficients are over the columns of the working sets alone, or over all."""
 
+    def intercept_unit(self, lam: float) -> float:
+        """Return what an intercept's violation is relative to: the least penalty of a column of norm 1.
+
+        To the nearest power of two times lambda, so that it is lambda itself where X is standardized.
+        """
+        return float(np.ldexp(lam, np.frexp(np.sqrt(2) * self.min_penalty_per_norm)[1] - 1))
+
     def l1_norm(self, V: Floats, columns: Columns = slice(None)) -> float:
         """Return |W|_1 for the data as given from coefficients V (K, columns) of the working copy."""
         factor = self.penalty_factor[columns]

@@ -196,7 +196,7 @@ class SparseProblem(Problem):
         """Minimize over class k by a quadratic model, in place; return its violation before."""
         violation, working_set.gram_size = kernels.sparse_class_step(
             self.in_class[k], self.s, *self._matrix, self.fit_intercept, self.offset, self.penalty_factor,
-            self.ridge_factor, state.lam, target, above, below, state.shift,
+            self.ridge_factor, state.lam, self.intercept_unit(state.lam), target, above, below, state.shift,
             state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
             working_set.columns, working_set.gram, working_set.gram_size, working_set.gram_weights,
         )  # fmt: skip
