@@ -15,6 +15,8 @@ from l1path.problem import row_sums
 from l1path.screening import update_gradient
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from l1path.problem import Floats, Problem
     from l1path.state import State
 
@@ -28,7 +30,7 @@ IMBALANCE_COST = 1e-3  # of tol: what the imbalance of the classes may add to th
 class Certificate:
     """Coefficients on the data as given, with the objective and the relative duality gap there."""
 
-    coef: Floats  # (K, p)
+    coef: Floats | csr_array  # (K, p), sparse where the data are
     intercept: Floats  # (K,), which sums to 0
     primal: float
     gap: float

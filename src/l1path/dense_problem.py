@@ -195,7 +195,8 @@ class DenseProblem(Problem):
         """Minimize over class k by a quadratic model, in place; return its violation before."""
         violation, working_set.gram_size = kernels.class_step(
             self.in_class[k], self.s, self.columns, self.offset, self.penalty_factor, self.ridge_factor,
-            state.lam, target, RESIDUAL_UPDATE_THRESHOLD * target * state.lam * self.min_penalty_per_norm,
+            state.lam, self.intercept_unit(state.lam), target,
+            RESIDUAL_UPDATE_THRESHOLD * target * state.lam * self.min_penalty_per_norm,
             above, below, state.shift,
             state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
             working_set.columns, working_set.packed, working_set.gram, working_set.gram_size,

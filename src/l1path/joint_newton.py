@@ -64,7 +64,7 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> State
         gradient[wanted] + ridge * start,
         minimum,
         penalty,
-        lam,
+        problem.intercept_unit(lam),
         MODEL_TOL_FRACTION * violation,
         MAX_MODEL_ROUNDS,
     )

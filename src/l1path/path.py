@@ -128,7 +128,9 @@ def multinomial_l1_path(
     for lam in requested:  # a solution is freed when it has been copied
         certificate, n_iter = solutions.pop(lam)
         for k in np.flatnonzero(lambdas == lam):
-            coef[k], intercept[k], gap[k] = certificate.coef, certificate.intercept, certificate.gap
+            own = certificate.coef
+            coef[k] = own if isinstance(own, np.ndarray) else own.toarray()
+            intercept[k], gap[k] = certificate.intercept, certificate.gap
             primal[k], passes[k] = certificate.primal, n_iter
     if not np.all(gap <= tol):
         failed = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from l1path import kernels
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from l1path.state import State, WorkingSet
 
 Floats = npt.NDArray[np.float64]
@@ -106,7 +108,7 @@ class Problem(ABC):
         """Set `out` (rows,) to the sum of the working columns `chosen` with these weights."""
 
     @abstractmethod
-    def scores(self, coef: Floats, b: Floats) -> Floats:
+    def scores(self, coef: Any, b: Floats) -> Floats:
         """Return the scores (K, rows) of `coef` (K, p as given) and b (K,), from the data as given."""
 
     @abstractmethod
@@ -132,13 +134,20 @@ class Problem(ABC):
         """Return the mask (columns,) of the columns that may have a weight at lambda."""
 
     @abstractmethod
-    def original_coefficients(self, V: Floats) -> tuple[Floats, Floats]:
+    def original_coefficients(self, V: Floats) -> tuple[Floats | csr_array, Floats]:
         """Return W (K, p as given) and b (K,) for the data as given from coefficients of the working copy."""
 
     @property
     @abstractmethod
     def sums_over_working_columns(self) -> bool:
         """Whether sums over coefficients are over the columns of the working sets alone, or over all."""
+
+    def intercept_unit(self, lam: float) -> float:
+        """Return what an intercept's violation is relative to: the least penalty of a column of norm 1.
+
+        To the nearest power of two times lambda, so that it is lambda itself where X is standardized.
+        """
+        return float(np.ldexp(lam, np.frexp(np.sqrt(2) * self.min_penalty_per_norm)[1] - 1))
 
     def l1_norm(self, V: Floats, columns: Columns = slice(None)) -> float:
         """Return |W|_1 for the data as given from coefficients V (K, columns) of the working copy."""

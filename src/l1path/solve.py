@@ -80,7 +80,8 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
         penalty = state.lam * problem.penalty_factor
         gradient = state.gradient + state.lam * problem.ridge_factor * state.V
         violation = max(
-            kernels.violation(g, v, penalty, state.lam) for g, v in zip(gradient, state.V, strict=True)
+            kernels.violation(g, v, penalty, problem.intercept_unit(state.lam))
+            for g, v in zip(gradient, state.V, strict=True)
         )
         if violation <= target or passes >= max_iter:
             return problem, state

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from l1path import kernels
 from l1path.problem import (
@@ -163,13 +164,14 @@ class SparseProblem(Problem):
         start = -kernels.dot(weights, self.offset[chosen])
         kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, weights, start, out)
 
-    def scores(self, coef: Floats, b: Floats) -> Floats:
+    def scores(self, coef: Any, b: Floats) -> Floats:
         """Return the scores (K, rows) of `coef` (K, p as given) and b (K,), from the data as given."""
-        eta = np.empty((len(coef), len(self.s)))
-        for row, own, start in zip(coef[:, self.kept], eta, b, strict=True):
-            chosen = np.flatnonzero(row)
-            start = start + kernels.dot(row[chosen], self.stored_center[chosen])  # noqa: PLW2901
-            kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, row[chosen], start, own)
+        eta = np.empty((len(b), len(self.s)))
+        for k, own in enumerate(eta):
+            entries = slice(*coef.indptr[k : k + 2])
+            chosen, weights = np.searchsorted(self.kept, coef.indices[entries]), coef.data[entries]
+            start = b[k] + kernels.dot(weights, self.stored_center[chosen])
+            kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, weights, start, own)
         return eta
 
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
@@ -196,7 +198,7 @@ class SparseProblem(Problem):
         """Minimize over class k by a quadratic model, in place; return its violation before."""
         violation, working_set.gram_size = kernels.sparse_class_step(
             self.in_class[k], self.s, *self._matrix, self.fit_intercept, self.offset, self.penalty_factor,
-            self.ridge_factor, state.lam, target, above, below, state.shift,
+            self.ridge_factor, state.lam, self.intercept_unit(state.lam), target, above, below, state.shift,
             state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
             working_set.columns, working_set.gram, working_set.gram_size, working_set.gram_weights,
         )  # fmt: skip
@@ -206,10 +208,11 @@ class SparseProblem(Problem):
         """Return the mask (columns,) of the columns that may have a weight at lambda."""
         return np.asarray(self.absolute_sum >= lam)
 
-    def original_coefficients(self, V: Floats) -> tuple[Floats, Floats]:
+    def original_coefficients(self, V: Floats) -> tuple[csr_array, Floats]:
         """Return W (K, p as given) and b (K,) for the data as given from coefficients of the working copy."""
-        coef, b = np.zeros((len(V), self.p_given)), V[:, self.p].copy()
-        coef[:, self.kept] = V[:, : self.p]
+        classes, chosen = np.nonzero(V[:, : self.p])
+        numbers = V[classes, chosen], (classes, self.kept[chosen])
+        coef, b = csr_array(numbers, shape=(len(V), self.p_given)), V[:, self.p].copy()
         for k, row in enumerate(V[:, : self.p]):
             used = np.flatnonzero(row)
             b[k] -= kernels.dot(row[used], self.center[used])

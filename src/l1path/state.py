@@ -12,6 +12,8 @@ from l1path import kernels
 from l1path.problem import round_up
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
     from l1path.problem import Columns, Floats, Indices, Numbers, Problem, Reals
 
 
@@ -136,7 +138,7 @@ class State:
         kernels.exponentials(eta, problem.in_class, shift, e, loss)
         return replace(self, V=V, eta=eta, e=e, shift=shift, loss=kernels.dot(loss, problem.s))
 
-    def with_recomputed_scores(self, problem: Problem, coef: Floats, b: Floats) -> State:
+    def with_recomputed_scores(self, problem: Problem, coef: Floats | csr_array, b: Floats) -> State:
         """Return this state with scores from `coef` (K, p) and `b` (K,) on the data as given, in float64.
 
         The scores that the passes update accumulate rounding errors, which the coefficients do not have.

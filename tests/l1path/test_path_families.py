@@ -79,6 +79,25 @@ def test_rare_classes_that_are_nearly_separable_need_few_passes(tol):
     assert path.n_iter.max() <= 60
 
 
+def test_a_joint_step_with_more_columns_than_rows_finds_its_support():
+    """A hundred weights too many leave the support one by one, before any may come back."""
+    _, X, y, times = fuzzed(1264, 100_000)
+    path = multinomial_l1_path(X, y, C_max(X, y) * times, tol=1e-6)
+    assert path.converged.all()
+    assert path.n_iter.max() <= 60
+
+
+def test_the_scale_of_all_columns_changes_no_step():
+    X, y = problem()
+    Cs = C_max(X, y) * np.array([2.0, 100.0])
+    path = multinomial_l1_path(X, y, Cs)
+    for scale in [2.0**-27, 2.0**27]:
+        scaled = multinomial_l1_path(scale * X, y, Cs / scale)
+        np.testing.assert_array_equal(scaled.coef * scale, path.coef)
+        np.testing.assert_array_equal(scaled.intercept, path.intercept)
+        np.testing.assert_array_equal(scaled.n_iter, path.n_iter)
+
+
 def test_the_precision_follows_lambda():
     X, y = problem(n=1500, p=200, K=4)
     data = DenseProblem.from_data(X, y, np.ones(1500), 1e-3)

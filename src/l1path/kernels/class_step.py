@@ -64,10 +64,11 @@ def changed_residuals(r, gradient_residual, s, tau, rows, change):
 
 
 @kernel
-def violation(g, coef, penalty, lam):
+def violation(g, coef, penalty, free_unit):
     """The largest distance of -g from the subdifferential of the penalty, relative to the penalty.
 
-    |g + penalty sign(coef)|, or |g| - penalty where coef is 0; relative to lam where the penalty is 0.
+    |g + penalty sign(coef)|, or |g| - penalty where coef is 0; relative to `free_unit` where there is no
+    penalty.
     """
     worst = 0.0
     for j in range(g.size):
@@ -75,12 +76,12 @@ def violation(g, coef, penalty, lam):
             v = abs(g[j]) - penalty[j]
         else:
             v = abs(g[j] + (penalty[j] if coef[j] > 0.0 else -penalty[j]))
-        worst = max(worst, v / (penalty[j] if penalty[j] > 0.0 else lam))
+        worst = max(worst, v / (penalty[j] if penalty[j] > 0.0 else free_unit))
     return worst
 
 
 @kernel
-def _descent_pass(G, q, coef, penalty, ridge, lam, nonzero_only):
+def _descent_pass(G, q, coef, penalty, ridge, free_unit, nonzero_only):
     """One pass of coordinate descent; returns the largest step times curvature, relative to the penalty."""
     m = q.size
     worst = 0.0
@@ -102,12 +103,12 @@ def _descent_pass(G, q, coef, penalty, ridge, lam, nonzero_only):
             for i in range(m):
                 q[i] += move * row[i]
             q[j] += step * ridge[j]
-            worst = max(worst, abs(step) * h / (penalty[j] if penalty[j] > 0.0 else lam))
+            worst = max(worst, abs(step) * h / (penalty[j] if penalty[j] > 0.0 else free_unit))
     return worst
 
 
 @kernel
-def coordinate_descent(G, g, coef, penalty, ridge, lam, tol, passes):
+def coordinate_descent(G, g, coef, penalty, ridge, free_unit, tol, passes):
     """coef[:] = argmin over v of g (v - coef) + (v - coef)' (G + diag(ridge)) (v - coef) / 2 + penalty |v|.
 
     `tol` is relative to the penalty, as in `violation`. A pass over all columns alternates with passes over
@@ -117,11 +118,11 @@ def coordinate_descent(G, g, coef, penalty, ridge, lam, tol, passes):
     remaining = passes
     while remaining > 0:
         remaining -= 1
-        if _descent_pass(G, q, coef, penalty, ridge, lam, False) <= tol:
+        if _descent_pass(G, q, coef, penalty, ridge, free_unit, False) <= tol:
             break
         while remaining > 0:
             remaining -= 1
-            if _descent_pass(G, q, coef, penalty, ridge, lam, True) <= tol:
+            if _descent_pass(G, q, coef, penalty, ridge, free_unit, True) <= tol:
                 break
     return passes - remaining
 
@@ -222,8 +223,8 @@ def _update_gram(w, s, columns, chosen, packed, offset, gram_size, gram_weights,
 
 @kernel
 def class_step(
-    in_class, s, columns, offset, penalty_factor, ridge_factor, lam, target, update_threshold, above, below,
-    shift, eta, e, gradient_residual, V, gradient, chosen, packed, G, gram_size, gram_weights,
+    in_class, s, columns, offset, penalty_factor, ridge_factor, lam, free_unit, target, update_threshold,
+    above, below, shift, eta, e, gradient_residual, V, gradient, chosen, packed, G, gram_size, gram_weights,
 ):  # fmt: skip
     """Minimize over one class by a quadratic model; return its violation before, and the new `gram_size`.
 
@@ -251,13 +252,14 @@ def class_step(
         g[q] -= mean[q] * change_sum
         gradient[chosen[q]] = g[q]  # of the cross-entropy alone
         g[q] += ridge[q] * coef[q]
-    worst = violation(g, coef, penalty, lam)
+    worst = violation(g, coef, penalty, free_unit)
     if worst > CLASS_SKIP_FRACTION * target:
         gram_size = _update_gram(
             w, s, columns, chosen, packed, mean.astype(G.dtype), gram_size, gram_weights, G
         )
         new = coef.copy()
-        coordinate_descent(G, g, new, penalty, ridge, lam, DESCENT_TOL_FRACTION * worst, MAX_DESCENT_PASSES)
+        tol = DESCENT_TOL_FRACTION * worst
+        coordinate_descent(G, g, new, penalty, ridge, free_unit, tol, MAX_DESCENT_PASSES)
         step = new - coef
         combine_columns(columns, chosen, step, -dot(step, mean), move)
         take_step(

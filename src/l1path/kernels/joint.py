@@ -13,7 +13,8 @@ from l1path.kernels.elementary import dot
 ROW_BLOCK = 64  # rows of the working columns that stay in the second-level cache
 PIVOTS = 8  # rows of a Cholesky factor that are subtracted from the rest together
 RIDGE = 1e-10  # of its own size, added to each diagonal entry that is factorized
-SUPPORT_STEPS = 20  # Newton steps, each on the support that the last one left, before others may come back
+SUPPORT_STEPS = 20  # Newton steps, each on the support that the last one left, before others may come back;
+# each time twice as many: those that come back too early are removed again, without end
 MIN_SUPPORT_STEPS = 12  # in all, and
 SUPPORT_WORK = 2e10  # d**3 in all: a joint step is a step on the way, and not worth more
 DESCENT_PASSES = 4  # of coordinate descent between two Newton steps on the support
@@ -201,7 +202,7 @@ def _support_step(H, q, v, penalty):  # noqa: C901, PLR0912 - one algorithm, in 
 
 
 @kernel
-def penalized_minimum(H, g, v, penalty, lam, tol, rounds):
+def penalized_minimum(H, g, v, penalty, free_unit, tol, rounds):
     """v[:] = argmin over u of g (u - v) + (u - v)' H (u - v) / 2 + penalty |u|; returns the rounds taken.
 
     `tol` is relative to the penalty, as in `violation`. Coordinate descent finds the support; where it is
@@ -209,12 +210,12 @@ def penalized_minimum(H, g, v, penalty, lam, tol, rounds):
     """
     q, ridge, remaining = g.copy(), np.zeros(g.size), max(MIN_SUPPORT_STEPS, int(SUPPORT_WORK / g.size**3))
     for done in range(rounds):
-        if _descent_pass(H, q, v, penalty, ridge, lam, False) <= tol:
+        if _descent_pass(H, q, v, penalty, ridge, free_unit, False) <= tol:
             return done
         for _ in range(DESCENT_PASSES):
-            if _descent_pass(H, q, v, penalty, ridge, lam, True) <= tol:
+            if _descent_pass(H, q, v, penalty, ridge, free_unit, True) <= tol:
                 break
-        for _ in range(min(SUPPORT_STEPS, remaining)):
+        for _ in range(min(SUPPORT_STEPS << done, remaining)):
             remaining -= 1
             if _support_step(H, q, v, penalty):
                 break

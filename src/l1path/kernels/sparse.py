@@ -151,8 +151,8 @@ def sparse_gram_matrix(data, indices, indptr, fit_intercept, offset, chosen, w, 
 
 @kernel
 def sparse_class_step(
-    in_class, s, data, indices, indptr, fit_intercept, offset, penalty_factor, ridge_factor, lam, target,
-    above, below, shift, eta, e, gradient_residual, V, gradient, chosen, G, gram_size, gram_weights,
+    in_class, s, data, indices, indptr, fit_intercept, offset, penalty_factor, ridge_factor, lam, free_unit,
+    target, above, below, shift, eta, e, gradient_residual, V, gradient, chosen, G, gram_size, gram_weights,
 ):  # fmt: skip
     """`class_step` for sparse columns: the gradient is computed of all rows, and a stale Gram matrix anew."""
     n, m, p = e.size, chosen.size, indptr.size - 1
@@ -170,14 +170,15 @@ def sparse_class_step(
         g[q] -= mean[q] * residual_sum
         gradient[j] = g[q]  # of the cross-entropy alone
         g[q] += ridge[q] * coef[q]
-    worst = violation(g, coef, penalty, lam)
+    worst = violation(g, coef, penalty, free_unit)
     if worst > CLASS_SKIP_FRACTION * target:
         if gram_size < m or l1_distance(w, gram_weights) > GRAM_REFRESH_THRESHOLD * total(w):
             gram_weights[:] = w
             sparse_gram_matrix(data, indices, indptr, fit_intercept, mean, chosen, w, G)
             gram_size = m
         new = coef.copy()
-        coordinate_descent(G, g, new, penalty, ridge, lam, DESCENT_TOL_FRACTION * worst, MAX_DESCENT_PASSES)
+        tol = DESCENT_TOL_FRACTION * worst
+        coordinate_descent(G, g, new, penalty, ridge, free_unit, tol, MAX_DESCENT_PASSES)
         step = new - coef
         sparse_combine(data, indices, indptr, fit_intercept, chosen, step, -dot(step, mean), move)
         take_step(

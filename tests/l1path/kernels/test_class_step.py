@@ -107,7 +107,7 @@ def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponen
     for _ in range(8):
         below = np.zeros(height)
         violation, known = kernels.class_step(
-            in_class, s, columns, offset, unit, ridge, lam, 1e-9, 0.0, above, below, shift,
+            in_class, s, columns, offset, unit, ridge, lam, lam, 1e-9, 0.0, above, below, shift,
             eta, e, gradient_residual, V, gradient, chosen, packed, G, known, frozen,
         )  # fmt: skip
         violations.append(violation)
