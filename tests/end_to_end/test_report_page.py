@@ -134,7 +134,7 @@ def draw_a_one(page, **how):
 def test_a_drawing_is_prepared_scored_and_followed_along_C(page):
     assert draw_a_one(page).startswith("1 with a probability of ")
     assert page.evaluate("document.querySelectorAll('#votes canvas').length") == 3  # two classes and the bar
-    assert page.evaluate("document.querySelectorAll('.along-digit').length") == len(SWEPT_CS)
+    assert page.evaluate("document.querySelectorAll('.along-class').length") == len(SWEPT_CS)
 
 
 @pytest.mark.parametrize("pointer", ["pen", "finger"])

@@ -151,7 +151,7 @@ def page(tables_text: str, drawn: Mapping[str, CaptionedFigure], folder: str, ht
     lines = [
         "# The sweep over C",
         "",
-        f"The page [{html}]({html}) shows all of this behind a slider over C, and scores digits that you",
+        f"The page [{html}]({html}) shows all of this behind a slider over C, and scores images that you",
         "draw. It needs no server and no network: download it and open it in a browser.",
         "",
         explanation.WHAT_C_DOES,

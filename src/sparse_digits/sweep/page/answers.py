@@ -1,4 +1,4 @@
-"""What a model answers on the test rows: confusion matrix, histograms of the probability, sample digits."""
+"""What a model answers on the test rows: confusion matrix, histograms of the probability, sample images."""
 
 from typing import Any, NamedTuple
 
@@ -12,9 +12,9 @@ from sparse_digits.sweep.page.encoding import DECIMALS, base64_of
 Labels = npt.NDArray[np.intp]
 
 BINS = 20  # of the histogram of the winner's probability
-MAX_PAIRS = 8  # most confused pairs of each point that have sample digits
+MAX_PAIRS = 8  # most confused pairs of each point that have sample images
 MAX_ROWS_OF_PAIR = 5
-MAX_RIGHT_ROWS = 2  # sample digits of each class that most points get right
+MAX_RIGHT_ROWS = 2  # sample images of each class that most points get right
 
 
 class Answers(NamedTuple):

@@ -149,7 +149,7 @@ def _early(raw: Arrays, params: Params, replicate: Replicate, names: list[str]) 
 def _samples(
     images: npt.NDArray[Any], labels: npt.NDArray[np.intp], predicted: npt.NDArray[Any]
 ) -> list[list[Any]]:
-    """Return sample digits: the number of each among the test rows, its label and its image."""
+    """Return sample images: the number of each among the test rows, its label and its image."""
     side = math.isqrt(images.shape[1])
     return [
         [row, int(labels[row]), *encode_image(images[row].reshape(side, side))]

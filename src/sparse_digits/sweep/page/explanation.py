@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 WHAT_C_DOES = (
-    "Each model scores a digit as a weighted sum of its pixels, one sum for each class. The L1 penalty makes "
+    "Each model scores an image as a weighted sum of its pixels, one sum for each class. The L1 penalty makes "
     "weights exactly zero: the smaller C is, the stronger the penalty, the fewer weights remain, and the "
     "fewer pixels the model looks at. Up to a point this costs no accuracy."
 )

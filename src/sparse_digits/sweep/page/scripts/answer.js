@@ -4,35 +4,35 @@ import { byId, element, formatted, percent, shape } from "./dom.js";
 import { colorBar, paint, pixelCanvas } from "./images.js";
 import { ranked, scoresOf, softmax, votesFor } from "./model.js";
 
-/** Show the answer of the chosen point; `digit` has the pixels, and the label if it is a test digit. */
-export function showAnswer(content, path, chosen, digit) {
+/** Show the answer of the chosen point; `image` has the pixels, and the label if it is a test image. */
+export function showAnswer(content, path, chosen, image) {
   const { side, full } = content.preparation;
   const point = path.points[chosen];
-  paint(byId("prepared"), side, (j) => inkColor(digit ? digit.pixels[j] / full : 0));
-  byId("prepared-text").textContent = `${side} × ${side} pixels${digit?.label === undefined ? "" : `, test row ${digit.row}`}`;
-  if (!digit) {
+  paint(byId("prepared"), side, (j) => inkColor(image ? image.pixels[j] / full : 0));
+  byId("prepared-text").textContent = `${side} × ${side} pixels${image?.label === undefined ? "" : `, test row ${image.row}`}`;
+  if (!image) {
     byId("answer").textContent = "Nothing is drawn yet.";
     for (const id of ["probabilities", "votes", "answers-along"]) byId(id).replaceChildren();
     byId("turns").textContent = "";
     return;
   }
-  const scores = scoresOf(path, point, digit.pixels);
+  const scores = scoresOf(path, point, image.pixels);
   const probabilities = softmax(scores);
   const [first, second] = ranked(scores);
-  byId("answer").replaceChildren(...sentence(content, digit, probabilities, first, second));
+  byId("answer").replaceChildren(...sentence(content, image, probabilities, first, second));
   byId("probabilities").replaceChildren(bars(content, probabilities, first));
-  showVotes(content, path, point, digit, [first, second]);
-  showAnswersAlong(content, path, chosen, digit);
+  showVotes(content, path, point, image, [first, second]);
+  showAnswersAlong(content, path, chosen, image);
 }
 
-function sentence(content, digit, probabilities, first, second) {
+function sentence(content, image, probabilities, first, second) {
   const parts = [
-    element("strong", { class: "digit" }, String(content.classes[first])),
+    element("strong", { class: "answered" }, String(content.classes[first])),
     ` with a probability of ${percent(probabilities[first])}, then ${content.classes[second]} with ${percent(probabilities[second])}.`,
   ];
-  if (digit.label === undefined) return parts;
-  const verdict = digit.label === first ? "which is right" : "which is wrong";
-  return [...parts, ` The label is ${content.classes[digit.label]}, ${verdict}.`];
+  if (image.label === undefined) return parts;
+  const verdict = image.label === first ? "which is right" : "which is wrong";
+  return [...parts, ` The label is ${content.classes[image.label]}, ${verdict}.`];
 }
 
 function bars(content, probabilities, first) {
@@ -52,13 +52,13 @@ function bars(content, probabilities, first) {
 }
 
 /** Show for each of two classes what each pixel adds to its score, on the drawing. */
-function showVotes(content, path, point, digit, pair) {
+function showVotes(content, path, point, image, pair) {
   const { side, full } = content.preparation;
-  const votes = pair.map((k) => votesFor(path, point, digit.pixels, k));
+  const votes = pair.map((k) => votesFor(path, point, image.pixels, k));
   const limit = Math.max(...votes.flatMap((one) => [...one].map(Math.abs)));
   const images = pair.map((k, i) => {
     const canvas = pixelCanvas(`Votes of the pixels for class ${content.classes[k]}`);
-    paint(canvas, side, (j) => voteColor(votes[i][j] / (limit || 1), digit.pixels[j] / full));
+    paint(canvas, side, (j) => voteColor(votes[i][j] / (limit || 1), image.pixels[j] / full));
     const sum = (sign) => votes[i].reduce((total, vote) => total + (vote * sign > 0 ? vote : 0), 0);
     const text = `for ${content.classes[k]}: +${formatted(sum(1), ".2f")} and −${formatted(-sum(-1), ".2f")}, intercept ${formatted(point.intercept[k], ".2f").replace("-", "−")}`;
     return element("figure", {}, [canvas, element("figcaption", {}, text)]);
@@ -69,16 +69,18 @@ function showVotes(content, path, point, digit, pair) {
   );
 }
 
-/** Show the answer at every C as a row of digits, and say where it turns. */
-function showAnswersAlong(content, path, chosen, digit) {
+/** Show the answer at every C as a row of bars, and say where it turns. */
+function showAnswersAlong(content, path, chosen, image) {
   const answers = path.points.map((point) => {
-    const scores = scoresOf(path, point, digit.pixels);
+    const scores = scoresOf(path, point, image.pixels);
     const [first] = ranked(scores);
     return { first, probability: softmax(scores)[first] };
   });
   const width = 30;
+  const longest = Math.max(...content.classes.map((label) => String(label).length));
+  const upright = longest <= 2; // longer names would lie over each other
   const svg = shape("svg", {
-    viewBox: `0 0 ${width * answers.length} 74`,
+    viewBox: `0 0 ${width * answers.length} ${upright ? 74 : 64 + 10 * longest}`,
     style: `max-width: ${2.4 * answers.length}rem`,
     role: "img",
     "aria-label": `The answers at rising C: ${answers.map(({ first }) => content.classes[first]).join(", ")}`,
@@ -86,9 +88,11 @@ function showAnswersAlong(content, path, chosen, digit) {
   answers.forEach(({ first, probability }, i) => {
     const height = 40 * probability;
     const turned = i > 0 && answers[i - 1].first !== first;
+    const x = width * (i + 0.5);
+    const place = upright ? { x, y: 66, "text-anchor": "middle" } : { transform: `translate(${x + 6} 54) rotate(-90)`, "text-anchor": "end" };
     svg.append(
       shape("rect", { class: i === chosen ? "along now" : "along", x: width * i + 3, width: width - 6, y: 44 - height, height }),
-      shape("text", { class: turned ? "along-digit turned" : "along-digit", x: width * (i + 0.5), y: 66, "text-anchor": "middle" }, [
+      shape("text", { class: turned ? "along-class turned" : "along-class", ...place }, [
         String(content.classes[first]),
       ]),
     );
@@ -105,7 +109,7 @@ function describeTurns(content, path, answers) {
     const { C, metrics } = path.points[i];
     turns.push(`from ${content.classes[before]} to ${content.classes[after]} at C = ${C} (${formatted(metrics.sparsity, ".1f")} % zero)`);
   }
-  const bars = "Each bar is the probability of the digit under it; C rises to the right. ";
+  const bars = "Each bar is the probability of the class under it; C rises to the right. ";
   if (!turns.length) return `${bars}The answer is ${content.classes[answers[0].first]} at every C.`;
   return `${bars}The answer turns ${turns.join(", ")}.`;
 }

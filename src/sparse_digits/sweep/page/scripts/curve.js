@@ -209,5 +209,5 @@ function describeCurve(path, now, others) {
   const lost = best.metrics.accuracy - now.metrics.accuracy;
   const compared = others.map((row) => `${row.title} reaches ${row.accuracy.toFixed(4)} with ${row.nonzero_weights.toLocaleString("en")} weights`);
   const change = lost > 0 ? `${(100 * lost).toFixed(1)} percentage points below the most accurate point of the curve` : "the most accurate point of the curve";
-  return `At C = ${now.C} the model keeps ${now.metrics.nonzero_weights.toLocaleString("en")} weights and is right on ${percent(now.metrics.accuracy, 2)} of the test digits, ${change}. ${compared.join("; ")}${compared.length ? "." : ""}`;
+  return `At C = ${now.C} the model keeps ${now.metrics.nonzero_weights.toLocaleString("en")} weights and is right on ${percent(now.metrics.accuracy, 2)} of the test images, ${change}. ${compared.join("; ")}${compared.length ? "." : ""}`;
 }

@@ -25,7 +25,7 @@ function decodeCoef({ indices, values, step }) {
   };
 }
 
-/** A test digit: its number among the test rows, the index of its class, its pixels row by row. */
+/** A test image: its number among the test rows, the index of its class, its pixels row by row. */
 function decodeSample([row, label, top, left, height, width, box], side) {
   const pixels = new Uint8Array(side * side);
   const ink = new Uint8Array(bytesOf(box));

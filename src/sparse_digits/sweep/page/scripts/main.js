@@ -12,11 +12,11 @@ import { csvOf, drawTable, readOther } from "./points_table.js";
 import { prepare } from "./prepare.js";
 
 const content = decodeContent(byId("content").textContent);
-const state = { path: content.paths.length - 1, point: 0, digit: null, pair: null, overlays: [] };
+const state = { path: content.paths.length - 1, point: 0, image: null, pair: null, overlays: [] };
 const pathNow = () => content.paths[state.path];
 const pad = startPad((ink, width) => {
-  state.digit = { pixels: prepare(ink, width, content.preparation) };
-  showAnswer(content, pathNow(), state.point, state.digit);
+  state.image = { pixels: prepare(ink, width, content.preparation) };
+  showAnswer(content, pathNow(), state.point, state.image);
 });
 
 function choosePoint(i) {
@@ -38,9 +38,9 @@ function nearest(points, C) {
 
 function chooseSample(sample) {
   const { side, full } = content.preparation;
-  state.digit = sample;
+  state.image = sample;
   pad.show(sample.pixels, side, full);
-  showAnswer(content, pathNow(), state.point, state.digit);
+  showAnswer(content, pathNow(), state.point, state.image);
 }
 
 function choosePair(pair) {
@@ -68,7 +68,7 @@ function draw() {
   drawWeights(path, point);
   drawNumbers(path, point);
   drawCurve(content, path, state.point, state.overlays, choosePoint);
-  showAnswer(content, path, state.point, state.digit);
+  showAnswer(content, path, state.point, state.image);
   const answered = answeredSamples(content, path, point);
   showSamples(content, answered, chooseSample);
   showConfusion(content, point);
@@ -184,7 +184,7 @@ function describeSweep() {
   const [first, last] = [path.points[0], path.points.at(-1)];
   const several = content.paths.length > 1 ? `, each for ${content.paths.length} combinations of split seed and train size` : "";
   byId("lead").replaceChildren(
-    `${path.points.length} models that read handwritten digits (${content.dataset}), from C = ${first.C} to ${last.C}${several}.`,
+    `${path.points.length} models of the images of ${content.dataset}, from C = ${first.C} to ${last.C}${several}.`,
     element("span", { class: "screen" }, " Move the slider: everything on this page follows."),
   );
   byId("made").replaceChildren(
@@ -199,8 +199,8 @@ state.point = nearest(pathNow().points, selected ?? pathNow().points[0].C);
 byId("slider").addEventListener("input", (event) => choosePoint(Number(event.target.value)));
 byId("clear").addEventListener("click", () => {
   pad.clear();
-  state.digit = null;
-  showAnswer(content, pathNow(), state.point, state.digit);
+  state.image = null;
+  showAnswer(content, pathNow(), state.point, state.image);
 });
 byId("overlays").addEventListener("change", chooseOverlays);
 onThemeChange(draw);

@@ -7,7 +7,7 @@ import { ranked, scoresOf } from "./model.js";
 const MAX_PAIRS = 8;
 const MAX_WRONG = 14;
 
-/** A button with a test digit; `choose(sample)` is called on a click. */
+/** A button with a test image; `choose(sample)` is called on a click. */
 function sampleButton(content, { sample, first }, choose) {
   const { side, full } = content.preparation;
   const [label, answer] = [content.classes[sample.label], content.classes[first]];
@@ -17,14 +17,14 @@ function sampleButton(content, { sample, first }, choose) {
   canvas.setAttribute("aria-hidden", "true");
   paint(canvas, side, (j) => inkColor(sample.pixels[j] / full));
   const text = label === answer ? `${label}` : `${label} → ${answer}`;
-  const name = label === answer ? `Test digit ${label}, row ${sample.row}` : `Test digit ${label}, answered ${answer}, row ${sample.row}`;
+  const name = label === answer ? `Test image of ${label}, row ${sample.row}` : `Test image of ${label}, answered ${answer}, row ${sample.row}`;
   return element("button", { type: "button", class: "sample", "aria-label": name, click: () => choose(sample) }, [
     canvas,
     element("span", { "aria-hidden": "true" }, text),
   ]);
 }
 
-/** The sample digits of a path, each with the answer of a point. */
+/** The sample images of a path, each with the answer of a point. */
 export function answeredSamples(content, path, point) {
   return content.samples[path.split_seed].map((sample) => ({
     sample,
@@ -60,14 +60,14 @@ export function showConfusion(content, point) {
   });
   byId("confusion").replaceChildren(
     element("table", { class: "confusion" }, [
-      element("caption", { class: "hidden" }, "Number of test digits by label and answer"),
+      element("caption", { class: "hidden" }, "Number of test images by label and answer"),
       element("thead", {}, [header]),
       element("tbody", {}, rows),
     ]),
   );
 }
 
-/** Buttons of the most confused pairs; the chosen one shows its sample digits. */
+/** Buttons of the most confused pairs; the chosen one shows its sample images. */
 export function showPairs(content, point, answered, chosenPair, choosePair, chooseSample) {
   const pairs = point.confusion
     .flatMap((counts, k) => counts.map((count, j) => ({ count, label: k, answer: j })))
@@ -79,7 +79,7 @@ export function showPairs(content, point, answered, chosenPair, choosePair, choo
   byId("pairs").replaceChildren(
     ...pairs.map((pair) => {
       const text = `${content.classes[pair.label]} → ${content.classes[pair.answer]}: ${pair.count}`;
-      const spoken = `${content.classes[pair.label]} taken for ${content.classes[pair.answer]}: ${pair.count} digits`;
+      const spoken = `${content.classes[pair.label]} taken for ${content.classes[pair.answer]}: ${pair.count} images`;
       const pressed = String(pair === shown);
       return element("button", { type: "button", "aria-label": spoken, "aria-pressed": pressed, click: () => choosePair(pair) }, text);
     }),
@@ -100,7 +100,7 @@ export function showHistogram(point) {
   const svg = shape("svg", {
     viewBox: "0 0 640 420",
     role: "img",
-    "aria-label": "Number of right and wrong test digits by the probability of the answer",
+    "aria-label": "Number of right and wrong test images by the probability of the answer",
   });
   for (const count of [1, 10, 100, 1000, 10000]) {
     for (const [sign, most] of [[-1, up], [1, down]]) {
