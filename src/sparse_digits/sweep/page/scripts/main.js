@@ -184,7 +184,7 @@ function describeSweep() {
   const [first, last] = [path.points[0], path.points.at(-1)];
   const several = content.paths.length > 1 ? `, each for ${content.paths.length} combinations of split seed and train size` : "";
   byId("lead").replaceChildren(
-    `${path.points.length} models of the images of ${content.dataset}, from C = ${first.C} to ${last.C}${several}.`,
+    `${path.points.length} models that classify the images of ${content.dataset}, from C = ${first.C} to ${last.C}${several}.`,
     element("span", { class: "screen" }, " Move the slider: everything on this page follows."),
   );
   byId("made").replaceChildren(
