@@ -172,3 +172,17 @@ def mnist(tmp_path_factory, dvc, store):
         dvc("repro", cwd=project)
 
     return shared_folder(tmp_path_factory, "mnist", compute) / "a project"
+
+
+@pytest.fixture
+def use_store(monkeypatch):
+    """A function that directs MLflow's own functions and commands to a store, until the test ends.
+
+    The variable alone would not do: an address that a delivery in this process has set goes before it.
+    """
+    import mlflow  # noqa: PLC0415 - takes seconds
+
+    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", before)  # so that it is restored: `set_tracking_uri` sets it
+    yield mlflow.set_tracking_uri
+    mlflow.set_tracking_uri(before)

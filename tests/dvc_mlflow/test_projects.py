@@ -240,9 +240,9 @@ def test_registering_a_model_twice_makes_one_version_with_the_alias(get_started,
     assert (version.run_id, version.source) == (run.info.run_id, model.model_uri)
 
 
-def test_mlflows_own_commands_list_the_run_and_download_its_files(get_started, monkeypatch, tmp_path):
+def test_mlflows_own_commands_list_the_run_and_download_its_files(get_started, use_store, tmp_path):
     folder, client, run = get_started
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+    use_store(client.tracking_uri)
     mlflow_command = CliRunner().invoke
     listed = mlflow_command(mlflow.runs.commands, ["list", "--experiment-id", run.info.experiment_id]).output
     assert listed.splitlines()[-1].split()[-2:] == [run.info.run_name, run.info.run_id]
@@ -252,9 +252,9 @@ def test_mlflows_own_commands_list_the_run_and_download_its_files(get_started, m
         assert (tmp_path / path).read_bytes() == (folder / path).read_bytes()
 
 
-def test_search_runs_has_the_run_as_a_row(get_started, monkeypatch):
+def test_search_runs_has_the_run_as_a_row(get_started, use_store):
     _, client, run = get_started
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+    use_store(client.tracking_uri)
     (row,) = mlflow.search_runs(search_all_experiments=True).to_dict("records")
     assert (row["run_id"], row["status"], row["tags.mlflow.runName"]) == (
         run.info.run_id,

@@ -95,8 +95,8 @@ def test_the_parent_run_shows_the_selection_the_table_and_the_path(client):
     assert steps == {str(i) for i in range(len(CS))}  # the slider's
 
 
-def test_search_runs_sorts_the_points_by_C(client, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+def test_search_runs_sorts_the_points_by_C(client, use_store):
+    use_store(client.tracking_uri)
     points = mlflow.search_runs(
         search_all_experiments=True,
         filter_string=f"tags.`mlflow.parentRunId` = '{parent_of(client).info.run_id}'",

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 WHAT_C_DOES = (
-    "Each model scores an image as a weighted sum of its pixels, one sum for each class. The L1 penalty makes "
-    "weights exactly zero: the smaller C is, the stronger the penalty, the fewer weights remain, and the "
-    "fewer pixels the model looks at. Up to a point this costs no accuracy."
+    "Each model scores an image as a weighted sum of its pixels, one sum for each class. The L1 penalty "
+    "makes weights exactly zero: the smaller C is, the stronger the penalty, the fewer weights remain, and "
+    "the fewer pixels the model looks at. Up to a point this costs no accuracy."
 )
 WHAT_THE_IMAGES_SHOW = (
     "Each image shows the weights of one class at their pixels. Ink on a blue pixel speaks for the class, "
