@@ -40,9 +40,8 @@ def weight_colors(limit: float) -> ScalarMappable:
 
 def weight_label(classes: npt.NDArray[Any], weight: str = "weight") -> str:
     """Return what the colors of weights, or of what is made of them, say.  classes : (K,)."""
-    return (
-        f"{weight}: blue speaks for the {'class' if classes.dtype.kind == 'U' else 'digit'}, red against it"
-    )
+    label = "class" if classes.dtype.kind == "U" else "digit"
+    return f"{weight}: blue speaks for the {label}, red against it"
 
 
 def square_images(coef: Floats) -> Floats:

@@ -186,9 +186,7 @@ def read(path: Path = FILE) -> Params:
 
 def _too_many_rows(params: Params, train_size: int, what: str) -> Iterator[str]:
     n_rows = train_size + params.split.validation_size + params.split.test_size
-    dataset = DATASETS.get(
-        params.fetch.dataset
-    )  # the stage split counts the rows of a data set of the user's
+    dataset = DATASETS.get(params.fetch.dataset)  # None: the user's own, whose rows the stage split counts
     if dataset and n_rows > (available := dataset.n_rows):
         yield (
             f"{what}: expected train_size + validation_size + test_size <= {available}, "

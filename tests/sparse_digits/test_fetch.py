@@ -31,7 +31,7 @@ def test_labels_become_the_names_of_their_classes_where_these_have_names():
     assert fetch.name_classes(labels, ()) is labels
 
 
-def test_a_mirror_that_is_not_there_is_told_and_nothing_is_written(digits, tmp_path, monkeypatch, capsys):
+def test_a_mirror_that_is_not_there_is_reported_and_nothing_is_written(digits, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text((Path(__file__).parents[2] / "params.yaml").read_text())
     monkeypatch.setenv("SPARSE_DIGITS_MIRROR", str(tmp_path / "nowhere"))

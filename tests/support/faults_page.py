@@ -6,7 +6,8 @@ python tests/support/faults_page.py
 import ast
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from projects import ROOT
+
 PAGE = ROOT / "docs/faults.md"
 KINDS = {
     "params.yaml": ["test_params.py", "runtime/test_yaml_core.py"],
@@ -17,7 +18,7 @@ KINDS = {
     "Files of the pipeline": ["runtime/test_npz.py", "test_model.py", "test_split.py", "test_train.py"],
     "Images for predict": ["predict/test_read_images.py"],
 }
-WORDS = {"refused", "reported", "fault", "faults", "listed", "message", "told", "error", "abandoned"}
+WORDS = {"refused", "reported", "fault", "faults", "listed", "message", "error", "abandoned"}
 
 
 def tests_of_faults(path: Path) -> list[str]:

@@ -1,18 +1,18 @@
 """IDX, the file format in which MNIST is published: decoded from a local folder or from a public mirror."""
 
 import gzip
+import io
 import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from sparse_digits.datasets.arrays import Arrays
 from sparse_digits.datasets.catalogue import PinnedFile
 from sparse_digits.datasets.download import SourceError, Timeouts, check_file, download
-from sparse_digits.datasets.idx_folder import FolderError
+from sparse_digits.datasets.idx_folder import FolderError, decode_idx
 
 
 def load_folder(folder: Path, files: Sequence[PinnedFile]) -> Arrays:
@@ -59,14 +59,9 @@ def load_mirror(url: str, files: Sequence[PinnedFile], timeouts: Timeouts) -> Ar
 
 def decode(contents: Sequence[bytes]) -> Arrays:
     """Return the data of four gzipped IDX files whose digests were checked; the training rows come first."""
-    train_images, train_labels, test_images, test_labels = map(_decode_one, contents)
+    train_images, train_labels, test_images, test_labels = (
+        decode_idx(io.BytesIO(gzip.decompress(content)), n_axes)
+        for content, n_axes in zip(contents, (3, 1, 3, 1), strict=True)
+    )
     images = np.concatenate([train_images, test_images])
     return images.reshape(len(images), -1), np.concatenate([train_labels, test_labels])
-
-
-def _decode_one(content: bytes) -> npt.NDArray[np.uint8]:
-    """Decode IDX: two zero bytes, type (8: uint8), number of axes, lengths of the axes (>i4), values."""
-    raw = gzip.decompress(content)
-    n_axes = raw[3]
-    shape = np.frombuffer(raw, ">i4", count=n_axes, offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * n_axes).reshape(shape)

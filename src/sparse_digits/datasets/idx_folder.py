@@ -1,6 +1,7 @@
 """IDX files in a local folder that no digest is known of: read with every length checked."""
 
 import gzip
+import io
 import math
 import stat
 import zlib
@@ -66,24 +67,30 @@ def read_idx(path: Path, n_axes: int) -> npt.NDArray[np.uint8]:
     """Return the array of an IDX file of bytes with so many axes, gzipped or not. Raises SourceError."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise SourceError(f"{path.name}: expected a regular file, got another kind")
+            raise SourceError("expected a regular file, got another kind")  # noqa: TRY301 - named below
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            header = file.read(4 + 4 * n_axes)
-            if header[:4] != bytes([0, 0, 8, n_axes]) or len(header) < 4 + 4 * n_axes:
-                raise SourceError(
-                    f"{path.name}: expected IDX of bytes with {n_axes} axes, got something else"
-                )
-            shape = tuple(np.frombuffer(header, ">u4", offset=4).tolist())
-            size = math.prod(shape)
-            if not 0 < size <= MAX_BYTES:
-                raise SourceError(
-                    f"{path.name}: expected 1 to {MAX_BYTES:,} values, its header says {size:,}"
-                )
-            values = file.read(size + 1)
+            return decode_idx(file, n_axes)
+    except SourceError as error:
+        raise SourceError(f"{path.name}: {error}") from None
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"{path.name}: expected a whole IDX file, but: {reason}") from None
+
+
+def decode_idx(file: io.BufferedIOBase, n_axes: int) -> npt.NDArray[np.uint8]:
+    """Decode IDX: two zero bytes, type (8: uint8), number of axes, lengths of the axes (>u4), values.
+
+    Raises SourceError, before more is read than the header says.
+    """
+    header = file.read(4 + 4 * n_axes)
+    if header[:4] != bytes([0, 0, 8, n_axes]) or len(header) < 4 + 4 * n_axes:
+        raise SourceError(f"expected IDX of bytes with {n_axes} axes, got something else")
+    shape = tuple(np.frombuffer(header, ">u4", offset=4).tolist())
+    size = math.prod(shape)
+    if not 0 < size <= MAX_BYTES:
+        raise SourceError(f"expected 1 to {MAX_BYTES:,} values, its header says {size:,}")
+    values = file.read(size + 1)
     if len(values) != size:
         found = f"only {len(values):,}" if len(values) < size else "more"
-        raise SourceError(f"{path.name}: expected {size:,} values, as its header says, got {found}")
+        raise SourceError(f"expected {size:,} values, as its header says, got {found}")
     return np.frombuffer(values, np.uint8).reshape(shape)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from dvc_mlflow.errors import UserError
 from sparse_digits.datasets.idx_folder import FolderError, image_files, load_any
-from sparse_digits.image_file import gray_image, pixels_as_they_are, read_bounded
 from sparse_digits.runtime.errors import FaultyFolderError
+from sparse_digits.runtime.image_file import gray_image, pixels_as_they_are, read_bounded
 
 FULL = 255  # the value of the lightest pixel
 MIN_CLASSES = 3  # as the model needs

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from dvc_mlflow.errors import UserError
 from l1path.objective import Floats
-from sparse_digits.image_file import border_of, gray_image, pixels_as_they_are, read_bounded
 from sparse_digits.predict.preparation import Preparation
+from sparse_digits.runtime.image_file import border_of, gray_image, pixels_as_they_are, read_bounded
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".npy"}
 MIN_CONTRAST = 16  # gray values of 255 between paper and ink; less is an empty page
