@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import hypothesis
+import joblib
 import pytest
 
 import preloaded_python
@@ -28,6 +29,11 @@ SLOW_MODULES = {  # their tests start servers, crowds of processes, compilers, p
     "test_wheel",
 }
 SECONDS = 10  # of a slow test that has no other number in its mark
+
+
+def pytest_xdist_auto_num_workers():
+    """Return the number of workers of `-n auto`: more than processors, as many tests wait for a process."""
+    return joblib.cpu_count() + 2
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -46,13 +46,23 @@ def run_and_leave_queue(*command, cwd, **environment):
 
 
 def end_queue(folder):
-    """Kill the workers of the project's queue: one that reads a half-written message waits forever."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            in_project = Path(process.cwd()).is_relative_to(folder)
-            if in_project and {"queue", "queue-worker"} & set(process.cmdline()):
-                process.kill()
-                process.wait(LONG)
+    """Kill the workers of the project's queue: one that reads a half-written message waits forever.
+
+    A fork of preloaded_python.py has the command line of its server, and ends shortly after its client.
+    """
+    workers, forks = [], []
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        words = process.info["cmdline"] or []
+        if not Path(process.info["cwd"] or "/").is_relative_to(folder):
+            continue
+        if {"queue", "queue-worker"} & set(words):
+            workers.append(process)
+        elif any(word.endswith("preloaded_python.py") for word in words):
+            forks.append(process)
+    for worker in workers:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.kill()
+    assert not psutil.wait_procs([*workers, *forks], LONG)[1]
 
 
 def run_queue(folder, number):
