@@ -35,7 +35,8 @@ LIBRARIES = """
     sklearn.model_selection sklearn.neural_network sklearn.pipeline sklearn.preprocessing skops.io
     PIL.Image filelock joblib matplotlib.backends.backend_agg matplotlib.figure numba psutil pydantic requests
     alembic.command mlflow.pyfunc mlflow.sklearn mlflow.store.artifact.local_artifact_repo tqdm
-    mlflow.store.tracking.sqlalchemy_store mlflow.tracking.client ruamel.yaml sqlalchemy.dialects.sqlite
+    mlflow.store.tracking.sqlalchemy_store mlflow.tracking.client numba.core.registry ruamel.yaml
+    sqlalchemy.dialects.sqlite
 """
 
 
@@ -68,8 +69,9 @@ def serve(folder, parent):
         Path(f"{address}.new").rename(address)
         for name in LIBRARIES.split():
             importlib.import_module(name)
-        # each process that logs a model would do it, which takes half a second
+        # Each process that logs a model, or calls a kernel, would do it, which takes a third of a second.
         sys.modules["mlflow.utils.requirements_utils"]._init_packages_to_modules_map()
+        sys.modules["numba.core.registry"].cpu_target.target_context.refresh()
         sys.executable = f"{folder}/python"  # so that the children's own children are forks, too
         path = sys.path[1:]
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
