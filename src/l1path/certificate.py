@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
-from l1path.problem import row_sums
+from l1path.problem.base import row_sums
 from l1path.screening import update_gradient
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from l1path.problem import Floats, Problem
+    from l1path.problem.base import Floats, Problem
     from l1path.state import State
 
 MAX_INTERCEPT_STEPS = 30

@@ -14,11 +14,11 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from l1path import kernels
-from l1path.dense_problem import DenseProblem
+from l1path.problem.dense import DenseProblem
+from l1path.problem.sparse import SparseProblem
+from l1path.problem.validation import check_data, check_limits, check_penalty
 from l1path.screening import rounding_limits
 from l1path.solve import in_float64, solve_grid_point, solve_point
-from l1path.sparse_problem import SparseProblem
-from l1path.validation import check_data, check_limits, check_penalty
 from l1path.warm_start import GRID_RATIO, extrapolate, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from l1path.certificate import Certificate
-    from l1path.problem import Floats, Problem
+    from l1path.problem.base import Floats, Problem
     from l1path.state import State
 
 MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding of the gradient at 0

@@ -16,7 +16,7 @@ from l1path import kernels
 from l1path.state import Reference
 
 if TYPE_CHECKING:
-    from l1path.problem import Floats, Problem
+    from l1path.problem.base import Floats, Problem
     from l1path.state import State
 
 MAX_ROUNDING_SHARE = 0.3  # of tol lambda: if rounding may hide more of a gradient, it is float64's turn

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
-from l1path.block_descent import pass_over_classes
 from l1path.certificate import certify, with_optimal_intercepts
-from l1path.joint_newton import joint_newton_step, passes_per_joint_step
 from l1path.screening import set_reference, update_gradient
-from l1path.subspace_newton import History, subspace_newton_step
+from l1path.steps.block_descent import pass_over_classes
+from l1path.steps.joint_newton import joint_newton_step, passes_per_joint_step
+from l1path.steps.subspace_newton import History, subspace_newton_step
 
 if TYPE_CHECKING:
     from l1path.certificate import Certificate
-    from l1path.problem import Problem
+    from l1path.problem.base import Problem
     from l1path.state import State
 
 MAX_TARGET = 0.3  # of the penalty: the largest violation that the passes aim at

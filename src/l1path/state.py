@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
-from l1path.problem import round_up
+from l1path.problem.base import round_up
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from l1path.problem import Columns, Floats, Indices, Numbers, Problem, Reals
+    from l1path.problem.base import Columns, Floats, Indices, Numbers, Problem, Reals
 
 
 @dataclass(slots=True)

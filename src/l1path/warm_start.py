@@ -20,7 +20,7 @@ from l1path.screening import with_full_gradient
 from l1path.state import Reference, State, WorkingSet, zero_sign_changes
 
 if TYPE_CHECKING:
-    from l1path.problem import Problem
+    from l1path.problem.base import Problem
 
 GRID_RATIO = 0.8  # lambda of a grid point as a fraction of the last one; 0.7 took a quarter more time (0010)
 STRONG_RULE_FACTOR = 2.0  # a column stays out if its gradient was below 2 lambda - previous lambda

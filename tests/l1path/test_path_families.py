@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax, xlogy
 from l1_families import CHANGES, FAMILIES, fuzzed
 from l1_problems import KINDS, problem, stored_as
 from l1path import multinomial_l1_path
-from l1path.dense_problem import DenseProblem
+from l1path.problem.dense import DenseProblem
 from l1path.screening import rounding_limits
 from l1path.warm_start import initial_state
 

@@ -12,7 +12,7 @@ from l1_families import fuzzed
 from l1_problems import assert_certified, problem
 from l1path import L1MultinomialPath, duality_gap, multinomial_l1_path
 from l1path.objective import C_max, objective, scores
-from l1path.sparse_problem import SparseProblem
+from l1path.problem.sparse import SparseProblem
 
 
 def text_like(n=300, p=800, K=4, seed=0):

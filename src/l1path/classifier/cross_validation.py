@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.model_selection import check_cv
 
 from l1path.objective import log_softmax, scores
-from l1path.validation import naming
+from l1path.problem.validation import naming
 from l1path.workers import Workers
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 
 from kernel_arrays import RNG, STORED_DTYPES, K, close, m, n, normal, p, stored
 from l1path import kernels
-from l1path.dense_problem import GRADIENT_ROUNDINGS
+from l1path.problem.dense import GRADIENT_ROUNDINGS
 
 
 @pytest.mark.parametrize("dtype", STORED_DTYPES)

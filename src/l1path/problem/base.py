@@ -1,7 +1,7 @@
 """The problem that the solver sees: labels, row weights, penalty, and products with a centered working copy.
 
-`dense_problem` and `sparse_problem` are the two kinds of working copies. The rest of the solver calls the
-methods declared here.
+`dense` and `sparse` are the two kinds of working copies. The rest of the solver calls the methods declared
+here.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from l1path.state import zero_sign_changes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from l1path.problem import Columns, Floats, Problem
+    from l1path.problem.base import Columns, Floats, Problem
     from l1path.state import State
 
 SUBSPACE_SIZE = 5  # last iterates that span the subspace; 3 took 56 passes for 42, and 10 cost more a step

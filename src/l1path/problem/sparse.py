@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from l1path import kernels
-from l1path.problem import (
+from l1path.problem.base import (
     HALF_ULP,
     Problem,
     class_indicators,
@@ -29,7 +29,7 @@ from l1path.problem import (
 )
 
 if TYPE_CHECKING:
-    from l1path.problem import Floats, Indices, Numbers, Reals
+    from l1path.problem.base import Floats, Indices, Numbers, Reals
     from l1path.state import State, WorkingSet
 
 LEAST_LAMBDA = 0.75  # of the least lambda asked for: the last grid point is above it

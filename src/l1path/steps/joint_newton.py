@@ -19,7 +19,7 @@ import numpy.typing as npt
 from l1path import kernels
 
 if TYPE_CHECKING:
-    from l1path.problem import Floats, Problem
+    from l1path.problem.base import Floats, Problem
     from l1path.state import State
 
 LIKELY_NONZERO_FRACTION = 0.95  # of lambda: a zero weight with a smaller gradient stays out of the model
