@@ -6,7 +6,6 @@ reference residuals R'. An entry that cannot reach lambda is left at its referen
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,33 +31,36 @@ def update_gradient(problem: Problem, state: State, R: Floats) -> Floats:
     """
     p, limit = problem.p, state.lam * problem.penalty_factor
     length = problem.column_norm + abs(problem.offset)
-    state.gradient_residual = R * problem.s
+    np.multiply(R, problem.s, out=state.gradient_residual)
     candidates = _screen(problem, state, length, limit)
     if np.count_nonzero(candidates) > FULL_GRADIENT_FRACTION * candidates.size:
         set_reference(problem, state)
         candidates = _screen(problem, state, length, limit)
     dtype, relative_error = problem.product_error
-    (classes, columns), sR = np.nonzero(candidates), state.gradient_residual.astype(dtype)
-    state.gradient = state.reference.gradient.copy()
+    (classes, columns), sR = np.nonzero(candidates), state.gradient_residual.astype(dtype, copy=False)
+    state.gradient[:] = state.reference.gradient
     problem.gradient_entries(sR, classes, columns, state.gradient)
     error = relative_error * length
-    size = kernels.weighted_distance(state.gradient_residual, np.zeros_like(R), problem.s)[:, None]
+    size = _weighted_norms(problem, state.gradient_residual)[:, None]
     bound = np.where(candidates, np.abs(state.gradient) + error * size, 0.0)[:, :p]
     return np.asarray(bound / problem.penalty_factor[:p])
 
 
-def rounding_limits(problem: Problem, state: State, lam: float, tol: float) -> bool:
-    """Return whether what rounding may hide at `lam` is a noticeable part of a relative gap of `tol`."""
-    p, residual = problem.p, state.gradient_residual
+def rounding_limits(problem: Problem, residual: Floats, lam: float, tol: float) -> bool:
+    """Return whether what rounding may hide at `lam` is a noticeable part of a relative gap of `tol`.
+
+    residual : (K, rows), of a solution near `lam`.
+    """
+    p = problem.p
     length = ((problem.column_norm + abs(problem.offset))[:p] / problem.penalty_factor[:p]).max()
-    size = kernels.weighted_distance(residual, np.zeros_like(residual), problem.s).max()
+    size = _weighted_norms(problem, residual).max()
     return bool(problem.product_error[1] * length * size > MAX_ROUNDING_SHARE * tol * lam)
 
 
 def _screen(problem: Problem, state: State, length: Floats, limit: Floats) -> npt.NDArray[np.bool_]:
     """Return the mask (K, columns) of gradient entries that may reach `limit` or are of working columns."""
     residual, gradient = state.reference
-    distance = kernels.weighted_distance(state.gradient_residual, residual, problem.s)[:, None]
+    distance = _weighted_norms(problem, state.gradient_residual, residual)[:, None]
     error = problem.reference_error * length  # |R'| <= 1 where it certifies
     candidates: npt.NDArray[np.bool_] = np.abs(gradient) + problem.column_norm * distance + error > limit * (
         1 - 1e-9
@@ -71,13 +73,10 @@ def set_reference(problem: Problem, state: State) -> None:
     """Compute the full gradient of the state's `gradient_residual` and make it the reference."""
     gradient = problem.full_gradient(state.gradient_residual)
     state.reference = Reference(state.gradient_residual.copy(), gradient)
-    state.gradient = gradient.copy()
+    state.gradient[:] = gradient
 
 
-def with_full_gradient(problem: Problem, state: State) -> State:
-    """Return the state with the full gradient of its present residuals as reference."""
-    R = np.empty_like(state.eta)
-    kernels.residuals(state.e, problem.in_class, R)
-    state = replace(state, gradient_residual=R * problem.s)
-    set_reference(problem, state)
-    return state
+def _weighted_norms(problem: Problem, R: Floats, origin: Floats | None = None) -> Floats:
+    """Return the norm of each row of R, or of R - origin, in which the rows of data weigh 1 / s."""
+    rows = R if origin is None else (row - start for row, start in zip(R, origin, strict=True))
+    return np.array([kernels.weighted_norm(row, problem.s) for row in rows])
