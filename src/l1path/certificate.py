@@ -79,7 +79,8 @@ def dual_value(problem: Problem, state: State, tol: float) -> float:
         u = float(np.clip(row_sums(state.gradient_residual) / problem.class_share, 0, 1).max())
     margin, entropy = u / problem.min_penalty_per_norm, np.empty(R.shape[1])
     dual = -np.inf
-    for largest in [bound.max(), 0.0] if problem.ridge_ratio else [bound.max()]:
+    steepest = bound.max(initial=0.0)
+    for largest in [steepest, 0.0] if problem.ridge_ratio else [steepest]:
         t = float(np.maximum(0.0, lam - margin) / np.maximum(lam, largest))  # np.maximum keeps NaN
         kernels.entropy(R, problem.in_class, t, entropy)
         value = (1 - u) * kernels.dot(entropy, problem.s) - excess_cost(problem, lam, t * bound + margin)
@@ -88,14 +89,16 @@ def dual_value(problem: Problem, state: State, tol: float) -> float:
 
 
 def excess_cost(problem: Problem, lam: float, bound: Floats) -> float:
-    """Return what products of up to `bound` (K, p) cost a dual point: the conjugate of the penalty there.
+    """Return what products of up to `bound` cost a dual point: the conjugate of the penalty there.
+
+    The products that `bound` leaves out do not exceed lambda.
 
     With r the problem's `ridge_ratio` that is the sum of (bound - lambda)_+^2 / (2 lambda r).
     """
     if not problem.ridge_ratio:
         return 0.0  # no product exceeds lambda
     excess = np.maximum(bound - lam, 0.0)
-    return float(sum(kernels.dot(row, row) for row in excess)) / (2 * lam * problem.ridge_ratio)
+    return float(kernels.dot(excess, excess)) / (2 * lam * problem.ridge_ratio)
 
 
 def optimize_intercepts(problem: Problem, state: State, tol: float) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
+    from scipy.sparse import csr_array
+
     from l1path.certificate import Certificate
     from l1path.problem.base import Floats, Problem
     from l1path.state import GridPoint
@@ -36,17 +38,18 @@ MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding 
 GRID_TOL = 7e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0014)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RegularizationPath:
     """Points of the path in the order of the given Cs; read-only arrays.
 
-    coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.
+    weights : (points, K, p), or for sparse X a sparse (K, p) for each point.
+    intercept : (points, K), each point's sum to 0 as scikit-learn's do.
     duality_gap : (points,), relative to the primal.
     objective : (points,), ``C * sum_i weight_i CE_i + penalty(W)`` as scikit-learn has it.
     n_iter : (points,), passes over the classes from the warm start.  converged : (points,) bool.
     """
 
-    coef: Floats
+    weights: Floats | tuple[csr_array, ...]
     intercept: Floats
     duality_gap: Floats
     objective: Floats
@@ -55,7 +58,17 @@ class RegularizationPath:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            getattr(self, field.name).setflags(write=False)
+            if isinstance(values := getattr(self, field.name), np.ndarray):
+                values.setflags(write=False)
+
+    @cached_property
+    def coef(self) -> Floats:
+        """The weights (points, K, p) as one array, which for sparse X is made when it is first read."""
+        if isinstance(self.weights, np.ndarray):
+            return self.weights
+        coef = np.stack([point.toarray() for point in self.weights])
+        coef.setflags(write=False)
+        return coef
 
 
 def multinomial_l1_path(
@@ -100,6 +113,8 @@ def multinomial_l1_path(
         raise ValueError("; ".join(faults))
     if not (has_weight := weight > 0).all():
         X, labels, weight = X[has_weight], labels[has_weight], weight[has_weight]
+    points, K = len(Cs), int(labels.max()) + 1
+    coefs: Floats | list[Any] = [None] * points if issparse(X) else np.empty((points, K, X.shape[1]))
     lambdas = l1_ratio / (Cs * kernels.total(weight))
     requested = Counter(lambdas.tolist())
     lock = Lock()
@@ -112,22 +127,22 @@ def multinomial_l1_path(
 
     with Workers(min(threads, len(requested) + 1)) as workers:
         how = l1_ratio, bool(fit_intercept)
-        make: Callable[[], Problem]
+        made: list[Future[Problem]] = []  # from where the solver takes it, to free a copy that is out of use
         if issparse(X):
-            make = partial(SparseProblem.from_data, X, labels, weight, *how, float(lambdas.min()))
+            least = float(lambdas.min())
+            made.append(workers.submit(SparseProblem.from_data, X, labels, weight, *how, least))
         else:
-            make = partial(DenseProblem.from_data, X, labels, weight, tol, *how)
-        solutions = _solve_along_grid(make, sorted(requested, reverse=True), tol, max_iter, workers, report)
-    K, points = int(labels.max()) + 1, len(lambdas)
-    coef, intercept = np.empty((points, K, X.shape[1])), np.empty((points, K))
-    gap, primal, passes = np.empty(points), np.empty(points), np.empty(points, np.int64)
+            made.append(workers.submit(DenseProblem.from_data, X, labels, weight, tol, *how))
+        del X  # a copy by columns, if it was given by rows
+        order = sorted(requested, reverse=True)
+        solutions = _solve_along_grid(made.pop(), order, tol, max_iter, workers, report)
+    intercept, gap, primal = np.empty((points, K)), np.empty(points), np.empty(points)
+    passes = np.empty(points, np.int64)
     for lam in requested:  # a solution is freed when it has been copied
         certificate, n_iter = solutions.pop(lam)
         for k in np.flatnonzero(lambdas == lam):
-            own = certificate.coef
-            coef[k] = own if isinstance(own, np.ndarray) else own.toarray()
-            intercept[k], gap[k] = certificate.intercept, certificate.gap
-            primal[k], passes[k] = certificate.primal, n_iter
+            coefs[k], intercept[k] = certificate.coef, certificate.intercept
+            gap[k], primal[k], passes[k] = certificate.gap, certificate.primal, n_iter
     if not np.all(gap <= tol):
         failed = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
         message = (
@@ -136,7 +151,7 @@ def multinomial_l1_path(
         )
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return RegularizationPath(
-        coef=coef,
+        weights=coefs if isinstance(coefs, np.ndarray) else tuple(coefs),
         intercept=intercept,
         duality_gap=gap,
         objective=primal * Cs * kernels.total(weight),
@@ -146,7 +161,7 @@ def multinomial_l1_path(
 
 
 def _solve_along_grid(
-    make: Callable[[], Problem],
+    made: Future[Problem],
     lambdas: Sequence[float],
     tol: float,
     max_iter: int,
@@ -155,15 +170,12 @@ def _solve_along_grid(
 ) -> dict[float, tuple[Certificate, int]]:
     """Return the certified solution and its number of passes at each of `lambdas`, which decrease.
 
-    make : returns the problem, which nothing but its points holds, so that an old working copy is freed.
-
     One thread solves the grid points one after the other. The points asked for are solved beside them, each
     as soon as the two grid points around it are there; then `report` is called with its lambda.
     """
 
-    def first_grid_point() -> tuple[Problem, GridPoint]:
-        problem = make()
-        return problem, grid_point(problem, initial_state(problem), None)
+    def first_grid_point(problem: Problem) -> GridPoint:
+        return grid_point(problem, initial_state(problem), None)
 
     def next_grid_point(problem: Problem, last: GridPoint) -> tuple[Problem, GridPoint]:
         if last.lam * (1 - 1e-12) <= lambdas[-1]:
@@ -182,7 +194,9 @@ def _solve_along_grid(
         return solution
 
     solutions: dict[float, Future[tuple[Certificate, int]]] = {}
-    problem, last = workers.call(first_grid_point)
+    problem = wait_for(made)
+    del made
+    last = workers.call(first_grid_point, problem)
     if lambdas[-1] * MAX_C_RATIO < last.lam:
         raise ValueError(
             f"Cs: expected C up to {MAX_C_RATIO:g} times C_max, the largest at which every weight is 0, "

@@ -15,6 +15,7 @@ import numpy as np
 
 from l1path import kernels
 from l1path.certificate import certify, optimize_intercepts
+from l1path.problem.base import large_entries
 from l1path.screening import set_reference, update_gradient
 from l1path.state import repacked
 from l1path.steps.block_descent import pass_over_classes
@@ -63,30 +64,29 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
 
     The problem that is returned with it is the one in float64 if the violation does not fall otherwise.
     """
-    passes, target, start_reference, history = 0, MAX_TARGET, state.reference, History.for_state(state)
-    progress = Progress()
+    passes, target, history, progress = 0, MAX_TARGET, History.for_state(state), Progress()
     while True:
         target = min(target, violation_target(problem, state, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
         passes += reduce_violation(problem, state, history, target, allowed)
         R = optimize_intercepts(problem, state, 0.1 * tol)
-        if state.reference is start_reference:
+        if state.reference is None:
             np.multiply(R, problem.s, out=state.gradient_residual)
             set_reference(problem, state)
         else:
             update_gradient(problem, state, R)
         del R  # a state's size
         penalty = state.lam * problem.penalty_factor
-        gradient = state.gradient + state.lam * problem.ridge_factor * state.V
+        ridge = state.lam * problem.ridge_factor
         violation = max(
-            kernels.violation(g, v, penalty, problem.intercept_unit(state.lam))
-            for g, v in zip(gradient, state.V, strict=True)
+            kernels.violation(g + ridge * v, v, penalty, problem.intercept_unit(state.lam))
+            for g, v in zip(state.gradient, state.V, strict=True)
         )
         if violation <= target or passes >= max_iter:
             return problem, state
         state.recompute_scores(problem, *problem.original_coefficients(state.V))
         history.length = 0
-        state.add_to_working_sets(problem, np.abs(state.gradient) > penalty)
+        state.add_to_working_sets(problem, large_entries(state.gradient, penalty))
         if progress.has_stalled(violation / target):
             if history.always_joint and not problem.is_reduced:
                 return problem, state
@@ -108,9 +108,8 @@ def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tu
         if best.gap <= tol or passes >= max_iter:
             return best, passes
         history.length = 0  # the scores are recomputed
-        added = state.add_to_working_sets(
-            problem, np.abs(state.gradient) > state.lam * problem.penalty_factor
-        )
+        penalty = state.lam * problem.penalty_factor
+        added = state.add_to_working_sets(problem, large_entries(state.gradient, penalty))
         if not added and more < allowed:
             target *= max(MIN_TARGET_REDUCTION, 0.5 * tol / certificate.gap)
         if progress.has_stalled(certificate.gap):

@@ -84,7 +84,7 @@ class State:
     gradient_residual: Floats  # (K, rows): s (softmax - Y) as it is included in the gradient
     gradient: Floats  # (K, columns), of the cross-entropy
     working_sets: list[WorkingSet]
-    reference: Reference
+    reference: Reference | None  # None until a full gradient is computed
 
     @classmethod
     def at(
@@ -93,13 +93,12 @@ class State:
         lam: float,
         V: Floats,
         eta: Floats,
-        reference: Reference,
+        included: Reference,
         working_sets: list[WorkingSet],
     ) -> State:
-        """Return the state of these coefficients and their scores, with the gradient of `reference`."""
+        """Return the state of these coefficients and their scores, with what the gradient includes."""
         e, shift = np.empty_like(eta), np.empty(eta.shape[1])
-        residual, gradient = reference.residual.copy(), reference.gradient.copy()
-        state = cls(lam, V, eta, e, shift, 0.0, residual, gradient, working_sets, reference)
+        state = cls(lam, V, eta, e, shift, 0.0, *included, working_sets, None)
         state.set_coefficients(problem, V, eta)
         return state
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
+from l1path.problem.base import large_entries
 from l1path.screening import set_reference
 from l1path.state import GridPoint, Reference, State, WorkingSet, zero_sign_changes
 
@@ -34,8 +35,8 @@ def initial_state(problem: Problem) -> State:
     if problem.fit_intercept:
         kernels.log(problem.class_share, V[:, p])
     eta = np.repeat(V[:, p : p + 1], len(problem.s), axis=1)
-    unknown = Reference(np.zeros_like(eta), np.zeros_like(V))
-    state = State.at(problem, np.inf, V, eta, unknown, [WorkingSet.empty(problem) for _ in range(K)])
+    nothing = Reference(np.zeros_like(eta), np.zeros_like(V))
+    state = State.at(problem, np.inf, V, eta, nothing, [WorkingSet.empty(problem) for _ in range(K)])
     R = np.empty_like(eta)
     kernels.residuals(state.e, problem.in_class, R)
     np.multiply(R, problem.s, out=state.gradient_residual)
@@ -46,13 +47,14 @@ def initial_state(problem: Problem) -> State:
 
 def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> GridPoint:
     """Return the grid point of a solution; `previous` is the one before it."""
+    reference = state.reference or set_reference(problem, state)
     least = state.lam if previous else STRONG_RULE_FACTOR * (state.lam * GRID_RATIO) - state.lam
     return GridPoint(
         lam=state.lam,
         V=state.V,
         eta=state.eta,
-        reference=state.reference,
-        likely=np.abs(state.gradient) >= least * problem.penalty_factor,
+        reference=reference,
+        likely=large_entries(state.gradient, least * problem.penalty_factor),
         working_sets=state.working_sets,
         previous=previous and previous.without_working_sets(),
     )
@@ -61,8 +63,8 @@ def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> Gr
 def _on_the_line(problem: Problem, origin: GridPoint, lam: float) -> State:
     """Return the start at `lam` on the line through `origin` and the grid point before it.
 
-    The gradient is that of the residuals on the line through the two references. The working sets are
-    those of `origin`.
+    Its gradient is that of the residuals on the line through the two references, and it has no reference
+    of its own. The working sets are those of `origin`.
     """
     previous = origin.previous or origin
     t = (previous.lam - lam) / (previous.lam - origin.lam) if origin.previous else 0.0
@@ -73,11 +75,11 @@ def _on_the_line(problem: Problem, origin: GridPoint, lam: float) -> State:
         out += start
         return out
 
-    reference = Reference(*map(between, previous.reference, origin.reference))
+    included = Reference(*map(between, previous.reference, origin.reference))
     V, eta = between(previous.V, origin.V), between(previous.eta, origin.eta)
     if t > 1:
         V, eta = zero_sign_changes(problem, origin.V, V, eta)
-    return State.at(problem, lam, V, eta, reference, origin.working_sets)
+    return State.at(problem, lam, V, eta, included, origin.working_sets)
 
 
 def extrapolate(problem: Problem, origin: GridPoint) -> State:
@@ -90,10 +92,10 @@ def extrapolate(problem: Problem, origin: GridPoint) -> State:
     start = _on_the_line(problem, origin, lam)
     wanted = origin.likely.copy()
     if origin.previous:
-        wanted |= np.abs(start.gradient) >= lam * problem.penalty_factor
+        wanted |= large_entries(start.gradient, lam * problem.penalty_factor)
         start.move_if_lower(problem, origin.V.copy(), origin.eta.copy())
     wanted |= start.V != 0
-    likely = wanted | (np.abs(start.gradient) >= LIKELY_COLUMN_FRACTION * lam * problem.penalty_factor)
+    likely = wanted | large_entries(start.gradient, LIKELY_COLUMN_FRACTION * lam * problem.penalty_factor)
     for k, working_set in enumerate(start.working_sets):
         if working_set.columns.size > WORKING_SET_REBUILD_RATIO * np.count_nonzero(likely[k]):
             start.working_sets[k], wanted[k] = WorkingSet.empty(problem), likely[k]
@@ -104,7 +106,7 @@ def extrapolate(problem: Problem, origin: GridPoint) -> State:
 def interpolate(problem: Problem, origin: GridPoint, lam: float) -> State:
     """Return the start at `lam`, between `origin` and the grid point before it; it grows `origin`'s sets."""
     start = _on_the_line(problem, origin, lam)
-    start.add_to_working_sets(
-        problem, (np.abs(start.gradient) >= lam * problem.penalty_factor) | (start.V != 0)
-    )
+    start.reference = Reference(start.gradient_residual.copy(), start.gradient.copy())
+    wanted = large_entries(start.gradient, lam * problem.penalty_factor) | (start.V != 0)
+    start.add_to_working_sets(problem, wanted)
     return start

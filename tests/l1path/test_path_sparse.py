@@ -102,6 +102,17 @@ def test_a_point_does_not_depend_on_which_columns_the_others_need():
     assert alone.duality_gap[0] == together.duality_gap[0]
 
 
+def test_weights_stay_sparse_until_they_are_read_as_one_array():
+    X, y = text_like()
+    path = multinomial_l1_path(X, y, C_max(X, y, 4) * np.array([30.0, 3.0]))
+    assert [W.format for W in path.weights] == ["csr", "csr"]
+    assert "coef" not in vars(path)
+    np.testing.assert_array_equal(path.coef, [W.toarray() for W in path.weights])
+    assert path.coef is path.coef
+    with pytest.raises(ValueError, match="read-only"):
+        path.coef[0, 0, 0] = 1.0
+
+
 def test_a_column_that_is_left_out_cannot_have_a_weight():
     X, y = text_like()
     C = 3 * C_max(X, y, 4)

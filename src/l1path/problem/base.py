@@ -192,6 +192,11 @@ def is_constant(low: Floats, high: Floats, mean: Floats, *, fit_intercept: bool)
     return np.asarray(relative | (high - low < MIN_COLUMN_WIDTH))
 
 
+def large_entries(A: Floats, limit: Floats) -> npt.NDArray[np.bool_]:
+    """Return the mask abs(A) >= limit, by rows: A (K, columns) may be most of the memory."""
+    return np.array([np.abs(row) >= limit for row in A])
+
+
 def row_sums(R: Reals) -> Floats:
     """Return the sum of each row in a fixed order."""
     return np.array([kernels.total(row) for row in R])

@@ -152,7 +152,9 @@ class SparseProblem(Problem):
         gradient, sums = np.zeros((len(sR), self.width)), row_sums(sR)
         kernels.sparse_full_gradient(*self._matrix, np.ascontiguousarray(sR.T), gradient)
         gradient[:, self.p] = sums * self.fit_intercept
-        return np.asarray(gradient - sums[:, None] * self.offset)
+        for k, row_sum in enumerate(sums):
+            gradient[k] -= row_sum * self.offset
+        return gradient
 
     def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:
         """Set out[classes, chosen], out (K, columns), to the products of these classes and columns."""

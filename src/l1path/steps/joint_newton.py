@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
+from l1path.problem.base import large_entries
 
 if TYPE_CHECKING:
     from l1path.problem.base import Floats, Problem
@@ -89,7 +90,7 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> None:
 def _wanted(problem: Problem, state: State, gradient: Floats) -> npt.NDArray[np.bool_]:
     """Return the mask (K, columns) of the weights in the model: not 0, or the gradient nearly at lambda."""
     near = LIKELY_NONZERO_FRACTION * state.lam * problem.penalty_factor
-    wanted: npt.NDArray[np.bool_] = (state.V != 0) | (np.abs(gradient) > near)
+    wanted: npt.NDArray[np.bool_] = (state.V != 0) | large_entries(gradient, near)
     wanted &= state.working_columns()  # the gradient of another column may be an old one
     wanted[:, problem.p] = True
     wanted[:, problem.p + 1 :] = False
