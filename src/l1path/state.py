@@ -167,12 +167,19 @@ class GridPoint:
     """A solved grid point, with what a line through it and the grid point before it needs."""
 
     lam: float
-    V: Floats  # (K, columns)
+    columns: Indices  # in which a class has a coefficient other than 0
+    V: Floats  # (K, columns.size): the coefficients in them
     eta: Floats  # (K, rows)
     reference: Reference
     likely: npt.NDArray[np.bool_]  # (K, columns): what its gradient adds to the next one's working sets
     working_sets: list[WorkingSet]
     previous: GridPoint | None  # without working sets
+
+    def coefficients(self, columns: Indices) -> Floats:
+        """Return the coefficients (K, columns.size) in ascending `columns`, which include all but zeros."""
+        out = np.zeros((len(self.V), columns.size))
+        out[:, np.searchsorted(columns, self.columns)] = self.V
+        return out
 
     def fork(self) -> GridPoint:
         """Return this grid point with working sets that can grow without changing its own."""

@@ -49,9 +49,11 @@ def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> Gr
     """Return the grid point of a solution; `previous` is the one before it."""
     reference = state.reference or set_reference(problem, state)
     least = state.lam if previous else STRONG_RULE_FACTOR * (state.lam * GRID_RATIO) - state.lam
+    columns = np.flatnonzero(state.V.any(axis=0))
     return GridPoint(
         lam=state.lam,
-        V=state.V,
+        columns=columns,
+        V=state.V[:, columns],
         eta=state.eta,
         reference=reference,
         likely=large_entries(state.gradient, least * problem.penalty_factor),
@@ -76,9 +78,13 @@ def _on_the_line(problem: Problem, origin: GridPoint, lam: float) -> State:
         return out
 
     included = Reference(*map(between, previous.reference, origin.reference))
-    V, eta = between(previous.V, origin.V), between(previous.eta, origin.eta)
+    columns = np.union1d(previous.columns, origin.columns)
+    own = between(previous.coefficients(columns), origin.coefficients(columns))
+    eta = between(previous.eta, origin.eta)
     if t > 1:
-        V, eta = zero_sign_changes(problem, origin.V, V, eta)
+        own, eta = zero_sign_changes(problem, origin.coefficients(columns), own, eta, columns)
+    V = np.zeros((len(eta), problem.width))
+    V[:, columns] = own
     return State.at(problem, lam, V, eta, included, origin.working_sets)
 
 
@@ -93,7 +99,8 @@ def extrapolate(problem: Problem, origin: GridPoint) -> State:
     wanted = origin.likely.copy()
     if origin.previous:
         wanted |= large_entries(start.gradient, lam * problem.penalty_factor)
-        start.move_if_lower(problem, origin.V.copy(), origin.eta.copy())
+        V = origin.coefficients(np.arange(problem.width))
+        start.move_if_lower(problem, V, origin.eta.copy())
     wanted |= start.V != 0
     likely = wanted | large_entries(start.gradient, LIKELY_COLUMN_FRACTION * lam * problem.penalty_factor)
     for k, working_set in enumerate(start.working_sets):
