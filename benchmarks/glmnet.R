@@ -8,13 +8,13 @@ shape <- read("shape", "integer", 2)
 X <- matrix(read("X", "double", prod(shape)), shape[1], shape[2], byrow = TRUE)
 lambda <- read("lambda", "double", 1e6)
 y <- factor(read("y", "integer", shape[1]))
-seconds <- system.time(
+time <- system.time(
   fit <- glmnet(X, y, family = "multinomial", standardize = FALSE, lambda = lambda,
                 thresh = as.numeric(argument[2]), maxit = 1e7)
-)[["elapsed"]]
+)
 # a path that stopped early repeats its last point
 last <- pmin(seq_along(lambda), ncol(fit$a0))
 coef <- sapply(fit$beta, function(b) as.numeric(as.matrix(b)[, last]))
 writeBin(as.numeric(coef), file.path(argument[1], "coef"))
 writeBin(as.numeric(fit$a0[, last]), file.path(argument[1], "intercept"))
-cat(seconds, "\n")
+cat(time[["elapsed"]], time[["user.self"]] + time[["sys.self"]], "\n")

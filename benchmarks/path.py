@@ -120,31 +120,37 @@ def growth(X: np.ndarray, y: np.ndarray, sizes: tuple[int, ...] = (5000, 10000, 
         )
 
 
-def cyanure(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> tuple[np.ndarray, Points]:
+def cyanure(
+    X: np.ndarray, y: np.ndarray, lambdas: np.ndarray, tol: float = 1e-3
+) -> tuple[np.ndarray, Points]:
     """Return the seconds and the last point of cyanure, which has no path: one cold fit."""
     from cyanure.estimators import Classifier  # noqa: PLC0415 - may not be installed
 
     model = Classifier(
-        loss="multiclass-logistic", penalty="l1", lambda_1=lambdas[-1], fit_intercept=True, tol=1e-3,
+        loss="multiclass-logistic", penalty="l1", lambda_1=lambdas[-1], fit_intercept=True, tol=tol,
         max_iter=2000, verbose=False,
     )  # fmt: skip
     took = seconds(lambda: model.fit(X, y))
     return took, [(np.atleast_2d(model.get_weights()[0]).T, np.ravel(model.get_weights()[1]), lambdas[-1])]
 
 
-def glmstar(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> tuple[np.ndarray, Points]:
+def glmstar(
+    X: np.ndarray, y: np.ndarray, lambdas: np.ndarray, thresh: float = 2e-8
+) -> tuple[np.ndarray, Points]:
     """Return the seconds and points of glmnet's C++ code as `glmstar` packs it (module `glmnet`)."""
     from glmnet import MultiClassNet  # noqa: PLC0415 - may not be installed
 
     model = MultiClassNet(lambda_values=lambdas, standardize=False)
-    model.control.thresh = 2e-8
+    model.control.thresh = thresh
     took = seconds(lambda: model.fit(X, y))
     path = zip(np.asarray(model.coefs_), np.asarray(model.intercepts_), lambdas, strict=False)
     return took, [(coef.T, intercept, lam) for coef, intercept, lam in path]
 
 
-def glmnet(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> tuple[np.ndarray, Points]:
-    """Return the seconds and points of R's glmnet at the threshold that reaches a gap of 1e-3."""
+def glmnet(
+    X: np.ndarray, y: np.ndarray, lambdas: np.ndarray, thresh: float = 2e-8
+) -> tuple[np.ndarray, Points]:
+    """Return the seconds and points of R's glmnet; the threshold is the one that reaches 1e-3 on MNIST."""
     K, p = y.max() + 1, X.shape[1]
     with tempfile.TemporaryDirectory() as folder:
         for name, array in {
@@ -153,11 +159,11 @@ def glmnet(X: np.ndarray, y: np.ndarray, lambdas: np.ndarray) -> tuple[np.ndarra
             array.tofile(Path(folder, name))
         script = Path(__file__).with_name("glmnet.R")
         out = subprocess.run(
-            ["Rscript", str(script), folder, "2e-8"], capture_output=True, text=True, check=True
+            ["Rscript", str(script), folder, str(thresh)], capture_output=True, text=True, check=True
         ).stdout
         coef = np.fromfile(Path(folder, "coef")).reshape(K, len(lambdas), p)
         intercept = np.fromfile(Path(folder, "intercept")).reshape(len(lambdas), K)
-    return np.array([float(out), np.nan]), zip(coef.transpose(1, 0, 2), intercept, lambdas, strict=True)
+    return np.array(out.split(), float), zip(coef.transpose(1, 0, 2), intercept, lambdas, strict=True)
 
 
 def main() -> None:

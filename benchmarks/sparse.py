@@ -94,22 +94,25 @@ def measure(solver: str, C: float, epochs: int) -> dict[str, float]:
     before, start = memory("VmRSS"), time.perf_counter()
     if solver == "path":
         path = multinomial_l1_path(X, y, Cs, threads=1, tol=TOL)
-        coef, intercept, passes = path.coef[-1], path.intercept[-1], int(path.n_iter.sum())
+        intercept, passes = path.intercept[-1], int(path.n_iter.sum())
+        result = sum(W.data.nbytes + W.indices.nbytes + W.indptr.nbytes for W in path.weights)
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fit = LogisticRegression(
                 C=C, l1_ratio=1, solver="saga", tol=1e-12, max_iter=epochs, random_state=0
             ).fit(X, y)
-        coef, intercept, passes = fit.coef_, fit.intercept_, epochs
+        coef, intercept, passes, result = fit.coef_, fit.intercept_, epochs, fit.coef_.nbytes
     seconds, peak = time.perf_counter() - start, memory("VmHWM") - before
+    if solver == "path":
+        coef = path.weights[-1].toarray()
     return {
         "seconds": seconds,
         "gap": gap(X, y, coef, intercept, C),
         "passes": passes,
         "matrix MB": (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) / 2**20,
         "MB beyond the data": peak,
-        "of which result MB": (path.coef.nbytes if solver == "path" else coef.nbytes) / 2**20,
+        "of which result MB": result / 2**20,
         "zero weights": float(np.mean(coef == 0)),
     }
 

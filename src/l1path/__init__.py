@@ -13,15 +13,16 @@ docs/method.md has the mathematics. The modules in reading order:
 
 1. `objective`: the objective, C_max and the duality gap from their definitions.
 2. `path`: the public function and its result; the grid, and beside it the points that are asked for.
-3. `validation`: the checks of the input.
-4. `problem`: what the solver needs of the data: labels, weights, penalty, products with a working copy.
-   `dense_problem` has it in bytes, float32 or float64, `sparse_problem` by its sparse columns.
+3. `problem.validation`: the checks of the input.
+4. `problem.base`: what the solver needs of the data: labels, weights, penalty, products with a working copy.
+   `problem.dense` has it in bytes, float32 or float64, `problem.sparse` by its sparse columns.
 5. `state`: an iterate, with the working set of each class and its Gram matrix.
 6. `warm_start`: extrapolation, interpolation and the strong rule.
 7. `solve`: one point, from its warm start to its certificate.
-8. `block_descent`: a pass over the classes, each by a quadratic model, coordinate descent and a line search.
-9. `subspace_newton`: a Newton step in the span of the last iterates.
-10. `joint_newton`: a Newton step over all classes, where the passes are slow.
+8. `steps.block_descent`: a pass over the classes, each by a quadratic model, coordinate descent and a line
+   search.
+9. `steps.subspace_newton`: a Newton step in the span of the last iterates.
+10. `steps.joint_newton`: a Newton step over all classes, where the passes are slow.
 11. `screening`: the gradient, of which only the entries that may matter are computed.
 12. `certificate`: optimal intercepts, the dual point and the duality gap.
 13. `workers`: the threads in which all this runs, and the end that ctrl-C makes of it.

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
-from l1path.problem import row_sums
+from l1path.problem.base import row_sums
 from l1path.screening import update_gradient
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from l1path.problem import Floats, Problem
+    from l1path.problem.base import Floats, Problem
     from l1path.state import State
 
 MAX_INTERCEPT_STEPS = 30
@@ -36,10 +36,23 @@ class Certificate:
     gap: float
 
 
-def certify(problem: Problem, state: State, tol: float) -> tuple[State, Certificate]:
-    """Return `state` with optimal intercepts and recomputed scores and gradient, and its duality gap.
+def certify(problem: Problem, state: State, tol: float) -> Certificate:
+    """Give `state` optimal intercepts, recompute its scores and gradient, and return its certificate.
 
-    The primal is that of the data as given, in float64 throughout. The dual point is::
+    The primal is that of the data as given, in float64 throughout.
+    """
+    dual = dual_value(problem, state, tol)
+    coef, b = problem.original_coefficients(state.V)
+    state.recompute_scores(problem, coef, b)
+    primal = state.objective(problem)
+    gap = float(np.maximum(0.0, primal - dual)) / primal  # np.maximum keeps NaN
+    return Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
+
+
+def dual_value(problem: Problem, state: State, tol: float) -> float:
+    """Give `state` optimal intercepts, update its gradient, and return the value of a dual point.
+
+    The dual point is::
 
         D = (1 - u) (Y + t R) + u M,    R = softmax - Y,    t = (lambda - u / c) / max(lambda, |X' s R|)
 
@@ -59,54 +72,50 @@ def certify(problem: Problem, state: State, tol: float) -> tuple[State, Certific
     """
     lam = state.lam
     intercept_tol = IMBALANCE_COST * tol * min(1.0, lam * problem.min_penalty_per_norm)
-    state, R = with_optimal_intercepts(problem, state, intercept_tol)
+    R = optimize_intercepts(problem, state, intercept_tol)
     bound = update_gradient(problem, state, R)
     u = 0.0
     if problem.fit_intercept:
         u = float(np.clip(row_sums(state.gradient_residual) / problem.class_share, 0, 1).max())
     margin, entropy = u / problem.min_penalty_per_norm, np.empty(R.shape[1])
     dual = -np.inf
-    for largest in [bound.max(), 0.0] if problem.ridge_ratio else [bound.max()]:
+    steepest = bound.max(initial=0.0)
+    for largest in [steepest, 0.0] if problem.ridge_ratio else [steepest]:
         t = float(np.maximum(0.0, lam - margin) / np.maximum(lam, largest))  # np.maximum keeps NaN
         kernels.entropy(R, problem.in_class, t, entropy)
         value = (1 - u) * kernels.dot(entropy, problem.s) - excess_cost(problem, lam, t * bound + margin)
         dual = max(value, dual)
-    coef, b = problem.original_coefficients(state.V)
-    state = state.with_recomputed_scores(problem, coef, b)
-    primal = state.objective(problem)
-    gap = float(np.maximum(0.0, primal - dual)) / primal  # np.maximum keeps NaN
-    return state, Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
+    return dual
 
 
 def excess_cost(problem: Problem, lam: float, bound: Floats) -> float:
-    """Return what products of up to `bound` (K, p) cost a dual point: the conjugate of the penalty there.
+    """Return what products of up to `bound` cost a dual point: the conjugate of the penalty there.
+
+    The products that `bound` leaves out do not exceed lambda.
 
     With r the problem's `ridge_ratio` that is the sum of (bound - lambda)_+^2 / (2 lambda r).
     """
     if not problem.ridge_ratio:
         return 0.0  # no product exceeds lambda
     excess = np.maximum(bound - lam, 0.0)
-    return float(sum(kernels.dot(row, row) for row in excess)) / (2 * lam * problem.ridge_ratio)
+    return float(kernels.dot(excess, excess)) / (2 * lam * problem.ridge_ratio)
 
 
-def with_optimal_intercepts(problem: Problem, state: State, tol: float) -> tuple[State, Floats]:
-    """Return the state with optimal intercepts, by Newton's method, and its residuals softmax - Y (K, rows).
+def optimize_intercepts(problem: Problem, state: State, tol: float) -> Floats:
+    """Make the intercepts optimal, by Newton's method; return the residuals softmax - Y (K, rows).
 
     The residuals of each class then sum to at most `tol` of the class, or to what rounding allows. The
     heaviest class keeps its intercept, since adding one number to all of them changes nothing. A problem
-    without intercepts keeps its state.
+    without intercepts keeps its coefficients.
     """
     R = np.empty_like(state.eta)
-    if not problem.fit_intercept:
-        kernels.residuals(state.e, problem.in_class, R)
-        return state, R
-    V, eta = state.V.copy(), state.eta
     others = np.delete(np.arange(len(R)), problem.class_share.argmax())
-    for attempt in range(MAX_INTERCEPT_STEPS):
-        state = state.with_coefficients(problem, V, eta)
+    for attempt in range(MAX_INTERCEPT_STEPS + 1):
+        state.set_coefficients(problem, state.V, state.eta)
         kernels.residuals(state.e, problem.in_class, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
-        if np.abs(g / problem.class_share).max() <= max(tol, MIN_INTERCEPT_TOL):
+        balanced = np.abs(g / problem.class_share).max() <= max(tol, MIN_INTERCEPT_TOL)
+        if balanced or not problem.fit_intercept or attempt == MAX_INTERCEPT_STEPS:
             break
         if attempt % INTERCEPT_HESSIAN_STEPS == 0:
             H = kernels.intercept_hessian(R, problem.in_class, problem.s)[np.ix_(others, others)]
@@ -115,6 +124,6 @@ def with_optimal_intercepts(problem: Problem, state: State, tol: float) -> tuple
         if not np.isfinite(step).all():  # a class whose probabilities are all 0 or 1: no step can balance it
             break
         step /= max(1.0, np.abs(step).max())
-        V[:, problem.p] += step
-        eta = eta + step[:, None]
-    return state, R
+        state.V[:, problem.p] += step
+        state.eta += step[:, None]
+    return R

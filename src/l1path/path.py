@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from dataclasses import dataclass, fields
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -14,37 +15,41 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from l1path import kernels
-from l1path.dense_problem import DenseProblem
+from l1path.certificate import certify
+from l1path.problem.dense import DenseProblem
+from l1path.problem.sparse import SparseProblem
+from l1path.problem.validation import check_data, check_limits, check_penalty
 from l1path.screening import rounding_limits
-from l1path.solve import in_float64, solve_grid_point, solve_point
-from l1path.sparse_problem import SparseProblem
-from l1path.validation import check_data, check_limits, check_penalty
-from l1path.warm_start import GRID_RATIO, extrapolate, initial_state, interpolate
+from l1path.solve import solve_grid_point, solve_point
+from l1path.warm_start import GRID_RATIO, extrapolate, grid_point, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
+    from scipy.sparse import csr_array
+
     from l1path.certificate import Certificate
-    from l1path.problem import Floats, Problem
-    from l1path.state import State
+    from l1path.problem.base import Floats, Problem
+    from l1path.state import GridPoint
 
 MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding of the gradient at 0
 GRID_TOL = 7e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0014)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RegularizationPath:
     """Points of the path in the order of the given Cs; read-only arrays.
 
-    coef : (points, K, p).  intercept : (points, K), each point's sum to 0 as scikit-learn's do.
+    weights : (points, K, p), or for sparse X a sparse (K, p) for each point.
+    intercept : (points, K), each point's sum to 0 as scikit-learn's do.
     duality_gap : (points,), relative to the primal.
     objective : (points,), ``C * sum_i weight_i CE_i + penalty(W)`` as scikit-learn has it.
     n_iter : (points,), passes over the classes from the warm start.  converged : (points,) bool.
     """
 
-    coef: Floats
+    weights: Floats | tuple[csr_array, ...]
     intercept: Floats
     duality_gap: Floats
     objective: Floats
@@ -53,7 +58,17 @@ class RegularizationPath:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            getattr(self, field.name).setflags(write=False)
+            if isinstance(values := getattr(self, field.name), np.ndarray):
+                values.setflags(write=False)
+
+    @cached_property
+    def coef(self) -> Floats:
+        """The weights (points, K, p) as one array, which for sparse X is made when it is first read."""
+        if isinstance(self.weights, np.ndarray):
+            return self.weights
+        coef = np.stack([point.toarray() for point in self.weights])
+        coef.setflags(write=False)
+        return coef
 
 
 def multinomial_l1_path(
@@ -98,6 +113,8 @@ def multinomial_l1_path(
         raise ValueError("; ".join(faults))
     if not (has_weight := weight > 0).all():
         X, labels, weight = X[has_weight], labels[has_weight], weight[has_weight]
+    points, K = len(Cs), int(labels.max()) + 1
+    coefs: Floats | list[Any] = [None] * points if issparse(X) else np.empty((points, K, X.shape[1]))
     lambdas = l1_ratio / (Cs * kernels.total(weight))
     requested = Counter(lambdas.tolist())
     lock = Lock()
@@ -109,29 +126,23 @@ def multinomial_l1_path(
                     progress()
 
     with Workers(min(threads, len(requested) + 1)) as workers:
-        problem: Problem
+        how = l1_ratio, bool(fit_intercept)
+        made: list[Future[Problem]] = []  # from where the solver takes it, to free a copy that is out of use
         if issparse(X):
             least = float(lambdas.min())
-            problem = workers.call(
-                SparseProblem.from_data, X, labels, weight, l1_ratio, bool(fit_intercept), least
-            )
+            made.append(workers.submit(SparseProblem.from_data, X, labels, weight, *how, least))
         else:
-            problem = workers.call(
-                DenseProblem.from_data, X, labels, weight, tol, l1_ratio, bool(fit_intercept)
-            )
-        solutions = _solve_along_grid(
-            problem, sorted(requested, reverse=True), tol, max_iter, workers, report
-        )
-    K, points = int(labels.max()) + 1, len(lambdas)
-    coef, intercept = np.empty((points, K, X.shape[1])), np.empty((points, K))
-    gap, primal, passes = np.empty(points), np.empty(points), np.empty(points, np.int64)
+            made.append(workers.submit(DenseProblem.from_data, X, labels, weight, tol, *how))
+        del X  # a copy by columns, if it was given by rows
+        order = sorted(requested, reverse=True)
+        solutions = _solve_along_grid(made.pop(), order, tol, max_iter, workers, report)
+    intercept, gap, primal = np.empty((points, K)), np.empty(points), np.empty(points)
+    passes = np.empty(points, np.int64)
     for lam in requested:  # a solution is freed when it has been copied
         certificate, n_iter = solutions.pop(lam)
         for k in np.flatnonzero(lambdas == lam):
-            own = certificate.coef
-            coef[k] = own if isinstance(own, np.ndarray) else own.toarray()
-            intercept[k], gap[k] = certificate.intercept, certificate.gap
-            primal[k], passes[k] = certificate.primal, n_iter
+            coefs[k], intercept[k] = certificate.coef, certificate.intercept
+            gap[k], primal[k], passes[k] = certificate.gap, certificate.primal, n_iter
     if not np.all(gap <= tol):
         failed = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
         message = (
@@ -140,7 +151,7 @@ def multinomial_l1_path(
         )
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return RegularizationPath(
-        coef=coef,
+        weights=coefs if isinstance(coefs, np.ndarray) else tuple(coefs),
         intercept=intercept,
         duality_gap=gap,
         objective=primal * Cs * kernels.total(weight),
@@ -150,7 +161,7 @@ def multinomial_l1_path(
 
 
 def _solve_along_grid(
-    problem: Problem,
+    made: Future[Problem],
     lambdas: Sequence[float],
     tol: float,
     max_iter: int,
@@ -163,33 +174,52 @@ def _solve_along_grid(
     as soon as the two grid points around it are there; then `report` is called with its lambda.
     """
 
-    def next_grid_point(problem: Problem, state: State) -> tuple[Problem, State]:
-        if state.lam * (1 - 1e-12) <= lambdas[-1]:
-            return problem, state  # the last of the grid
-        if problem.is_reduced and rounding_limits(problem, state, state.lam * GRID_RATIO, tol):
-            problem, state = in_float64(problem, state)
-        return solve_grid_point(problem, extrapolate(problem, state), max(tol, GRID_TOL), max_iter)
+    def first_grid_point(problem: Problem) -> GridPoint:
+        return grid_point(problem, initial_state(problem), None)
 
-    def solve_requested(problem: Problem, grid_point: State, lam: float) -> tuple[Certificate, int]:
-        solution = solve_point(problem, interpolate(problem, grid_point.fork(), lam), tol, max_iter)
+    def next_grid_point(problem: Problem, last: GridPoint) -> tuple[Problem, GridPoint]:
+        if last.lam * (1 - 1e-12) <= lambdas[-1]:
+            return problem, last  # the last of the grid
+        residual, lam = last.reference.residual, last.lam * GRID_RATIO
+        if problem.is_reduced and rounding_limits(problem, residual, lam, tol):
+            problem = problem.in_float64()
+            last = last.on(problem)
+        start = extrapolate(problem, last)
+        problem, state = solve_grid_point(problem, start, max(tol, GRID_TOL), max_iter)
+        return problem, grid_point(problem, state, last)
+
+    def solve_requested(problem: Problem, last: GridPoint, lam: float) -> tuple[Certificate, int]:
+        solution = _solve_between(problem, last, lam, tol, max_iter)
         report(lam)
         return solution
 
     solutions: dict[float, Future[tuple[Certificate, int]]] = {}
-    state = workers.call(initial_state, problem)
-    if lambdas[-1] * MAX_C_RATIO < state.lam:
+    problem = wait_for(made)
+    del made
+    last = workers.call(first_grid_point, problem)
+    if lambdas[-1] * MAX_C_RATIO < last.lam:
         raise ValueError(
             f"Cs: expected C up to {MAX_C_RATIO:g} times C_max, the largest at which every weight is 0, "
-            f"got {state.lam / lambdas[-1]:.3g} times it. float64 cannot solve this; check the scale of X."
+            f"got {last.lam / lambdas[-1]:.3g} times it. float64 cannot solve this; check the scale of X."
         )
-    grid_point = state.fork()  # a copy, since the next grid point takes over the working sets of the last
-    grid = workers.submit(next_grid_point, problem, state)
+    own = last.fork()  # a copy, since the next grid point takes over the working sets of the last
+    grid = workers.submit(next_grid_point, problem, last)
     for lam in lambdas:
-        while lam < state.lam * (1 - 1e-12):
-            problem, state = wait_for(grid)
-            grid_point = state.fork()
-            grid = workers.submit(next_grid_point, problem, state)
-        if len(solutions) >= 2 * workers.threads:  # a queued point occupies memory with its working sets
-            wait_for(list(solutions.values())[-2 * workers.threads])
-        solutions[lam] = workers.submit(solve_requested, problem, grid_point, lam)
+        while lam < last.lam * (1 - 1e-12):
+            problem, last = wait_for(grid)
+            own = last.fork()
+            grid = workers.submit(next_grid_point, problem, last)
+        if len(solutions) >= workers.threads:  # a queued point occupies memory with its working sets
+            wait_for(list(solutions.values())[-workers.threads])
+        solutions[lam] = workers.submit(solve_requested, problem, own, lam)
     return {lam: wait_for(future) for lam, future in solutions.items()}
+
+
+def _solve_between(
+    problem: Problem, last: GridPoint, lam: float, tol: float, max_iter: int
+) -> tuple[Certificate, int]:
+    """Return the certified solution at `lam`, between `last` and the grid point before, and its passes."""
+    start = interpolate(problem, last.fork(), lam)
+    if last.previous is None:  # at lambda_max or above every weight is 0
+        return certify(problem, start, tol), 0
+    return solve_point(problem, start, tol, max_iter)

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
-from l1path.block_descent import pass_over_classes
-from l1path.certificate import certify, with_optimal_intercepts
-from l1path.joint_newton import joint_newton_step, passes_per_joint_step
+from l1path.certificate import certify, optimize_intercepts
+from l1path.problem.base import large_entries
 from l1path.screening import set_reference, update_gradient
-from l1path.subspace_newton import History, subspace_newton_step
+from l1path.state import repacked
+from l1path.steps.block_descent import pass_over_classes
+from l1path.steps.joint_newton import joint_newton_step, passes_per_joint_step
+from l1path.steps.subspace_newton import History, subspace_newton_step
 
 if TYPE_CHECKING:
     from l1path.certificate import Certificate
-    from l1path.problem import Problem
+    from l1path.problem.base import Problem
     from l1path.state import State
 
 MAX_TARGET = 0.3  # of the penalty: the largest violation that the passes aim at
@@ -34,23 +36,21 @@ MIN_PROGRESS = 0.9  # a round that leaves more than this share of the distance b
 MAX_ROUNDS_WITHOUT_PROGRESS = 3
 
 
-def reduce_violation(
-    problem: Problem, state: State, history: History, target: float, max_passes: int
-) -> tuple[State, int]:
-    """Return the state and the number of passes after which the violation is predicted to be at `target`."""
+def reduce_violation(problem: Problem, state: State, history: History, target: float, max_passes: int) -> int:
+    """Take passes until the violation is predicted to be at `target`; return their number."""
     for passes in range(1, max_passes + 1):
         history.add(problem, state)
         last, history.violation = history.violation, pass_over_classes(problem, state, target)
         if history.violation <= target or history.violation == 0:
-            return state, passes
+            return passes
         if history.violation * max(MIN_PASS_REDUCTION, history.violation / last) <= target:
-            return state, passes
+            return passes
         if history.joint_step_is_due(partial(passes_per_joint_step, problem, state)):
-            state = joint_newton_step(problem, state, history.violation)
+            joint_newton_step(problem, state, history.violation)
             history.length = 0  # the iterates before are far from this one
         else:
-            state = subspace_newton_step(problem, state, history)
-    return state, max_passes
+            subspace_newton_step(problem, state, history)
+    return max_passes
 
 
 def violation_target(problem: Problem, state: State, tol: float) -> float:
@@ -64,77 +64,67 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
 
     The problem that is returned with it is the one in float64 if the violation does not fall otherwise.
     """
-    passes, target, start_reference, history = 0, MAX_TARGET, state.reference, History.for_state(state)
-    progress = Progress()
+    passes, target, history, progress = 0, MAX_TARGET, History.for_state(state), Progress()
     while True:
         target = min(target, violation_target(problem, state, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
-        state, more = reduce_violation(problem, state, history, target, allowed)
-        passes += more
-        state, R = with_optimal_intercepts(problem, state, 0.1 * tol)
-        if state.reference is start_reference:
-            state.gradient_residual = R * problem.s
+        passes += reduce_violation(problem, state, history, target, allowed)
+        R = optimize_intercepts(problem, state, 0.1 * tol)
+        if state.reference is None:
+            np.multiply(R, problem.s, out=state.gradient_residual)
             set_reference(problem, state)
         else:
             update_gradient(problem, state, R)
+        del R  # a state's size
         penalty = state.lam * problem.penalty_factor
-        gradient = state.gradient + state.lam * problem.ridge_factor * state.V
+        ridge = state.lam * problem.ridge_factor
         violation = max(
-            kernels.violation(g, v, penalty, problem.intercept_unit(state.lam))
-            for g, v in zip(gradient, state.V, strict=True)
+            kernels.violation(g + ridge * v, v, penalty, problem.intercept_unit(state.lam))
+            for g, v in zip(state.gradient, state.V, strict=True)
         )
         if violation <= target or passes >= max_iter:
             return problem, state
-        state = state.with_recomputed_scores(problem, *problem.original_coefficients(state.V))
+        state.recompute_scores(problem, *problem.original_coefficients(state.V))
         history.length = 0
-        state.add_to_working_sets(problem, np.abs(state.gradient) > penalty)
+        state.add_to_working_sets(problem, large_entries(state.gradient, penalty))
         if progress.has_stalled(violation / target):
             if history.always_joint and not problem.is_reduced:
                 return problem, state
-            problem, state, history = with_more_effort(problem, state, history)
+            problem, history = with_more_effort(problem, state, history)
 
 
 def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Certificate, int]:
     """Return the best certified solution from the start `state` and the number of passes."""
     passes, target, history = 0, MAX_TARGET, History.for_state(state)
-    if state.previous is None:
-        return certify(problem, state, tol)[1], 0
     best, progress = None, Progress()
     while True:
         target = min(target, violation_target(problem, state, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
-        state, more = reduce_violation(problem, state, history, target, allowed)
+        more = reduce_violation(problem, state, history, target, allowed)
         passes += more
-        state, certificate = certify(problem, state, tol)
+        certificate = certify(problem, state, tol)
         if best is None or not best.gap <= certificate.gap:
             best = certificate
         if best.gap <= tol or passes >= max_iter:
             return best, passes
         history.length = 0  # the scores are recomputed
-        added = state.add_to_working_sets(
-            problem, np.abs(state.gradient) > state.lam * problem.penalty_factor
-        )
+        penalty = state.lam * problem.penalty_factor
+        added = state.add_to_working_sets(problem, large_entries(state.gradient, penalty))
         if not added and more < allowed:
             target *= max(MIN_TARGET_REDUCTION, 0.5 * tol / certificate.gap)
         if progress.has_stalled(certificate.gap):
             if history.always_joint and not problem.is_reduced:
                 return best, passes
-            problem, state, history = with_more_effort(problem, state, history)
+            problem, history = with_more_effort(problem, state, history)
 
 
-def with_more_effort(problem: Problem, state: State, history: History) -> tuple[Problem, State, History]:
+def with_more_effort(problem: Problem, state: State, history: History) -> tuple[Problem, History]:
     """Return what to go on with where progress has stalled: in float64, with a joint step after each pass."""
     if problem.is_reduced:
-        problem, state = in_float64(problem, state)
-        history = History.for_state(state)
+        problem, history = problem.in_float64(), History.for_state(state)
+        state.working_sets = repacked(problem, state.lam, state.working_sets)
     history.always_joint = True
-    return problem, state, history
-
-
-def in_float64(problem: Problem, state: State) -> tuple[Problem, State]:
-    """Return problem and state with a working copy in float64."""
-    problem = problem.in_float64()
-    return problem, state.on(problem)
+    return problem, history
 
 
 @dataclass(slots=True)

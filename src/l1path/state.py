@@ -1,4 +1,4 @@
-"""The state of an iterate: coefficients, scores, gradient, and the working set of each class."""
+"""An iterate and a grid point: coefficients, scores, gradient, and the working set of each class."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
-from l1path.problem import round_up
+from l1path.problem.base import round_up
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from l1path.problem import Columns, Floats, Indices, Numbers, Problem, Reals
+    from l1path.problem.base import Columns, Floats, Indices, Numbers, Problem, Reals
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Reference(NamedTuple):
 
 @dataclass(slots=True)
 class State:
-    """The state at one lambda, and the grid point before it."""
+    """The iterate at one lambda. Its arrays are its own, and steps change it in place."""
 
     lam: float
     V: Floats  # (K, columns): coefficients of the working copy
@@ -84,8 +84,23 @@ class State:
     gradient_residual: Floats  # (K, rows): s (softmax - Y) as it is included in the gradient
     gradient: Floats  # (K, columns), of the cross-entropy
     working_sets: list[WorkingSet]
-    reference: Reference
-    previous: State | None = None
+    reference: Reference | None  # None until a full gradient is computed
+
+    @classmethod
+    def at(
+        cls,
+        problem: Problem,
+        lam: float,
+        V: Floats,
+        eta: Floats,
+        included: Reference,
+        working_sets: list[WorkingSet],
+    ) -> State:
+        """Return the state of these coefficients and their scores, with what the gradient includes."""
+        e, shift = np.empty_like(eta), np.empty(eta.shape[1])
+        state = cls(lam, V, eta, e, shift, 0.0, *included, working_sets, None)
+        state.set_coefficients(problem, V, eta)
+        return state
 
     def add_to_working_sets(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of the mask `wanted` (K, columns) that are missing; return whether any was."""
@@ -115,35 +130,82 @@ class State:
         columns = self.summed_columns(problem)
         return problem.l1_norm(self.V[:, columns], columns)
 
-    def fork(self) -> State:
-        """Return this state with working sets that can grow without changing its own."""
-        return replace(self, working_sets=[working_set.fork() for working_set in self.working_sets])
-
-    def on(self, problem: Problem) -> State:
-        """Return this state on a working copy of another precision, on the same scale."""
-        wanted = self.working_columns()
-        wanted[:, problem.p + 1 :] = False
-        state = replace(self, working_sets=[WorkingSet.empty(problem) for _ in self.working_sets])
-        state.add_to_working_sets(problem, wanted)
-        return state
-
     def objective(self, problem: Problem) -> float:
         """Return the objective P(W, b)."""
         columns = self.summed_columns(problem)
         return self.loss + self.lam * problem.penalty(self.V[:, columns], columns)
 
-    def with_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> State:
-        """Return this state with other coefficients and their scores; the gradient is unchanged."""
-        e, shift, loss = np.empty_like(eta), np.empty(eta.shape[1]), np.empty(eta.shape[1])
-        kernels.exponentials(eta, problem.in_class, shift, e, loss)
-        return replace(self, V=V, eta=eta, e=e, shift=shift, loss=kernels.dot(loss, problem.s))
+    def set_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> None:
+        """Set the coefficients and their scores; the gradient is unchanged."""
+        loss = np.empty(eta.shape[1])
+        kernels.exponentials(eta, problem.in_class, self.shift, self.e, loss)
+        self.V, self.eta, self.loss = V, eta, kernels.dot(loss, problem.s)
 
-    def with_recomputed_scores(self, problem: Problem, coef: Floats | csr_array, b: Floats) -> State:
-        """Return this state with scores from `coef` (K, p) and `b` (K,) on the data as given, in float64.
+    def move_if_lower(self, problem: Problem, V: Floats, eta: Floats) -> bool:
+        """Set these coefficients and scores if the objective is lower there; return whether it is."""
+        moved = replace(self, e=np.empty_like(eta), shift=np.empty_like(self.shift))
+        moved.set_coefficients(problem, V, eta)
+        if not moved.objective(problem) < self.objective(problem):
+            return False
+        self.V, self.eta, self.e, self.shift, self.loss = V, eta, moved.e, moved.shift, moved.loss
+        return True
+
+    def recompute_loss(self, problem: Problem) -> None:
+        """Set the loss, which passes over the classes leave as it was."""
+        self.loss = kernels.cross_entropy(self.eta, self.e, problem.in_class, self.shift, problem.s)
+
+    def recompute_scores(self, problem: Problem, coef: Floats | csr_array, b: Floats) -> None:
+        """Set the scores to those of `coef` (K, p) and `b` (K,) on the data as given, in float64.
 
         The scores that the passes update accumulate rounding errors, which the coefficients do not have.
         """
-        return self.with_coefficients(problem, self.V, problem.scores(coef, b))
+        self.set_coefficients(problem, self.V, problem.scores(coef, b))
+
+
+@dataclass(frozen=True, slots=True)
+class GridPoint:
+    """A solved grid point, with what a line through it and the grid point before it needs."""
+
+    lam: float
+    columns: Indices  # in which a class has a coefficient other than 0
+    V: Floats  # (K, columns.size): the coefficients in them
+    eta: Floats  # (K, rows)
+    reference: Reference
+    likely: npt.NDArray[np.bool_]  # (K, columns): what its gradient adds to the next one's working sets
+    working_sets: list[WorkingSet]
+    previous: GridPoint | None  # without working sets
+
+    def coefficients(self, columns: Indices) -> Floats:
+        """Return the coefficients (K, columns.size) in ascending `columns`, which include all but zeros."""
+        out = np.zeros((len(self.V), columns.size))
+        out[:, np.searchsorted(columns, self.columns)] = self.V
+        return out
+
+    def fork(self) -> GridPoint:
+        """Return this grid point with working sets that can grow without changing its own."""
+        return replace(self, working_sets=[working_set.fork() for working_set in self.working_sets])
+
+    def on(self, problem: Problem) -> GridPoint:
+        """Return this grid point on a working copy of another precision, on the same scale."""
+        return replace(self, working_sets=repacked(problem, self.lam, self.working_sets))
+
+    def without_working_sets(self) -> GridPoint:
+        """Return what the next grid point needs of this one as its `previous`: the rest occupies memory."""
+        return replace(self, likely=self.likely[:0], working_sets=[], previous=None)
+
+
+def repacked(problem: Problem, lam: float, working_sets: list[WorkingSet]) -> list[WorkingSet]:
+    """Return these working sets with the columns of `problem`, and without Gram matrices."""
+    out = []
+    for working_set in working_sets:
+        wanted = np.zeros(problem.width, np.bool_)
+        wanted[working_set.columns] = True
+        wanted[problem.p + 1 :] = False
+        wanted &= problem.eligible(lam)
+        wanted[problem.p] = True
+        out.append(WorkingSet.empty(problem))
+        out[-1].add(problem, wanted)
+    return out
 
 
 def zero_sign_changes(

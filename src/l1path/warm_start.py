@@ -10,17 +10,17 @@ problems", equation 7.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from l1path import kernels
-from l1path.screening import with_full_gradient
-from l1path.state import Reference, State, WorkingSet, zero_sign_changes
+from l1path.problem.base import large_entries
+from l1path.screening import set_reference
+from l1path.state import GridPoint, Reference, State, WorkingSet, zero_sign_changes
 
 if TYPE_CHECKING:
-    from l1path.problem import Problem
+    from l1path.problem.base import Floats, Problem
 
 GRID_RATIO = 0.8  # lambda of a grid point as a fraction of the last one; 0.7 took a quarter more time (0010)
 STRONG_RULE_FACTOR = 2.0  # a column stays out if its gradient was below 2 lambda - previous lambda
@@ -34,49 +34,61 @@ def initial_state(problem: Problem) -> State:
     V = np.zeros((K, problem.width))
     if problem.fit_intercept:
         kernels.log(problem.class_share, V[:, p])
-    state = State(
-        lam=np.inf,
-        V=V,
-        eta=V,
-        e=V,  # a placeholder like those below: computed in the next lines
-        shift=V,
-        loss=0.0,
-        gradient_residual=V,
-        gradient=V,
-        working_sets=[WorkingSet.empty(problem) for _ in range(K)],
-        reference=Reference(V, V),
-    )
-    state = state.with_coefficients(problem, V, np.repeat(V[:, p : p + 1], len(problem.s), axis=1))
-    state = with_full_gradient(problem, state)
+    eta = np.repeat(V[:, p : p + 1], len(problem.s), axis=1)
+    nothing = Reference(np.zeros_like(eta), np.zeros_like(V))
+    state = State.at(problem, np.inf, V, eta, nothing, [WorkingSet.empty(problem) for _ in range(K)])
+    R = np.empty_like(eta)
+    kernels.residuals(state.e, problem.in_class, R)
+    np.multiply(R, problem.s, out=state.gradient_residual)
+    set_reference(problem, state)
     state.lam = float((np.abs(state.gradient[:, :p]) / problem.penalty_factor[:p]).max())
     return state
 
 
-def _on_the_line(problem: Problem, grid_point: State, lam: float) -> State:
-    """Return the start at `lam` on the line through `grid_point` and the grid point before it.
-
-    The gradient is that of the residuals on the line through the two references. The working sets are
-    `grid_point`'s own.
-    """
-    previous = grid_point.previous or grid_point
-    t = (previous.lam - lam) / (previous.lam - grid_point.lam) if grid_point.previous else 0.0
-    (R, g), (R_previous, g_previous) = grid_point.reference, previous.reference
-    reference = Reference(R_previous + t * (R - R_previous), g_previous + t * (g - g_previous))
-    start = replace(
-        grid_point,
-        lam=lam,
-        gradient_residual=reference.residual.copy(),
-        gradient=reference.gradient.copy(),
+def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> GridPoint:
+    """Return the grid point of a solution; `previous` is the one before it."""
+    reference = state.reference or set_reference(problem, state)
+    least = state.lam if previous else STRONG_RULE_FACTOR * (state.lam * GRID_RATIO) - state.lam
+    columns = np.flatnonzero(state.V.any(axis=0))
+    return GridPoint(
+        lam=state.lam,
+        columns=columns,
+        V=state.V[:, columns],
+        eta=state.eta,
         reference=reference,
+        likely=large_entries(state.gradient, least * problem.penalty_factor),
+        working_sets=state.working_sets,
+        previous=previous and previous.without_working_sets(),
     )
-    V = previous.V + t * (grid_point.V - previous.V)
-    eta = previous.eta + t * (grid_point.eta - previous.eta)
+
+
+def _on_the_line(problem: Problem, origin: GridPoint, lam: float) -> State:
+    """Return the start at `lam` on the line through `origin` and the grid point before it.
+
+    Its gradient is that of the residuals on the line through the two references, and it has no reference
+    of its own. The working sets are those of `origin`.
+    """
+    previous = origin.previous or origin
+    t = (previous.lam - lam) / (previous.lam - origin.lam) if origin.previous else 0.0
+
+    def between(start: Floats, end: Floats) -> Floats:
+        out = end - start
+        out *= t
+        out += start
+        return out
+
+    included = Reference(*map(between, previous.reference, origin.reference))
+    columns = np.union1d(previous.columns, origin.columns)
+    own = between(previous.coefficients(columns), origin.coefficients(columns))
+    eta = between(previous.eta, origin.eta)
     if t > 1:
-        V, eta = zero_sign_changes(problem, grid_point.V, V, eta)
-    return start.with_coefficients(problem, V, eta)
+        own, eta = zero_sign_changes(problem, origin.coefficients(columns), own, eta, columns)
+    V = np.zeros((len(eta), problem.width))
+    V[:, columns] = own
+    return State.at(problem, lam, V, eta, included, origin.working_sets)
 
 
-def extrapolate(problem: Problem, origin: State) -> State:
+def extrapolate(problem: Problem, origin: GridPoint) -> State:
     """Return the start of the grid point after `origin`.
 
     Its working sets have the columns whose extrapolated gradient reaches lambda, whose gradient reached the
@@ -84,34 +96,24 @@ def extrapolate(problem: Problem, origin: State) -> State:
     """
     lam = origin.lam * GRID_RATIO
     start = _on_the_line(problem, origin, lam)
-    size = np.abs(origin.gradient)
-    if origin.previous is None:
-        wanted = size >= (STRONG_RULE_FACTOR * lam - origin.lam) * problem.penalty_factor
-    else:
-        wanted = (size >= origin.lam * problem.penalty_factor) | (
-            np.abs(start.gradient) >= lam * problem.penalty_factor
-        )
-        if replace(origin, lam=lam).objective(problem) <= start.objective(problem):
-            start = replace(
-                start, V=origin.V.copy(), eta=origin.eta.copy(), e=origin.e.copy(), shift=origin.shift
-            )
+    wanted = origin.likely.copy()
+    if origin.previous:
+        wanted |= large_entries(start.gradient, lam * problem.penalty_factor)
+        V = origin.coefficients(np.arange(problem.width))
+        start.move_if_lower(problem, V, origin.eta.copy())
     wanted |= start.V != 0
-    likely = wanted | (np.abs(start.gradient) >= LIKELY_COLUMN_FRACTION * lam * problem.penalty_factor)
+    likely = wanted | large_entries(start.gradient, LIKELY_COLUMN_FRACTION * lam * problem.penalty_factor)
     for k, working_set in enumerate(start.working_sets):
         if working_set.columns.size > WORKING_SET_REBUILD_RATIO * np.count_nonzero(likely[k]):
             start.working_sets[k], wanted[k] = WorkingSet.empty(problem), likely[k]
     start.add_to_working_sets(problem, wanted)
-    start.previous = replace(  # what a line through two grid points needs; the rest would occupy memory
-        origin, previous=None, working_sets=[], e=origin.eta, gradient_residual=origin.reference.residual,
-        gradient=origin.reference.gradient,
-    )  # fmt: skip
     return start
 
 
-def interpolate(problem: Problem, grid_point: State, lam: float) -> State:
-    """Return the start at `lam`, between `grid_point` and the one before it; it grows `grid_point`'s sets."""
-    start = _on_the_line(problem, grid_point, lam)
-    start.add_to_working_sets(
-        problem, (np.abs(start.gradient) >= lam * problem.penalty_factor) | (start.V != 0)
-    )
+def interpolate(problem: Problem, origin: GridPoint, lam: float) -> State:
+    """Return the start at `lam`, between `origin` and the grid point before it; it grows `origin`'s sets."""
+    start = _on_the_line(problem, origin, lam)
+    start.reference = Reference(start.gradient_residual.copy(), start.gradient.copy())
+    wanted = large_entries(start.gradient, lam * problem.penalty_factor) | (start.V != 0)
+    start.add_to_working_sets(problem, wanted)
     return start

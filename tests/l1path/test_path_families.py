@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax, xlogy
 from l1_families import CHANGES, FAMILIES, fuzzed
 from l1_problems import KINDS, problem, stored_as
 from l1path import multinomial_l1_path
-from l1path.dense_problem import DenseProblem
+from l1path.problem.dense import DenseProblem
 from l1path.screening import rounding_limits
 from l1path.warm_start import initial_state
 
@@ -102,9 +102,10 @@ def test_the_precision_follows_lambda():
     X, y = problem(n=1500, p=200, K=4)
     data = DenseProblem.from_data(X, y, np.ones(1500), 1e-3)
     state = initial_state(data)
+    lam, residual = state.lam, state.reference.residual
     assert data.columns.dtype == np.float32
-    assert not rounding_limits(data, state, state.lam, 1e-3)
-    assert rounding_limits(data, state, 0.01 * state.lam, 1e-3)
+    assert not rounding_limits(data, residual, lam, 1e-3)
+    assert rounding_limits(data, residual, 0.01 * lam, 1e-3)
     exact = data.in_float64()
-    assert not rounding_limits(exact, state, 1e-4 * state.lam, 1e-3)
+    assert not rounding_limits(exact, residual, 1e-4 * lam, 1e-3)
     np.testing.assert_allclose(exact.columns, data.columns, rtol=1e-7)

@@ -12,7 +12,7 @@ from l1_families import fuzzed
 from l1_problems import assert_certified, problem
 from l1path import L1MultinomialPath, duality_gap, multinomial_l1_path
 from l1path.objective import C_max, objective, scores
-from l1path.sparse_problem import SparseProblem
+from l1path.problem.sparse import SparseProblem
 
 
 def text_like(n=300, p=800, K=4, seed=0):
@@ -100,6 +100,33 @@ def test_a_point_does_not_depend_on_which_columns_the_others_need():
     alone, together = multinomial_l1_path(X, y, Cs[:1]), multinomial_l1_path(X, y, Cs)
     np.testing.assert_array_equal(alone.coef[0], together.coef[0])
     assert alone.duality_gap[0] == together.duality_gap[0]
+
+
+def test_a_rare_large_entry_that_only_another_point_needs_changes_no_step():
+    rng, n = np.random.default_rng(0), 2000
+    y = np.arange(n) % 4
+    flags = (y[:, None] == np.arange(12) % 4) ^ (rng.random((n, 12)) < 0.2)
+    limit = C_max(csr_array(flags.astype(float)), y, 4)
+    spike = np.where(np.arange(n) == 7, 0.2 / limit, 0.0)  # its sum is small, but not its norm
+    X = csr_array(np.column_stack([flags, spike]))
+    Cs = limit * np.array([3.0, 3000.0])
+    few, all_columns = kept_columns(X, y, Cs[0]), kept_columns(X, y, Cs[1])
+    assert np.setdiff1d(all_columns, few).tolist() == [12]
+    assert spike.std() > 2 * flags.std(axis=0).max()
+    alone, together = multinomial_l1_path(X, y, Cs[:1], tol=1e-6), multinomial_l1_path(X, y, Cs, tol=1e-6)
+    np.testing.assert_array_equal(alone.coef[0], together.coef[0])
+    assert alone.duality_gap[0] == together.duality_gap[0]
+
+
+def test_weights_stay_sparse_until_they_are_read_as_one_array():
+    X, y = text_like()
+    path = multinomial_l1_path(X, y, C_max(X, y, 4) * np.array([30.0, 3.0]))
+    assert [W.format for W in path.weights] == ["csr", "csr"]
+    assert "coef" not in vars(path)
+    np.testing.assert_array_equal(path.coef, [W.toarray() for W in path.weights])
+    assert path.coef is path.coef
+    with pytest.raises(ValueError, match="read-only"):
+        path.coef[0, 0, 0] = 1.0
 
 
 def test_a_column_that_is_left_out_cannot_have_a_weight():

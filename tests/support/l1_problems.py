@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax, xlogy
 
-from l1path import dense_problem
-from l1path.dense_problem import DenseProblem
+from l1path.problem import dense
+from l1path.problem.dense import DenseProblem
 
 KINDS = ["float64", "float32", "uint8"]  # of a working copy
 
@@ -31,7 +31,7 @@ def stored_as(kind):
     """Let small data have the working copy of large data, unless the kind is float64."""
     with pytest.MonkeyPatch.context() as patch:
         if kind != "float64":
-            patch.setattr(dense_problem, "FLOAT64_MAX_SIZE", 0)
+            patch.setattr(dense, "FLOAT64_MAX_SIZE", 0)
         yield
 
 

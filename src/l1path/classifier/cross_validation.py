@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.model_selection import check_cv
 
 from l1path.objective import log_softmax, scores
-from l1path.validation import naming
+from l1path.problem.validation import naming
 from l1path.workers import Workers
 
 if TYPE_CHECKING:
@@ -49,12 +49,13 @@ def held_out_losses(
     """Return the mean log-loss of the held-out rows at each point of the path, in nats."""
     X, labels, weight = X[held_out], labels[held_out], weight[held_out]
 
-    def mean_loss(coef: Floats, intercept: Floats) -> float:
+    def mean_loss(coef: Any, intercept: Floats) -> float:
+        coef = coef if isinstance(coef, np.ndarray) else coef.toarray()
         losses = -log_softmax(scores(X, coef, intercept))[np.arange(len(labels)), labels]
         return float(np.average(losses, weights=weight))
 
     with Workers(1) as worker:
-        return [worker.call(mean_loss, *point) for point in zip(path.coef, path.intercept, strict=True)]
+        return [worker.call(mean_loss, *point) for point in zip(path.weights, path.intercept, strict=True)]
 
 
 def one_standard_error(Cs: Floats, loss: Floats) -> int:

@@ -22,7 +22,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from l1path.classifier.cross_validation import held_out_losses, one_standard_error, split
 from l1path.objective import log_softmax, scores
 from l1path.path import RegularizationPath, multinomial_l1_path
-from l1path.validation import check_Cs, missing_labels_fault, naming, sorting_fault
+from l1path.problem.validation import check_Cs, missing_labels_fault, naming, sorting_fault
 from l1path.workers import usable_threads
 
 Floats = npt.NDArray[np.float64]

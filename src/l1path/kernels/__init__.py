@@ -33,7 +33,7 @@ from l1path.kernels.products import (
     gradient_entries,
     scores,
     scores_from_bytes,
-    weighted_distance,
+    weighted_norm,
 )
 from l1path.kernels.softmax import cross_entropy, entropy, exponentials, residuals
 from l1path.kernels.sparse import (
@@ -106,5 +106,5 @@ __all__ = [
     "sums_of_later_classes",
     "total",
     "violation",
-    "weighted_distance",
+    "weighted_norm",
 ]

@@ -121,14 +121,12 @@ def add_changed_rows_by_columns(columns, chosen, numbers, change, g):
 
 
 @kernel
-def weighted_distance(a, b, s):
-    """np.sqrt((((a - b) ** 2)[:, s > 0] / s[s > 0]).sum(axis=1))."""
-    out, lanes = np.empty(a.shape[0]), np.empty(a.shape[1])
-    for k in range(a.shape[0]):
-        for i in range(s.size):
-            lanes[i] = (a[k, i] - b[k, i]) * (a[k, i] - b[k, i]) / s[i] if s[i] > 0.0 else 0.0
-        out[k] = total(lanes)
-    return np.sqrt(out)
+def weighted_norm(r, s):
+    """np.sqrt(((r**2)[s > 0] / s[s > 0]).sum())."""
+    lanes = np.empty(s.size)
+    for i in range(s.size):
+        lanes[i] = r[i] * r[i] / s[i] if s[i] > 0.0 else 0.0
+    return np.sqrt(total(lanes))
 
 
 @kernel

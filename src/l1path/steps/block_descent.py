@@ -14,7 +14,7 @@ from l1path import kernels
 from l1path.workers import stop_if_unwanted
 
 if TYPE_CHECKING:
-    from l1path.problem import Problem
+    from l1path.problem.base import Problem
     from l1path.state import State
 
 

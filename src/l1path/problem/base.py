@@ -1,7 +1,7 @@
 """The problem that the solver sees: labels, row weights, penalty, and products with a centered working copy.
 
-`dense_problem` and `sparse_problem` are the two kinds of working copies. The rest of the solver calls the
-methods declared here.
+`dense` and `sparse` are the two kinds of working copies. The rest of the solver calls the methods declared
+here.
 """
 
 from __future__ import annotations
@@ -190,6 +190,11 @@ def is_constant(low: Floats, high: Floats, mean: Floats, *, fit_intercept: bool)
     largest = np.maximum(high - mean, mean - low)
     relative = largest <= CONSTANT_COLUMN_TOL * np.maximum(abs(high), abs(low))
     return np.asarray(relative | (high - low < MIN_COLUMN_WIDTH))
+
+
+def large_entries(A: Floats, limit: Floats) -> npt.NDArray[np.bool_]:
+    """Return the mask abs(A) >= limit, by rows: A (K, columns) may be most of the memory."""
+    return np.array([np.abs(row) >= limit for row in A])
 
 
 def row_sums(R: Reals) -> Floats:

@@ -12,7 +12,7 @@ from scipy.sparse import csc_array, issparse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from l1path.problem import Floats, Indices
+    from l1path.problem.base import Floats, Indices
 
 MAX_MAGNITUDE = 1e100  # of a number: products of three such numbers are still finite in float64
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from l1path import kernels
-from l1path.problem import (
+from l1path.problem.base import (
     HALF_ULP,
     Problem,
     class_indicators,
@@ -29,7 +29,7 @@ from l1path.problem import (
 )
 
 if TYPE_CHECKING:
-    from l1path.problem import Floats, Indices, Numbers, Reals
+    from l1path.problem.base import Floats, Indices, Numbers, Reals
     from l1path.state import State, WorkingSet
 
 LEAST_LAMBDA = 0.75  # of the least lambda asked for: the last grid point is above it
@@ -63,49 +63,49 @@ class SparseProblem(Problem):
         low, high, mean, square, absolute = kernels.sparse_column_sums(X.data, X.indices, X.indptr, s)
         constant = is_constant(low, high, mean, fit_intercept=fit_intercept)
         possible = np.where(constant, 0.0, absolute)
+        mean *= fit_intercept
+        stored_center = np.where(np.diff(X.indptr) == X.shape[0], mean, 0.0)
+        if stored_center.any():
+            data = X.data - np.repeat(stored_center, np.diff(X.indptr))
+            X = csc_array((data, X.indices, X.indptr), shape=X.shape)
+            square = kernels.sparse_column_sums(X.data, X.indices, X.indptr, s)[3]
+        offset = mean - stored_center
+        least_square = square * 1e-14  # what cancellation leaves
+        norm = np.sqrt(np.maximum(square - offset * offset, least_square))
+        # over all columns, so that a point's steps do not depend on which of them the others need
+        min_penalty_per_norm = least_penalty_per_norm(np.ones(len(norm)), np.where(constant, 0.0, norm))
         keep = possible >= LEAST_LAMBDA * lam
         keep[possible.argmax()] = True  # at least one, though its weight be 0
         kept = np.flatnonzero(keep)
-        p_given, p = X.shape[1], kept.size
+        p_given, p, width = X.shape[1], kept.size, round_up(kept.size + 2, 16)
         if p < p_given:
             X = X[:, kept]
-        mean, square, width = mean[kept] * fit_intercept, square[kept], round_up(p + 2, 16)
-        entries = np.diff(X.indptr)
-        stored_center = np.where(entries == X.shape[0], mean, 0.0)
-        data = X.data
-        if stored_center.any():
-            data = data - np.repeat(stored_center, entries)
-            square = kernels.sparse_column_sums(data, X.indices, X.indptr, s)[3]
-        offset = mean - stored_center
 
         def padded(values: Floats, intercept: float, empty: float) -> Floats:
             return np.concatenate([values, [intercept], np.full(width - p - 1, empty)])
 
         factor = padded(np.ones(p), 0.0, 1.0)
-        norm = np.sqrt(
-            np.maximum(square - offset * offset, square * 1e-14)
-        )  # not below what cancellation leaves
         ridge_ratio = (1 - l1_ratio) / l1_ratio
         return cls(
             in_class=in_class,
             s=s,
             class_share=class_share,
-            offset=padded(offset, 0.0, 0.0),
-            center=mean,
+            offset=padded(offset[kept], 0.0, 0.0),
+            center=mean[kept],
             scale=np.ones(p),
             penalty_factor=factor,
             ridge_ratio=ridge_ratio,
             ridge_factor=ridge_ratio * factor,
-            column_norm=padded(norm, float(fit_intercept), 0.0),
+            column_norm=padded(norm[kept], float(fit_intercept), 0.0),
             repeated=np.zeros(width, np.bool_),
-            min_penalty_per_norm=least_penalty_per_norm(factor[:p], norm),
+            min_penalty_per_norm=min_penalty_per_norm,
             fit_intercept=fit_intercept,
-            data=data,
+            data=X.data,
             indices=X.indices,
             indptr=X.indptr,
             kept=kept,
             p_given=p_given,
-            stored_center=stored_center,
+            stored_center=stored_center[kept],
             absolute_sum=padded(possible[kept], np.inf, 0.0),
         )
 
@@ -152,7 +152,9 @@ class SparseProblem(Problem):
         gradient, sums = np.zeros((len(sR), self.width)), row_sums(sR)
         kernels.sparse_full_gradient(*self._matrix, np.ascontiguousarray(sR.T), gradient)
         gradient[:, self.p] = sums * self.fit_intercept
-        return np.asarray(gradient - sums[:, None] * self.offset)
+        for k, row_sum in enumerate(sums):
+            gradient[k] -= row_sum * self.offset
+        return gradient
 
     def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:
         """Set out[classes, chosen], out (K, columns), to the products of these classes and columns."""

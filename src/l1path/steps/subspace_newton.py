@@ -17,7 +17,7 @@ from l1path.state import zero_sign_changes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from l1path.problem import Columns, Floats, Problem
+    from l1path.problem.base import Columns, Floats, Problem
     from l1path.state import State
 
 SUBSPACE_SIZE = 5  # last iterates that span the subspace; 3 took 56 passes for 42, and 10 cost more a step
@@ -71,8 +71,8 @@ class History:
         return due
 
 
-def subspace_newton_step(problem: Problem, state: State, history: History) -> State:
-    """Return the state after one Newton step in the span of `state` and `history`; `state` if that is lower.
+def subspace_newton_step(problem: Problem, state: State, history: History) -> None:
+    """Take one Newton step in the span of `state` and `history`, if the objective is lower there.
 
     An iterate takes part with the coefficients that have the same sign as `state`'s, so that the penalty is
     linear in the subspace.
@@ -92,7 +92,7 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> St
         _add_ridge(state.lam * problem.ridge_factor[columns], V - present, present, g, H)
     used = np.flatnonzero(np.diag(H) > MIN_ITERATE_DISTANCE[problem.sum_dtype.itemsize] ** 2)
     if not used.size:
-        return state
+        return
     size, c = np.sqrt(np.diag(H)[used]), np.zeros(m)
     H = H[np.ix_(used, used)] / size / size[:, None] + HESSIAN_REGULARIZATION * np.eye(used.size)
     c[used] = kernels.solve_linear(H, -g[used] / size) / size
@@ -100,13 +100,12 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> St
     combined, new_eta = _combine(c, V, present), _combine(c, eta, state.eta)
     new_V = np.zeros(state.V.shape)
     new_V[:, columns], new_eta = zero_sign_changes(problem, present, combined, new_eta, columns)
-    common = kernels.total(new_V[:, problem.p]) / len(
-        new_V
-    )  # adding one number to all intercepts changes nothing
+    # adding one number to all intercepts changes nothing
+    common = kernels.total(new_V[:, problem.p]) / len(new_V)
     new_V[:, problem.p] -= common
-    moved = state.with_coefficients(problem, new_V, new_eta - common)
-    state.loss = kernels.cross_entropy(state.eta, state.e, problem.in_class, state.shift, problem.s)
-    return moved if moved.objective(problem) < state.objective(problem) else state
+    new_eta -= common
+    state.recompute_loss(problem)
+    state.move_if_lower(problem, new_V, new_eta)
 
 
 def _places(own: Columns, columns: Columns) -> Columns:

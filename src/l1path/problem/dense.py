@@ -9,10 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
-from l1path.problem import Problem, class_indicators, is_constant, least_penalty_per_norm, round_up, row_sums
+from l1path.problem.base import (
+    Problem,
+    class_indicators,
+    is_constant,
+    least_penalty_per_norm,
+    round_up,
+    row_sums,
+)
 
 if TYPE_CHECKING:
-    from l1path.problem import Floats, Indices, Numbers, Reals
+    from l1path.problem.base import Floats, Indices, Numbers, Reals
     from l1path.state import State, WorkingSet
 
 FLOAT64_MAX_SIZE = 2**18  # numbers in X: up to this size float32 would save no time

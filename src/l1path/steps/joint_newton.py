@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
+from l1path.problem.base import large_entries
 
 if TYPE_CHECKING:
-    from l1path.problem import Floats, Problem
+    from l1path.problem.base import Floats, Problem
     from l1path.state import State
 
 LIKELY_NONZERO_FRACTION = 0.95  # of lambda: a zero weight with a smaller gradient stays out of the model
@@ -41,8 +42,8 @@ def passes_per_joint_step(problem: Problem, state: State) -> float:
     return float(joint / (n * (PASS_COST_OF_A_ROW * K + PASS_COST_OF_A_WEIGHT * problem.density * d)))
 
 
-def joint_newton_step(problem: Problem, state: State, violation: float) -> State:
-    """Return the state after one joint step; `state` itself if no step lowers the objective."""
+def joint_newton_step(problem: Problem, state: State, violation: float) -> None:
+    """Take one joint step, if one lowers the objective."""
     K, p, lam = len(state.V), problem.p, state.lam
     R = np.empty_like(state.eta)
     kernels.residuals(state.e, problem.in_class, R)
@@ -53,7 +54,7 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> State
     wanted = _wanted(problem, state, gradient)
     classes, chosen = np.nonzero(wanted)
     if chosen.size > MAX_JOINT_SIZE:
-        return state
+        return
     starts = np.searchsorted(classes, np.arange(K + 1))
     H = problem.joint_hessian(R + problem.in_class, chosen, starts)
     start, ridge = state.V[wanted], lam * problem.ridge_factor[chosen]
@@ -69,29 +70,27 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> State
         MAX_MODEL_ROUNDS,
     )
     if not np.isfinite(minimum).all():
-        return state
+        return
     step, move = minimum - start, np.empty_like(state.eta)
     for k in range(K):
         own = slice(starts[k], starts[k + 1])
         problem.combine(chosen[own], step[own], move[k])
-    state.loss = kernels.cross_entropy(state.eta, state.e, problem.in_class, state.shift, problem.s)
-    objective, t = state.objective(problem), kernels.first_step_length(move.ravel())
+    state.recompute_loss(problem)
+    t = kernels.first_step_length(move.ravel())
     for _ in range(MAX_HALVINGS):
         V = state.V.copy()
         V[wanted] = minimum if t == 1 else start + t * step
         common = kernels.total(V[:, p]) / K  # adding one number to all intercepts changes nothing
         V[:, p] -= common
-        new = state.with_coefficients(problem, V, state.eta + (t * move - common))
-        if new.objective(problem) < objective:
-            return new
+        if state.move_if_lower(problem, V, state.eta + (t * move - common)):
+            return
         t /= 2
-    return state
 
 
 def _wanted(problem: Problem, state: State, gradient: Floats) -> npt.NDArray[np.bool_]:
     """Return the mask (K, columns) of the weights in the model: not 0, or the gradient nearly at lambda."""
     near = LIKELY_NONZERO_FRACTION * state.lam * problem.penalty_factor
-    wanted: npt.NDArray[np.bool_] = (state.V != 0) | (np.abs(gradient) > near)
+    wanted: npt.NDArray[np.bool_] = (state.V != 0) | large_entries(gradient, near)
     wanted &= state.working_columns()  # the gradient of another column may be an old one
     wanted[:, problem.p] = True
     wanted[:, problem.p + 1 :] = False

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from l1_problems import KINDS, data_of_kind, problem, stored_as, working_copy
-from l1path import dense_problem, multinomial_l1_path
+from l1path import multinomial_l1_path
+from l1path.problem import dense
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("narrow_width", [0, 128])
 def test_the_working_copy_is_the_data_centered(kind, narrow_width, monkeypatch):
-    monkeypatch.setattr(dense_problem, "NARROW_WIDTH", narrow_width)
+    monkeypatch.setattr(dense, "NARROW_WIDTH", narrow_width)
     X, y = problem(n=300)
     X = data_of_kind(kind, X)
     X[:, 3], X[:, 5] = 0.1, X[:, 4] > 0  # a constant and a flag
@@ -31,7 +32,7 @@ def test_few_columns_give_the_same_bits_whether_their_rows_are_copied_or_not(kin
     X, y = problem(n=1500)
     paths = []
     for narrow_width in (0, 128):
-        monkeypatch.setattr(dense_problem, "NARROW_WIDTH", narrow_width)
+        monkeypatch.setattr(dense, "NARROW_WIDTH", narrow_width)
         with stored_as(kind):
             paths.append(multinomial_l1_path(data_of_kind(kind, X), y, [0.01, 0.1, 10.0]))
     for name in ("coef", "intercept", "duality_gap"):
