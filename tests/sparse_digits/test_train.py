@@ -1,10 +1,12 @@
 """Training is scikit-learn's, with every value from params.yaml."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from projects import ROOT, run
 from sparse_digits import model, params, train
 from sparse_digits.estimator import logistic_regression
 from sparse_digits.runtime.npz import read_npz, write_npz
@@ -99,3 +101,14 @@ def test_three_classes_are_enough(digits, digits_params):
     fit = model.read(Path("model.npz"))
     assert fit.classes.tolist() == [2, 3, 7]
     assert fit.coef.shape == (3, 64)
+
+
+def test_neither_scaling_nor_the_path_solver_imports_scikit_learn():
+    """Each of the two stages would take a second more."""
+    code = (
+        "import sys; from l1path import multinomial_l1_path; "
+        "from sparse_digits import scale, train; "
+        "print({'sklearn', 'pandas', 'mlflow', 'matplotlib'} & set(sys.modules))"
+    )
+    done = run(sys.executable, "-c", code, PYTHONPATH=str(ROOT / "src"))
+    assert done.stdout == "set()\n"
