@@ -5,6 +5,7 @@ import contextlib
 import gc
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -30,6 +31,8 @@ EPILOG = "The optional table [tool.dvc-mlflow] of pyproject.toml names stages, e
 
 def record(arguments: argparse.Namespace) -> None:
     """Record the stage that is about to end, then deliver; the last command of a stage."""
+    if arguments.run_first:
+        run_first(arguments.run_first)
     from dvc_mlflow.track import record_stage
 
     command, recorded = "dvc-mlflow", None  # what is recorded already has been shown with its page
@@ -140,6 +143,38 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
     return failure if pending else 0
 
 
+def run_first(command: Sequence[str]) -> None:
+    """Run a stage's own command; end the program with its status if it fails.
+
+    Meanwhile this process prepares the delivery.
+    """
+    try:
+        process = subprocess.Popen(command)
+    except OSError as error:
+        raise UserError(f"--run: expected a program, got {command[0]!r} ({error.strerror})") from None
+    with process:
+        try:
+            if "RECORDS_ONLY" not in os.environ:
+                with contextlib.suppress(Exception):  # raised again, and reported, where it is needed
+                    prepare_delivery(Project.find())
+            status = process.wait()
+        except KeyboardInterrupt:  # the terminal has sent it to both, and the command says what it means
+            status = process.wait()
+    if status:
+        raise SystemExit(128 - status if status < 0 else status)
+
+
+def prepare_delivery(project: Project) -> None:
+    """Import what the delivery of a stage's record needs, and make the SQLite file that is to have it."""
+    load_delivery(project)
+    project.content().prepare()
+    store = Store.of(project.root)
+    if store.file and not store.file.exists():
+        from dvc_mlflow.delivery.mlflow_session import initialize_store
+
+        initialize_store(project.root, wait=False)
+
+
 def load_delivery(project: Project | None) -> None:
     """Import what a delivery needs, which takes seconds: a program that waits for DVC may do it meanwhile.
 
@@ -189,6 +224,14 @@ def add_record_options(parser: argparse.ArgumentParser) -> None:
         metavar="STAGE",
         help="its address as dvc repro takes it, e.g. evaluate or sweep/dvc.yaml:report; "
         "by default the stage that DVC runs, else the first one in pyproject.toml",
+    )
+    parser.add_argument(
+        "--run",
+        dest="run_first",
+        nargs=argparse.REMAINDER,
+        metavar="COMMAND",
+        help="first run the stage's own command, all words to the end of the line, and meanwhile import what "
+        "the delivery needs; if it fails nothing is recorded, and its status is that of this program",
     )
 
 

@@ -30,6 +30,10 @@ def arrange_nothing(client: "MlflowClient", experiment_id: str) -> None:
     """Leave an experiment's page as it is."""
 
 
+def prepare_nothing() -> None:
+    """Import nothing before it is used."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """Child runs that show a part of a record, as a point of a sweep is one.
@@ -58,6 +62,7 @@ class RunContent:
     page : returns the name of the shared view that `add` made for this record, None if it made none.
     parts : how the children of a run are verified.
     without : what `add` replaces of the default content, which every plot and model of dvc.yaml gives.
+    prepare : imports what takes `add` seconds to import, while the command of `record --run` runs.
     """
 
     title: Callable[[Record], str] = stage_title
@@ -67,3 +72,4 @@ class RunContent:
     page: Callable[[Record], str | None] = lambda _record: None
     parts: Parts | None = None
     without: frozenset[Literal["histories", "images", "models"]] = frozenset()
+    prepare: Callable[[], None] = prepare_nothing

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
-from sklearn.exceptions import ConvergenceWarning
 
 from l1path import kernels
 from l1path.certificate import certify
@@ -144,6 +143,8 @@ def multinomial_l1_path(
             coefs[k], intercept[k] = certificate.coef, certificate.intercept
             gap[k], primal[k], passes[k] = certificate.gap, certificate.primal, n_iter
     if not np.all(gap <= tol):
+        from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - a second that only this needs
+
         failed = ", ".join(f"C = {C:.4g} (gap {g:.1e})" for C, g in zip(Cs, gap, strict=True) if not g <= tol)
         message = (
             f"relative duality gap above tol = {tol:g} after {max_iter} passes over the classes: {failed}. "

@@ -74,14 +74,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         _, rows = read_npz(inputs[0])
         _, scaled = read_npz(inputs[1])
         model = read_model(inputs[2])
-        measured = evaluate(model, rows, scaled)
+        held_out = standardize_held_out(model, rows)
+        measured = measure(model, held_out, scaled)
         title = (
             f"C = {model.params['train.C']:g}: {measured['sparsity']:.2f} % of the weights are zero (white), "
             f"test accuracy {measured['accuracy']:.4f}, duality gap {measured['duality_gap']:.2g}"
         )
         write_atomically(metrics_json, rounded_json(measured))
         write_atomically(png, figures.png(figures.coefficients(model.coef, model.classes, title)))
-        labels, scores = rows["test_labels"], model.decision_function(rows["test_images"])
+        X_test, labels = held_out["test"]
+        scores = model.scores(X_test)
         write_atomically(csv, confusion_csv(labels, model.classes[scores.argmax(axis=1)]))
         of_classes = per_class.one_against_rest(labels, scores, model.classes)
         write_atomically(classes_csv, per_class.table_csv(model.classes, of_classes))

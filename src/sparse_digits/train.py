@@ -8,9 +8,7 @@ from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
 
-from sparse_digits.estimator import logistic_regression
 from sparse_digits.model import Model
 from sparse_digits.params import Train
 from sparse_digits.runtime.errors import TooFewClassesError
@@ -50,12 +48,10 @@ def train(
     classes = np.unique(y)
     if len(classes) < MIN_CLASSES:
         raise TooFewClassesError(MIN_CLASSES, [str(label) for label in classes])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # reported as the metric `converged`
-        if how.solver == "path":
-            fits = fit_path(X, y, Cs, how, threads, progress)
-        else:
-            fits = fit_saga(X, y, Cs, how, progress)
+    if how.solver == "path":
+        fits = fit_path(X, y, Cs, how, threads, progress)
+    else:
+        fits = fit_saga(X, y, Cs, how, progress)
     return [
         Model(
             classes=classes,
@@ -72,9 +68,16 @@ def fit_saga(
     X: Floats, y: npt.NDArray[Any], Cs: Sequence[float], how: Train, progress: Callable[[], None] | None
 ) -> list[Fit]:
     """Fit at each C by scikit-learn's SAGA, each from zero: a warm start would change the bits."""
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - a second, which the path solver saves
+
+    from sparse_digits.estimator import logistic_regression  # noqa: PLC0415 - likewise
+
     fits = []
     for C in Cs:
-        fitted = logistic_regression(**how.model_dump() | {"C": C, "solver": "saga"}).fit(X, y)
+        estimator = logistic_regression(**how.model_dump() | {"C": C, "solver": "saga"})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # reported as the metric `converged`
+            fitted = estimator.fit(X, y)
         n_iter = int(fitted.n_iter_[0])
         fits.append(Fit(fitted.coef_, fitted.intercept_, n_iter, n_iter < how.max_iter))
         if progress:
@@ -93,16 +96,18 @@ def fit_path(
     """Fit at each C by the certified regularization path, whose points share their warm starts."""
     from l1path import multinomial_l1_path  # noqa: PLC0415 - SAGA does not need numba
 
-    path = multinomial_l1_path(
-        X,
-        y,
-        Cs,
-        l1_ratio=how.l1_ratio,
-        tol=how.tol,
-        max_iter=how.max_iter,
-        threads=threads,
-        progress=progress,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "relative duality gap above tol")  # as in `fit_saga`
+        path = multinomial_l1_path(
+            X,
+            y,
+            Cs,
+            l1_ratio=how.l1_ratio,
+            tol=how.tol,
+            max_iter=how.max_iter,
+            threads=threads,
+            progress=progress,
+        )
     return [
         Fit(coef, intercept, int(n_iter), bool(converged))
         for coef, intercept, n_iter, converged in zip(

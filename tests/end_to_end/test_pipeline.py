@@ -362,8 +362,11 @@ HEAVY = ("sklearn", "scipy", "numba", "pandas", "matplotlib", "mlflow", "dvc", "
     [
         ("fetch - -", {"sklearn", "scipy", "pandas"}),  # digits come from there
         ("split data/raw.npz -", set()),
-        ("scale data/split.npz -", {"sklearn", "scipy", "pandas"}),  # pandas: scikit-learn's own import
-        ("train data/scaled.npz -", {"sklearn", "scipy", "pandas"}),
+        ("scale data/split.npz -", set()),
+        (
+            "train data/scaled.npz -",
+            {"sklearn", "scipy", "pandas"},
+        ),  # SAGA; pandas: scikit-learn's own import
         (
             "evaluate data/split.npz data/scaled.npz results/model.npz - - - - - -",
             {"matplotlib", "numba", "scipy"},

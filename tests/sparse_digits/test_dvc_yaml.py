@@ -70,9 +70,9 @@ def followed(module):
 
 
 def words(stage):
-    """Return the words of the command that computes; some stages have another one after it, which records."""
-    command = stage["cmd"]
-    return (command if isinstance(command, str) else command[0]).split()
+    """Return the words of the command that computes; in some stages `record --run` runs it, and records."""
+    recorded, _, command = stage["cmd"].rpartition(" --run ")
+    return [*recorded.split()[:1], *command.split()]
 
 
 def listed(entries):

@@ -1,6 +1,10 @@
 """Scaling is scikit-learn's, by the training rows alone."""
 
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from sklearn.preprocessing import StandardScaler
 
 from sparse_digits import scale
@@ -17,6 +21,26 @@ def test_the_training_rows_are_scaled_as_by_fit_transform_bit_for_bit(digits):
     assert scaled["scale"].tobytes() == theirs.scale_.tobytes()
     assert scaled["y_train"].tobytes() == split["train_labels"].tobytes()
     assert made_with == read_npz(digits / "data/split.npz")[0]
+
+
+def assert_scaled_as_by_scikit_learn(images):
+    scaled, theirs = scale.scale({"train_images": images, "train_labels": images[:, 0]}), StandardScaler()
+    assert scaled["X_train"].tobytes() == theirs.fit_transform(images).tobytes()
+    assert scaled["mean"].tobytes() == theirs.mean_.tobytes()
+    assert scaled["scale"].tobytes() == theirs.scale_.tobytes()
+
+
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 300), st.integers(1, 9))))
+def test_any_bytes_are_scaled_as_by_scikit_learn_bit_for_bit(images):
+    assert_scaled_as_by_scikit_learn(images)
+
+
+@pytest.mark.parametrize("value", [0, 1, 254])
+def test_one_pixel_that_differs_by_1_in_70_000_rows_is_scaled_as_by_scikit_learn(value):
+    images = np.full((70_000, 3), value, np.uint8)
+    images[12_345, 0] += 1
+    images[:5, 1] += 1
+    assert_scaled_as_by_scikit_learn(images)
 
 
 def test_every_pixel_has_mean_0_and_deviation_1_or_never_changes(digits):

@@ -1,10 +1,12 @@
 """Training is scikit-learn's, with every value from params.yaml."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from projects import ROOT, run
 from sparse_digits import model, params, train
 from sparse_digits.estimator import logistic_regression
 from sparse_digits.runtime.npz import read_npz, write_npz
@@ -99,3 +101,9 @@ def test_three_classes_are_enough(digits, digits_params):
     fit = model.read(Path("model.npz"))
     assert fit.classes.tolist() == [2, 3, 7]
     assert fit.coef.shape == (3, 64)
+
+
+def test_the_path_solver_imports_no_scikit_learn():
+    code = "import sys, l1path.path; from sparse_digits import train; print(*sys.modules)"
+    modules = run(sys.executable, "-c", code, PYTHONPATH=str(ROOT / "src")).stdout.split()
+    assert not {"sklearn", "pandas", "mlflow", "matplotlib"} & set(modules)

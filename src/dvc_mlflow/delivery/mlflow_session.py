@@ -44,10 +44,13 @@ def connect(root: Path, give_up: Callable[[str], None], status: int = 1) -> Iter
         yield open_client(store, root)
 
 
-def initialize_store(root: Path) -> None:
-    """Create the store's tables if they are missing, as the first delivery does."""
+def initialize_store(root: Path, *, wait: bool = True) -> None:
+    """Create the store's tables if they are missing, as the first delivery does.
+
+    wait : for another process that delivers; else filelock.Timeout is raised.
+    """
     store = Store.of(root)
-    with quiet(store), FileLock(store.lock):
+    with quiet(store), FileLock(store.lock, blocking=wait):
         open_client(store, root)
 
 

@@ -39,6 +39,13 @@ def page(record: Record) -> str | None:
     return charts.sweep_name(record.result) if sweep_content.is_sweep(record) else None
 
 
+def prepare() -> None:
+    """Import what logging a model needs; a sweep, which logs none, does without it."""
+    from sparse_digits.mlflow_content import logged_model  # noqa: PLC0415 - skops takes a second
+
+    logged_model.prepare()
+
+
 CONTENT = RunContent(
     title=title,
     dataset=dataset,
@@ -47,4 +54,5 @@ CONTENT = RunContent(
     page=page,
     parts=Parts(charts.SWEEP, sweep_content.MODEL_MD5, "evaluate", sweep_content.record_of_point),
     without=frozenset({"histories", "images", "models"}),  # `add` has better ones, by the same files
+    prepare=prepare,
 )

@@ -1,0 +1,68 @@
+"""`record --run`: the stage's own command first, its status, and meanwhile what the delivery needs."""
+
+import pytest
+
+from dvc_mlflow import cli
+from dvc_mlflow.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def prepared(monkeypatch):
+    """Return a function that sets what is done while the command runs; by default nothing."""
+    monkeypatch.delenv("RECORDS_ONLY", raising=False)
+
+    def meanwhile(action):
+        monkeypatch.setattr(cli.Project, "find", lambda: None)
+        monkeypatch.setattr(cli, "prepare_delivery", lambda _project: action())
+
+    meanwhile(lambda: None)
+    return meanwhile
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 3", 3), ("kill -9 $$", 128 + 9)])
+def test_a_command_that_fails_ends_the_program_with_its_status(script, status):
+    with pytest.raises(SystemExit) as end:
+        cli.run_first(["sh", "-c", script])
+    assert end.value.code == status
+
+
+def test_the_delivery_is_prepared_while_the_command_runs(tmp_path, prepared):
+    prepared((tmp_path / "prepared").touch)
+    cli.run_first(["sh", "-c", f"until test -e {tmp_path}/prepared; do sleep 0.01; done"])
+
+
+def test_with_RECORDS_ONLY_nothing_is_prepared(tmp_path, prepared, monkeypatch):
+    monkeypatch.setenv("RECORDS_ONLY", "1")
+    prepared((tmp_path / "prepared").touch)
+    cli.run_first(["true"])
+    assert not (tmp_path / "prepared").exists()
+
+
+def test_a_preparation_that_fails_does_not_fail_the_stage(prepared):
+    prepared(lambda: 1 / 0)
+    cli.run_first(["true"])
+
+
+def test_after_ctrl_c_the_command_decides_how_the_program_ends(prepared):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    prepared(interrupt)
+    with pytest.raises(SystemExit) as end:
+        cli.run_first(["sh", "-c", "exit 130"])
+    assert end.value.code == 130
+
+
+def test_a_command_that_does_not_exist_is_named():
+    with pytest.raises(UserError, match=r"--run: expected a program, got 'no-such-program'"):
+        cli.run_first(["no-such-program"])
+
+
+def test_all_words_after_run_are_the_command(monkeypatch, capsys):
+    def refuse(words):
+        raise UserError(" ".join(words))
+
+    monkeypatch.setattr(cli, "run_first", refuse)
+    with pytest.raises(SystemExit):
+        cli.main(["record", "fit", "--run", "python", "-m", "fit", "--json"])
+    assert capsys.readouterr().err == "python -m fit --json\n"
