@@ -9,10 +9,10 @@ CLI     := $(PYTHON) -m sparse_digits.cli
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := src
 
-.PHONY: help repro sweep demo test check coverage ui setup lint format lock bench soak ci clean .venv
+.PHONY: help repro sweep demo test check coverage ui setup lint format lock audit sbom bench soak ci clean .venv
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' Makefile
 
 repro: setup  ## run the stale stages of the pipeline on MNIST, then print and record the result
 	@$(CLI) repro
@@ -51,6 +51,15 @@ lock: setup  ## make requirements.lock from pyproject.toml; UPGRADE=1 takes the 
 	$(PYTHON) -m uv pip compile pyproject.toml --group dev --extra onnx --universal --python-version 3.11 \
 	    --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
+
+audit: setup  ## look up every locked package among known vulnerabilities; fails if one cannot be looked up
+	@$(PYTHON) .ci/audit.py
+
+# In an environment of its own: docs/decisions/0025-tools-outside-the-lock.md.
+SBOM := sbom.json
+sbom: setup  ## write sbom.json, the locked packages in the format CycloneDX
+	@PYTHONWARNINGS=ignore $(PYTHON) -m uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
+	    --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) requirements.lock
 
 bench: setup  ## run every benchmark, with its peers
 	@set -e; for entry in benchmarks/*.py; do echo "== $$entry"; $(PYTHON) "$$entry"; done
