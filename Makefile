@@ -9,7 +9,7 @@ CLI     := $(PYTHON) -m sparse_digits.cli
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := src
 
-.PHONY: help repro sweep demo test check coverage ui setup lint format lock audit sbom bench soak ci clean .venv
+.PHONY: help repro sweep demo test check test-lowest test-newest coverage ui setup lint format lock audit sbom bench soak ci clean .venv
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' Makefile
@@ -31,6 +31,12 @@ test: setup  ## run all tests on every processor; ARGS='-k gap' goes to pytest
 
 check: setup  ## run the tests that take under a minute together, while you work; ARGS goes to pytest
 	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-lowest: setup  ## run the tests on the lowest versions that pyproject.toml admits; ARGS as in test
+	@.ci/test-versions lowest-direct $(ARGS)
+
+test-newest: setup  ## run the tests on the newest versions that pyproject.toml admits; ARGS as in test
+	@.ci/test-versions highest $(ARGS)
 
 coverage: setup  ## run all tests and print the lines and branches that none of them reached
 	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
@@ -72,7 +78,7 @@ ci:  ## run the steps of CI; fails if git reports a change after one of them
 	@.ci/steps
 
 clean:  ## remove the environment and the tools' caches, no results
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 	@for result in records mlflow.db mlartifacts .dvc/cache data results demo; do \
 	    test ! -e $$result || echo "kept $$result"; done
