@@ -9,10 +9,10 @@ CLI     := $(PYTHON) -m sparse_digits.cli
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := src
 
-.PHONY: help repro sweep demo test check coverage ui setup lint format lock bench soak ci clean .venv
+.PHONY: help repro sweep demo test check test-lowest test-newest coverage ui setup lint format lock audit sbom bench soak ci clean .venv
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s%s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' Makefile
 
 repro: setup  ## run the stale stages of the pipeline on MNIST, then print and record the result
 	@$(CLI) repro
@@ -31,6 +31,12 @@ test: setup  ## run all tests on every processor; ARGS='-k gap' goes to pytest
 
 check: setup  ## run the tests that take under a minute together, while you work; ARGS goes to pytest
 	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-lowest: setup  ## run the tests on the lowest versions that pyproject.toml admits; ARGS as in test
+	@.ci/test-versions lowest-direct $(ARGS)
+
+test-newest: setup  ## run the tests on the newest versions that pyproject.toml admits; ARGS as in test
+	@.ci/test-versions highest $(ARGS)
 
 coverage: setup  ## run all tests and print the lines and branches that none of them reached
 	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
@@ -52,6 +58,15 @@ lock: setup  ## make requirements.lock from pyproject.toml; UPGRADE=1 takes the 
 	    --fork-strategy fewest --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    --quiet $(if $(UPGRADE),--upgrade) --output-file requirements.lock
 
+audit: setup  ## look up every locked package among known vulnerabilities; fails if one cannot be looked up
+	@$(PYTHON) .ci/audit.py
+
+# In an environment of its own: docs/decisions/0027-tools-outside-the-lock.md.
+SBOM := sbom.json
+sbom: setup  ## write sbom.json, the locked packages in the format CycloneDX
+	@PYTHONWARNINGS=ignore $(PYTHON) -m uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
+	    --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) requirements.lock
+
 bench: setup  ## run every benchmark, with its peers
 	@set -e; for entry in benchmarks/*.py; do echo "== $$entry"; $(PYTHON) "$$entry"; done
 
@@ -63,7 +78,7 @@ ci:  ## run the steps of CI; fails if git reports a change after one of them
 	@.ci/steps
 
 clean:  ## remove the environment and the tools' caches, no results
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 	@for result in records mlflow.db mlartifacts .dvc/cache data results demo; do \
 	    test ! -e $$result || echo "kept $$result"; done

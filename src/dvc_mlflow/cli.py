@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import gc
+import getpass
 import io
 import os
 import subprocess
@@ -216,6 +217,14 @@ def keep_mlflow_private() -> None:
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
+def name_user() -> None:
+    """Give a user without a name, as a container may have, a number for one: DVC and MLflow ask for it."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())
+
+
 def add_record_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `record`."""
     parser.add_argument(
@@ -297,6 +306,7 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser.parse_args(argv)
     git.leave_hook()
+    name_user()
     gc.set_threshold(GARBAGE)
     with exit_on_user_error():
         arguments.run(arguments)

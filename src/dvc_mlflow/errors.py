@@ -36,7 +36,7 @@ class NotAtHand(NotRecorded):
 
 @contextmanager
 def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Run the body; end the program with a message and status 2 on a `UserError` or an error of the disk.
+    """Run the body; end the program with a message and status 2 on a `UserError`, a full disk or memory.
 
     `afterwards` may print more, after the message. Ctrl-C ends the program with status 130, as a shell does.
     Any other exception is an error of the program and shows its traceback.
@@ -55,6 +55,8 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     except BrokenPipeError:  # the reader of the output has ended, as `| head` does
         _drop_stdout()
         raise SystemExit(128 + signal.SIGPIPE) from None
+    except MemoryError as error:
+        message = f"memory ran out{f' ({error})' if str(error) else ''}"
     except OSError as error:  # a full disk, a read-only folder, a file that is not there
         message = f"{error.filename or 'a file'}: {error.strerror or error}"
     else:

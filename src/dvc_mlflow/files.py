@@ -37,6 +37,15 @@ def is_within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}/")
 
 
+def kind_of(path: Path) -> str:
+    """Return what is at a path, for a message about something else that was expected there."""
+    if path.is_dir():
+        return "a folder"
+    if path.is_symlink() and not path.exists():
+        return f"a link to {path.readlink()}, which does not exist"
+    return "a file" if path.is_file() else "something else" if path.exists() else "nothing"
+
+
 def md5(path: Path) -> str:
     """Return the MD5 of a file, or of a folder, as dvc.lock has it."""
     if path.is_dir():

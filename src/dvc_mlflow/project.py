@@ -62,6 +62,12 @@ class Project:
             start = (start or Path.cwd()).absolute()
         except FileNotFoundError:
             raise UserError("the working directory: expected a folder, but it was deleted") from None
+        try:
+            str(start).encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                f"{str(start)!a}: expected a name that the locale can read. export PYTHONUTF8=1"
+            ) from None
         for folder in (start, *start.parents):
             if (folder / ".dvc").is_dir():
                 return cls.read(folder)

@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 import reprlib
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,7 @@ from pydantic import (
 from yaml import MarkedYAMLError, YAMLError
 
 from dvc_mlflow.errors import UserError
+from dvc_mlflow.files import kind_of
 from sparse_digits.datasets.catalogue import DATASETS
 from sparse_digits.runtime.errors import list_faults
 from sparse_digits.runtime.yaml_core import Lines, load_with_lines
@@ -151,11 +153,7 @@ class Params(Section):
 def read(path: Path = FILE) -> Params:
     """Read and validate the whole file. Raises UserError with all faults in it."""
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise UserError(f"{path}: expected at most {MAX_BYTES:,} bytes, found {size:,}")
-        values, lines = load_with_lines(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file in {Path.cwd()}") from None
+        values, lines = load_with_lines(_read_text(path))
     except MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}"
@@ -182,6 +180,20 @@ def read(path: Path = FILE) -> Params:
         if not faults:
             return params
     raise UserError(list_faults(path, faults))
+
+
+def _read_text(path: Path) -> str:
+    """Return the text of a file of bounded size. Raises UserError, UnicodeDecodeError."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        got = f", got {kind_of(path)}" if path.is_symlink() else ""
+        raise UserError(f"{path}: no such file in {Path.cwd()}{got}") from None
+    if not stat.S_ISREG(status.st_mode):  # to read a pipe would wait forever
+        raise UserError(f"{path}: expected a file, got {kind_of(path)}")
+    if status.st_size > MAX_BYTES:
+        raise UserError(f"{path}: expected at most {MAX_BYTES:,} bytes, found {status.st_size:,}")
+    return path.read_text(encoding="utf-8")
 
 
 def _too_many_rows(params: Params, train_size: int, what: str) -> Iterator[str]:

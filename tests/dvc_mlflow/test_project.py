@@ -1,5 +1,6 @@
 """The project is found from any folder of it, and [tool.dvc-mlflow] is optional and checked."""
 
+import os
 import re
 
 import pytest
@@ -31,6 +32,23 @@ def test_without_a_table_the_experiment_is_the_folders_name_and_messages_name_dv
     assert (project.experiment, project.stages, project.command) == ("a project", (), "dvc-mlflow")
     assert project.content() == RunContent()
     assert project.read_embedded_params()("model", b"") is None
+
+
+def test_a_user_without_a_name_gets_a_number_for_one(monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    cli.name_user()
+    assert "LOGNAME" not in os.environ
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as where a container names no such user
+    monkeypatch.setenv("LOGNAME", "")  # so that it is restored
+    cli.name_user()
+    assert os.environ["LOGNAME"] == str(os.getuid())
+
+
+def test_a_folder_whose_name_the_locale_cannot_read_is_reported_with_the_way_out(tmp_path):
+    start = tmp_path / os.fsdecode(b"\xff")
+    with pytest.raises(UserError, match=r"^'.*\\udcff': expected a name that .*export PYTHONUTF8=1$"):
+        Project.find(start)
 
 
 def test_within_an_experiment_records_and_name_are_the_main_repositorys(folder, tmp_path, monkeypatch):

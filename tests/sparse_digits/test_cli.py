@@ -94,10 +94,11 @@ def test_repro_ends_with_dvcs_status_if_a_stage_fails(computed, capfd):
     assert "Sparsity" not in streams.out
 
 
-def test_repro_without_git_names_the_two_ways_out(archive, monkeypatch, capsys):
+@pytest.mark.parametrize("command", ["repro", "sweep"])
+def test_without_git_a_command_that_computes_names_the_two_ways_out(archive, monkeypatch, capsys, command):
     monkeypatch.chdir(archive)
     with pytest.raises(SystemExit) as end:
-        cli.main(["repro"])
+        cli.main([command])
     assert end.value.code == 2
     assert capsys.readouterr().err == (
         f"{archive}: expected a git repository, found none. "

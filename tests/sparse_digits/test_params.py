@@ -1,6 +1,7 @@
 """params.yaml: what is accepted, and that all faults are reported at once with their places."""
 
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -239,6 +240,20 @@ def test_a_missing_file_is_reported_with_the_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=rf"^params.yaml: no such file in {tmp_path}$"):
         params.read()
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (Path.mkdir, "expected a file, got a folder"),
+        (os.mkfifo, "expected a file, got something else"),
+        (lambda file: file.symlink_to("nowhere"), ".*, got a link to nowhere, which does not exist"),
+    ],
+)
+def test_what_is_no_file_is_reported_unread(file, make, fault):
+    make(file)
+    with pytest.raises(UserError, match=f"^{file}: {fault}$"):
+        params.read(file)
 
 
 def test_numbers_mean_what_dvc_reads(file):

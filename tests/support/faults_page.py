@@ -1,4 +1,4 @@
-"""Writes docs/faults.md: which faults in params and data have a test, by the names of the tests.
+"""Writes docs/faults.md: which faults have a test, by the names of the tests.
 
 python tests/support/faults_page.py
 """
@@ -9,16 +9,51 @@ from pathlib import Path
 from projects import ROOT
 
 PAGE = ROOT / "docs/faults.md"
-KINDS = {
-    "params.yaml": ["test_params.py", "runtime/test_yaml_core.py"],
-    "A data set from a folder, a mirror or the package index": [
-        f"datasets/test_{name}.py"
-        for name in ("load", "idx", "idx_folder", "own", "download", "index_wheel", "openml")
+KINDS = {  # of faults: paths of test modules below tests/
+    "params.yaml and dvc.yaml": [
+        "sparse_digits/test_params.py",
+        "sparse_digits/runtime/test_yaml_core.py",
+        "sparse_digits/commands/test_pipelines.py",
+        "dvc_mlflow/test_project.py",
     ],
-    "Files of the pipeline": ["runtime/test_npz.py", "test_model.py", "test_split.py", "test_train.py"],
-    "Images for predict": ["predict/test_read_images.py"],
+    "A data set from a folder": [
+        f"sparse_digits/datasets/test_{name}.py" for name in ("load", "idx", "idx_folder", "own")
+    ],
+    "Files of the pipeline": [
+        f"sparse_digits/{name}.py" for name in ("runtime/test_npz", "test_model", "test_split", "test_train")
+    ],
+    "Images for predict": ["sparse_digits/predict/test_read_images.py"],
+    "Disk, memory and process": [
+        "sparse_digits/test_full_disk.py",
+        "sparse_digits/runtime/test_memory.py",
+        "sparse_digits/runtime/test_entry.py",
+        "dvc_mlflow/collection/test_dvc_repository.py",
+        "dvc_mlflow/test_errors.py",
+        "dvc_mlflow/test_files.py",
+        "dvc_mlflow/test_records.py",
+        "dvc_mlflow/test_status.py",
+        "end_to_end/test_interruption.py",
+        "end_to_end/test_makefile.py",
+    ],
+    "A data set from the network": [
+        f"sparse_digits/datasets/test_{name}.py" for name in ("download", "index_wheel", "openml")
+    ],
+    "MLflow's server and store": [
+        "dvc_mlflow/delivery/test_deliver_to_servers.py",
+        "dvc_mlflow/delivery/test_request_watchdog.py",
+        "dvc_mlflow/delivery/test_mlflow_session.py",
+        "dvc_mlflow/pages/test_ui.py",
+    ],
 }
-WORDS = {"refused", "reported", "fault", "faults", "listed", "message", "error", "abandoned"}
+WORDS = {"refused", "reported", "fault", "faults", "listed", "message", "error", "abandoned", "warning"} | {
+    "warns",
+    "signal",
+    "killed",
+    "damaged",
+    "interrupted",
+    "skipped",
+    "ctrl",
+}
 
 
 def tests_of_faults(path: Path) -> list[str]:
@@ -32,13 +67,14 @@ def page() -> str:
     lines = [
         "# Faults that have a test",
         "",
-        "Each ends with one message, of what was expected, what was found and where, and exit status 2.",
+        "A fault in what the user gave ends with one message, what was expected, what was found, where",
+        "(exit status 2). One of a disk, a process or a network loses no result.",
         "The lines are the names of the tests; `python tests/support/faults_page.py` writes this page.",
     ]
     for kind, files in KINDS.items():
         lines += ["", f"## {kind}", ""]
         for file in files:
-            names = tests_of_faults(ROOT / "tests/sparse_digits" / file)
+            names = tests_of_faults(ROOT / "tests" / file)
             lines += [f"- {name.removeprefix('test_').replace('_', ' ')} (`{file}`)" for name in names]
     return "\n".join([*lines, ""])
 

@@ -20,6 +20,7 @@ class Mirror(ThreadingHTTPServer):
         self.bodies = bodies
         self.asked: list[str] = []
         self.closing = Event()
+        self.wants_password = False  # as a proxy
 
     def url(self, how: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{how}/"
@@ -33,12 +34,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        if self.server.wants_password:
+            self.send_error(407)
+            return
         how, _, name = urlsplit(self.path).path.strip("/").rpartition("/")
         with suppress(OSError):  # the client may close the connection early
             HOW.get(how, missing)(self, name)
 
     def do_CONNECT(self) -> None:
         self.server.asked.append(self.path)
+        if self.server.wants_password:
+            self.send_error(407)
+            return
         silent(self, "")
 
     def head(self, length: int | None, content_type: str = "application/octet-stream") -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from dvc.scm import SCM, SCMError
 
 from dvc_mlflow import git
 from dvc_mlflow.collection.remedies import restore_lock
-from dvc_mlflow.errors import NotRecorded
+from dvc_mlflow.errors import NotRecorded, UserError
+from dvc_mlflow.files import kind_of
 
 EXPERIMENT = re.compile("refs/exps/([0-9a-f]{2})/([0-9a-f]{38,})/(.+)")  # the digits are the baseline
 
@@ -21,8 +23,13 @@ EXPERIMENT = re.compile("refs/exps/([0-9a-f]{2})/([0-9a-f]{38,})/(.+)")  # the d
 def open_repository(folder: Path, commit: str | None = None) -> Iterator[Repo]:
     """Open the DVC project in `folder`, or what a commit has of it. Raises NotRecorded if DVC cannot read it.
 
+    Raises UserError if DVC cannot work on this disk, or what should be a file is none.
+
     Meanwhile the environment is without git's local variables: DVC works with git in this process too.
     """
+    for path in () if commit else (folder / "dvc.yaml", folder / "dvc.lock"):
+        if not path.is_file() and (path.exists() or path.is_symlink()):  # DVC: "is not a .dvc file"
+            raise UserError(f"{path}: expected a file, got {kind_of(path)}")
     with (
         git.without_local_variables(),
         translate_dvc_errors(),
@@ -38,6 +45,11 @@ def translate_dvc_errors() -> Iterator[None]:
         yield
     except DvcException as error:
         raise NotRecorded(" ".join(str(error).split()) + restore_lock(error)) from error
+    except sqlite3.OperationalError as error:
+        raise UserError(
+            f"DVC's index: expected a disk that can be written, got: {error}. "
+            "To put it on another disk: export DVC_SITE_CACHE_DIR=FOLDER"
+        ) from error
 
 
 def experiments(folder: Path) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The command that helps when DVC lacks a result, its files or a readable dvc.lock."""
 
+import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,6 +62,18 @@ def restore_lock(error: DvcException) -> str:
             f"git checkout --ours {quoted} (or --theirs), then: dvc repro"
         )
     return f". DVC was interrupted as it wrote it. To restore it: git checkout {quoted} (or rm, without git)"
+
+
+def remove_rwlock(folder: Path) -> str:
+    """Return how to remove DVC's list of locked paths if a full disk or a kill left half of it, else ""."""
+    path = folder / ".dvc" / "tmp" / "rwlock"
+    try:
+        json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return ""
+    except ValueError:
+        return f"{path} was half written. Once no other dvc runs here: rm {shlex.quote(str(path))}"
+    return ""
 
 
 def _cache_of_another_worktree(folder: Path, digest: str) -> Path | None:

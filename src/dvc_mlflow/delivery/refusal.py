@@ -1,4 +1,4 @@
-"""Requests that a server refuses to the user, by status 401 or 403.
+"""Requests that a server refuses to the user, by status 401 or 403, or a proxy, by 407.
 
 MLflow's own errors name the call in some cases, and the reason in others.
 """
@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-REFUSING = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+BY_PROXY = HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+REFUSING = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, BY_PROXY}
 
 
 class RefusedError(Exception):
@@ -20,7 +21,8 @@ class RefusedError(Exception):
     """
 
     def __init__(self, call: str, status: int, reason: str) -> None:
-        super().__init__(f"the server refused {call} to this user: {status} {reason}")
+        who = "proxy" if status == BY_PROXY else "server"
+        super().__init__(f"the {who} refused {call} to this user: {status} {reason}")
         self.call = call
 
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from sparse_digits import params
-from sparse_digits.commands.pipelines import dvc_repro
+from sparse_digits.commands.pipelines import RESULT, dvc_repro, require_stages
 from sparse_digits.commands.repro import print_result
 
 DEMO_PARAMS = "params.digits.yaml"
@@ -18,6 +18,7 @@ def demo(folder: Path) -> None:
 
     The copy is without git. Its record has the commit of the code in `folder`, and goes into records/ there.
     """
+    require_stages(folder / "dvc.yaml", RESULT)
     with tempfile.TemporaryDirectory(prefix="sparse-digits-demo-") as temporary:
         copy = Path(temporary)
         shutil.copytree(folder / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))

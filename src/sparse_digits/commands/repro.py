@@ -9,7 +9,7 @@ from pathlib import Path
 from dvc_mlflow import git
 from dvc_mlflow.errors import UserError
 from sparse_digits import params
-from sparse_digits.commands.pipelines import RESULT, dvc_repro, model_paths, stages_of
+from sparse_digits.commands.pipelines import RESULT, dvc_repro, model_paths, require_stages, stages_of
 from sparse_digits.metrics import format_summary
 from sparse_digits.model import params_embedded_in
 from sparse_digits.runtime.lock_drift import drifted_output, mismatched_params
@@ -22,6 +22,7 @@ def repro(folder: Path) -> None:
     os.chdir(folder)
     current = params.read()  # before DVC removes an output
     git.require_repository(folder)
+    require_stages(folder / "dvc.yaml", RESULT)
     free = shutil.disk_usage(folder).free
     if not (folder / ".dvc" / "cache").exists() and free < FIRST_RUN_BYTES:
         expected, got = FIRST_RUN_BYTES // 10**6, free // 10**6

@@ -4,13 +4,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from dvc_mlflow import git
 from dvc_mlflow.cli import deliver_records, load_delivery
 from dvc_mlflow.errors import NotRecorded
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record, find_matching_record
 from dvc_mlflow.track import record_stage
 from sparse_digits import params
-from sparse_digits.commands.pipelines import SWEEP, SWEEP_RESULT, dvc_repro, stages_of
+from sparse_digits.commands.pipelines import SWEEP, SWEEP_RESULT, dvc_repro, require_stages, stages_of
 from sparse_digits.sweep.selection import read_selection
 from sparse_digits.sweep.selection_display import format_selection
 
@@ -22,6 +23,8 @@ def sweep(project: Project, scheduler: str | None) -> None:
     """
     os.chdir(project.folder)
     params.read().check_sweep()  # before DVC removes an output
+    git.require_repository(project.folder)
+    require_stages(project.folder / SWEEP, SWEEP_RESULT.rpartition(":")[2])
     variables = {"SPARSE_DIGITS_SCHEDULER": scheduler} if scheduler else {}
     with ThreadPoolExecutor(1) as meanwhile:
         if "RECORDS_ONLY" not in os.environ:

@@ -17,6 +17,7 @@ from urllib.request import Request, build_opener
 
 from tqdm import tqdm
 
+from dvc_mlflow.store import redact_credentials
 from sparse_digits.datasets.catalogue import PinnedFile
 
 CHUNK_SIZE = 1 << 16  # bytes read at once
@@ -28,7 +29,10 @@ T = TypeVar("T")
 
 
 class SourceError(Exception):
-    """The reason why one source did not give its data, on one line."""
+    """The reason why one source did not give its data, on one line, without the passwords of proxies."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(redact_credentials(text))
 
 
 class TransientError(SourceError):
@@ -147,7 +151,7 @@ def _open(url: str, file: PinnedFile, timeouts: Timeouts) -> HTTPResponse:
         kind = TransientError if error.code in TRANSIENT_STATUSES else SourceError
         raise kind(f"{file.name}: HTTP {error.code}, {reason(error)}") from error
     except TimeoutError:
-        raise SourceError("no response") from None
+        raise SourceError(f"no response within {timeouts.response:g} s") from None
     except ConnectionError as error:  # the server hung up; a failure to connect is a URLError instead
         raise TransientError(f"{file.name}: {reason(error)}") from error
     except (OSError, HTTPException, ValueError) as error:  # ValueError: a malformed proxy or redirect

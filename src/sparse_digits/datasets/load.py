@@ -87,6 +87,7 @@ def try_sources(dataset: Dataset, timeouts: Timeouts) -> Arrays:
     if dataset.idx_files:
         names = ", ".join(file.name for file in dataset.idx_files)
         hints = [
+            "Proxy and certificates are those of the variables https_proxy, no_proxy and SSL_CERT_FILE.",
             f"If you have the files, set {MIRROR_VARIABLE} to a folder with {names}.",
             "Without a network, the same pipeline runs on scikit-learn's digits: make demo",
         ]

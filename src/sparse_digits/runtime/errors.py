@@ -17,6 +17,11 @@ class InvalidNpzError(UserError):
     """A file is not an .npz file of this pipeline, or it is damaged."""
 
     def __init__(self, path: object, reason: object) -> None:
+        if isinstance(reason, IsADirectoryError | PermissionError):
+            super().__init__(f"{path}: expected a file that can be read, got: {reason.strerror}")
+            return
+        if "load it unsafely" in str(reason):  # NumPy advises to load it all the same
+            reason = "it is no zip archive"
         super().__init__(
             f"{path}: expected a whole .npz file of this pipeline, but {reason}. "
             "`dvc repro -f` makes it again"

@@ -11,8 +11,11 @@ from pathlib import Path
 import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
 
 from dvc_mlflow import git, provenance
-from dvc_mlflow.errors import exit_on_user_error
+from dvc_mlflow.errors import UserError, exit_on_user_error, warn
 from sparse_digits import params
+from sparse_digits.runtime.memory import RowsInMemory
+
+SWEEPING = {"sweep", "baselines", "report"}  # stages whose rows are those of sweep.train_sizes
 
 
 def parse_paths(argv: Sequence[str] | None, *names: str) -> list[Path]:
@@ -30,13 +33,31 @@ def stage_harness(name: str, *outputs: Path, inputs: Sequence[Path] = ()) -> Ite
     inputs : files whose digests the provenance has too. The last stage names them, since its result is
     recorded by them if DVC was killed before it wrote dvc.lock.
 
-    A UserError or a failing disk ends the program with status 2. Under DVC, which removed the outputs before
-    the stage began, the message ends with the command that restores them, if they are in git or in DVC's
-    cache.
+    A UserError, a failing disk or a lack of memory ends the program with status 2. Under DVC, which removed
+    the outputs before the stage began, the message ends with the command that restores them, if they are in
+    git or in DVC's cache.
     """
     with exit_on_user_error(lambda: _print_restore_commands(outputs)):
-        yield params.read()
+        values = params.read()
+        rows = _training_rows(name, values)
+        if rows and (shortage := rows.shortage()):
+            warn(f"{name}: memory may run out: {shortage}")  # the system kills a process without a message
+        try:
+            yield values
+        except MemoryError as error:
+            if rows:
+                raise UserError(f"{name}: {rows.describe(error)}") from None
+            raise
         provenance.write_provenance(name, outputs, inputs)
+
+
+def _training_rows(stage: str, values: params.Params) -> RowsInMemory | None:
+    """Return the training rows that a stage holds, None for `fetch`, which has all rows of a data set."""
+    if stage == "fetch":
+        return None
+    if stage in SWEEPING:
+        return RowsInMemory(values.fetch.dataset, "sweep.train_sizes", max(values.sweep.train_sizes))
+    return RowsInMemory(values.fetch.dataset, "split.train_size", values.split.train_size)
 
 
 def _print_restore_commands(outputs: Sequence[Path]) -> None:

@@ -242,7 +242,7 @@ def test_record_warns_of_a_full_disk_and_the_next_track_records(tmp_path, monkey
     printed = commands.run(
         *limited(0, sys.executable, "-m", "dvc_mlflow.cli", "record", "evaluate"), cwd=folder
     ).stderr
-    assert printed.startswith("warning: this result has no record yet (disk I/O error)")
+    assert printed.startswith("warning: this result has no record yet (DVC's index: expected a disk that")
     assert printed.endswith("To record it: dvc-mlflow track\n")
     assert records.record_folders(folder) == []
     assert dvc_mlflow(folder, "track") == "workspace: evaluate is recorded\n"

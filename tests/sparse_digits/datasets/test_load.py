@@ -98,13 +98,14 @@ def test_without_a_source_that_answers_the_error_lists_every_reason_and_what_to_
     use_index("http://127.0.0.1:9/simple")
     with pytest.raises(DatasetError) as raised:
         load_dataset("mnist_784", mirror=None)
-    first, *reasons, folder, last = str(raised.value).splitlines()
+    first, *reasons, proxy, folder, last = str(raised.value).splitlines()
     assert first == "mnist_784: expected data from one of its sources, got none:"
     for reason, source in zip(reasons, MNIST.sources, strict=True):
         assert reason.startswith(f"  {source}: ")
         assert reason.endswith("Connection refused")
         assert "object at" not in reason
     assert "refused" not in capsys.readouterr().err
+    assert "https_proxy" in proxy
     assert "SPARSE_DIGITS_MIRROR" in folder
     assert all(file.name in folder for file in MNIST.idx_files)
     assert last.endswith(": make demo")

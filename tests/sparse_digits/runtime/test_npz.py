@@ -104,6 +104,19 @@ def test_an_npz_file_of_another_program_is_refused(tmp_path, content):
         npz_file.read_npz(tmp_path / "other.npz")
 
 
+def test_no_message_about_a_file_that_is_refused_advises_to_unpickle_it(tmp_path):
+    file = tmp_path / "data.npz"
+    file.write_bytes(b"\x80\x04 a pickle, perhaps")
+    with pytest.raises(UserError, match=r"it is no zip archive.*makes it again$") as fault:
+        npz_file.read_npz(file)
+    assert "pickle" not in str(fault.value)
+
+
+def test_a_folder_in_the_place_of_a_file_is_reported(tmp_path):
+    with pytest.raises(UserError, match=f"^{tmp_path}: expected a file that can be read, got: Is a dir"):
+        npz_file.read_npz(tmp_path)
+
+
 def test_an_npy_file_is_refused(tmp_path):
     np.save(tmp_path / "other.npy", np.zeros(3))
     with pytest.raises(UserError, match="expected a whole"):
