@@ -1,9 +1,14 @@
 """`record --run`: the stage's own command first, its status, and meanwhile what the delivery needs."""
 
+import filelock
 import pytest
 
 from dvc_mlflow import cli
 from dvc_mlflow.errors import UserError
+from dvc_mlflow.project import Project
+from dvc_mlflow.store import Store
+
+prepare_delivery = cli.prepare_delivery
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +71,13 @@ def test_all_words_after_run_are_the_command(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         cli.main(["record", "fit", "--run", "python", "-m", "fit", "--json"])
     assert capsys.readouterr().err == "python -m fit --json\n"
+
+
+def test_preparing_makes_a_missing_sqlite_file_unless_another_process_delivers(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = Store.of(tmp_path)
+    with filelock.FileLock(store.lock), pytest.raises(filelock.Timeout):
+        prepare_delivery(Project(tmp_path, tmp_path))
+    assert not store.file.exists()
+    prepare_delivery(Project(tmp_path, tmp_path))
+    assert store.file.stat().st_size
