@@ -22,7 +22,7 @@ from statistics import median
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "benchmarks/peers/example_script.py"
 MAKE_STORE = (
-    "from pathlib import Path; from dvc_mlflow.delivery.mlflow_session import initialize_store; "
+    "from pathlib import Path; from dvc_mlflow.client.mlflow_session import initialize_store; "
     "initialize_store(Path.cwd())"
 )
 RESULT = re.compile(r"^(?:Sparsity|Test score) with L1 penalty: .*$", re.MULTILINE)

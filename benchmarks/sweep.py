@@ -39,7 +39,7 @@ Parallel(n_jobs=-1)(delayed(fit.fit)(X, y) for fit in fits)
 DELIVER = """
 from pathlib import Path
 from dvc_mlflow.delivery.deliver import deliver
-from dvc_mlflow.delivery.mlflow_session import initialize_store
+from dvc_mlflow.client.mlflow_session import initialize_store
 from sparse_digits.mlflow_content.content import CONTENT
 import time
 root = Path.cwd()

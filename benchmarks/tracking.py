@@ -49,7 +49,7 @@ stages:
 """
 STORE = """
 from pathlib import Path
-from dvc_mlflow.delivery.mlflow_session import initialize_store
+from dvc_mlflow.client.mlflow_session import initialize_store
 initialize_store(Path.cwd())
 """
 # The one result under other params, without the care that a record needs when it is made.

@@ -130,7 +130,7 @@ def project(tmp_path, monkeypatch):
 def store(tmp_path_factory):
     """An empty MLflow store: a file to copy, since making its tables takes seconds."""
     code = (
-        "import sys, pathlib; from dvc_mlflow.delivery import mlflow_session; "
+        "import sys, pathlib; from dvc_mlflow.client import mlflow_session; "
         "mlflow_session.initialize_store(pathlib.Path(sys.argv[1]))"
     )
 

@@ -171,7 +171,7 @@ def prepare_delivery(project: Project) -> None:
     project.content().prepare()
     store = Store.of(project.root)
     if store.file and not store.file.exists():
-        from dvc_mlflow.delivery.mlflow_session import initialize_store
+        from dvc_mlflow.client.mlflow_session import initialize_store
 
         initialize_store(project.root, wait=False)
 

@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 
 from dvc_mlflow import records
-from dvc_mlflow.delivery.find_all import find_all
+from dvc_mlflow.client.find_all import find_all
+from dvc_mlflow.client.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.memory import Memory
-from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
 from dvc_mlflow.errors import printable
 from dvc_mlflow.project import Project

@@ -18,8 +18,8 @@ NAMES = {  # by library: the private or undocumented names, and the module of ou
         "dvc.repo.graph:collect_pipeline": "dvc_mlflow.collection.collect",
     },
     "mlflow": {
-        "mlflow.store.db.utils:MAX_RETRY_COUNT": "dvc_mlflow.delivery.mlflow_session",
-        "mlflow.store.db.utils:create_sqlalchemy_engine": "dvc_mlflow.delivery.mlflow_session",
+        "mlflow.store.db.utils:MAX_RETRY_COUNT": "dvc_mlflow.client.mlflow_session",
+        "mlflow.store.db.utils:create_sqlalchemy_engine": "dvc_mlflow.client.mlflow_session",
     },
     "numba": {
         "numba.core.caching:FunctionCache": "l1path.kernels.compiler",

@@ -23,8 +23,8 @@ from dvc.utils.serialize import modify_yaml
 
 from commands import LONG, run
 from dvc_mlflow import records, track
+from dvc_mlflow.client.mlflow_session import initialize_store
 from dvc_mlflow.delivery.deliver import deliver
-from dvc_mlflow.delivery.mlflow_session import initialize_store
 from dvc_mlflow.project import Project
 from projects import clone
 from tracking import models_of, names, shown

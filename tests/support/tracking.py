@@ -94,7 +94,7 @@ stages:
 DELIVER = f"""\
 import os
 from pathlib import Path
-from dvc_mlflow.delivery import request_watchdog
+from dvc_mlflow.client import request_watchdog
 from dvc_mlflow.delivery.deliver import deliver
 request_watchdog.PATIENCE = float(os.environ.get("PATIENCE", request_watchdog.PATIENCE))
 {CONTENT}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import requests
 from mlflow import MlflowException
 
-from dvc_mlflow.delivery.refusal import RefusedError
+from dvc_mlflow.client.refusal import RefusedError
 from dvc_mlflow.errors import describe, error_chain
 
 OF_MLFLOW = (MlflowException, requests.RequestException, RefusedError)

@@ -18,13 +18,13 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
-from dvc_mlflow.delivery.artifact_store import check_artifact_store
+from dvc_mlflow.client.artifact_store import check_artifact_store
+from dvc_mlflow.client.logged_models import NEEDED, has_logged_models
+from dvc_mlflow.client.mlflow_session import open_client, quiet, refusal_in, root_cause
+from dvc_mlflow.client.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
 from dvc_mlflow.delivery.content_errors import ContentError, content_errors
-from dvc_mlflow.delivery.logged_models import NEEDED, has_logged_models
 from dvc_mlflow.delivery.memory import Memory
-from dvc_mlflow.delivery.mlflow_session import open_client, quiet, refusal_in, root_cause
 from dvc_mlflow.delivery.owner import earlier_owner_of, owner_of
-from dvc_mlflow.delivery.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
 from dvc_mlflow.delivery.run_tags import BEGUN, KIND, OWNER, RESULT, record_runs
 from dvc_mlflow.delivery.send_record import remove_run, send_record
 from dvc_mlflow.errors import UserError, error_chain, warn

@@ -7,8 +7,8 @@ from mlflow.entities import LoggedModel, Run
 from mlflow.entities.model_registry import ModelVersion
 
 from dvc_mlflow import records
+from dvc_mlflow.client.store_client import store_client
 from dvc_mlflow.delivery.run_tags import active_run, models_of
-from dvc_mlflow.delivery.store_client import store_client
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 

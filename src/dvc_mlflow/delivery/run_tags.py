@@ -7,8 +7,8 @@ from mlflow.entities import LoggedModel, Run, ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
-from dvc_mlflow.delivery.find_all import RUNS, find_all
-from dvc_mlflow.delivery.logged_models import has_logged_models
+from dvc_mlflow.client.find_all import RUNS, find_all
+from dvc_mlflow.client.logged_models import has_logged_models
 from dvc_mlflow.delivery.owner import user
 from dvc_mlflow.records import Record, experiment_of
 

@@ -24,11 +24,11 @@ from mlflow.utils.validation import (
 )
 from PIL import Image
 
+from dvc_mlflow.client.logged_models import has_logged_models
+from dvc_mlflow.client.request_watchdog import unwatched
 from dvc_mlflow.declared import plots
 from dvc_mlflow.declared.series import Points
 from dvc_mlflow.delivery.content_errors import content_errors
-from dvc_mlflow.delivery.logged_models import has_logged_models
-from dvc_mlflow.delivery.request_watchdog import unwatched
 from dvc_mlflow.delivery.run_tags import BEGUN, OWNER, child_runs, models_of, tags_of
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import RunContent, six_digits

@@ -3,7 +3,7 @@
 import contextlib
 import re
 
-from dvc_mlflow.delivery.mlflow_session import connect
+from dvc_mlflow.client.mlflow_session import connect
 from dvc_mlflow.pages import shared_views, ui
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record

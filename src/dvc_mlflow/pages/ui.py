@@ -154,7 +154,7 @@ def serve(root: Path, port: int = 5000) -> int:
         print(f"These variables have no effect here: {', '.join(names)}", flush=True)
     print("MLflow is starting, which takes some seconds, and longer if the store is new.", flush=True)
     if store.file and not store.file.exists():
-        from dvc_mlflow.delivery.mlflow_session import initialize_store
+        from dvc_mlflow.client.mlflow_session import initialize_store
 
         initialize_store(root)
     signals: list[object] = []  # an exception in a handler could leave a server that has just started

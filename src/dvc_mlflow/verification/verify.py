@@ -11,9 +11,9 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Run
 
 from dvc_mlflow import provenance, records
+from dvc_mlflow.client.mlflow_session import connect, root_cause
 from dvc_mlflow.collection import collect
 from dvc_mlflow.collection.dvc_repository import open_repository
-from dvc_mlflow.delivery.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.run_tags import RESULT, active_run
 from dvc_mlflow.errors import UserError, printable
 from dvc_mlflow.project import Project

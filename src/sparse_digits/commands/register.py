@@ -41,7 +41,7 @@ def register(project: Project, name: str | None, C: float | None) -> bool:
     print(RULE)
 
     keep_mlflow_private()
-    from dvc_mlflow.delivery.store_client import store_client
+    from dvc_mlflow.client.store_client import store_client
     from sparse_digits.mlflow_content import registry
 
     with FileLock(Store.of(project.root).lock), store_client(project) as client:

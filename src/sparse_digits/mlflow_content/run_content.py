@@ -10,7 +10,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
-from dvc_mlflow.delivery.logged_models import has_logged_models
+from dvc_mlflow.client.logged_models import has_logged_models
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import six_digits
 from sparse_digits import figures, model

@@ -105,7 +105,7 @@ def _model_of_run(project: Project, run_id: str) -> model.Model:
     keep_mlflow_private()
     from mlflow import MlflowException, artifacts
 
-    from dvc_mlflow.delivery.store_client import store_client
+    from dvc_mlflow.client.store_client import store_client
 
     with store_client(project) as client, tempfile.TemporaryDirectory() as folder:
         try:
@@ -124,7 +124,7 @@ def _model_of_run(project: Project, run_id: str) -> model.Model:
 def _registered_model(project: Project, uri: str) -> model.Model:
     """Return a registered model. Raises UserError."""
     keep_mlflow_private()
-    from dvc_mlflow.delivery.store_client import store_client
+    from dvc_mlflow.client.store_client import store_client
     from sparse_digits.mlflow_content import registry
 
     with store_client(project) as client:

@@ -17,8 +17,8 @@ from mlflow import MlflowClient
 
 import servers
 from dvc_mlflow import records
+from dvc_mlflow.client.mlflow_session import initialize_store
 from dvc_mlflow.delivery.deliver import deliver
-from dvc_mlflow.delivery.mlflow_session import initialize_store
 from dvc_mlflow.pages import ui
 from tracking import SHOWN, collected
 

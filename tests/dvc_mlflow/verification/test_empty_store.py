@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 
-from dvc_mlflow.delivery.mlflow_session import initialize_store
+from dvc_mlflow.client.mlflow_session import initialize_store
 from dvc_mlflow.verification.empty_store import copy_tables
 
 

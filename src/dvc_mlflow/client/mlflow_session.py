@@ -16,8 +16,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 
-from dvc_mlflow.delivery import request_watchdog
-from dvc_mlflow.delivery.refusal import RefusedError
+from dvc_mlflow.client import request_watchdog
+from dvc_mlflow.client.refusal import RefusedError
 from dvc_mlflow.errors import error_chain
 from dvc_mlflow.store import Store, sqlite
 

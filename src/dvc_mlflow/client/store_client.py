@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 from mlflow import MlflowClient, MlflowException
 
-from dvc_mlflow.delivery.mlflow_session import connect, root_cause
+from dvc_mlflow.client.mlflow_session import connect, root_cause
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from dvc_mlflow.store import Store, redact_credentials

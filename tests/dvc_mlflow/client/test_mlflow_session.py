@@ -2,7 +2,7 @@
 
 import requests
 
-from dvc_mlflow.delivery.mlflow_session import MAX_REASON, root_cause
+from dvc_mlflow.client.mlflow_session import MAX_REASON, root_cause
 
 
 def test_a_reason_is_one_line_with_all_that_the_error_says():

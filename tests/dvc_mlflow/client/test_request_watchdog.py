@@ -4,13 +4,13 @@ import pytest
 import requests
 
 from commands import python
-from dvc_mlflow.delivery.refusal import RefusedError, check_refusal
+from dvc_mlflow.client.refusal import RefusedError, check_refusal
 from loopback import serving
 from projects import ROOT
 
 REQUEST = """\
 import requests, sys
-from dvc_mlflow.delivery import request_watchdog
+from dvc_mlflow.client import request_watchdog
 request_watchdog.PATIENCE = 0.5
 with request_watchdog.request_watchdog(lambda reason: print(reason, flush=True), 3):
     requests.get(sys.argv[1])

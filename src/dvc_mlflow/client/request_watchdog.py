@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from dvc_mlflow.delivery.refusal import check_refusal
+from dvc_mlflow.client.refusal import check_refusal
 
 PATIENCE = 10.0  # seconds without an answer while short requests are pending
 ARTIFACT_PATIENCE = 120.0  # seconds without progress while an artifact is transferred
