@@ -16,7 +16,7 @@ docs/method.md has the mathematics. The modules in reading order:
 3. `problem.validation`: the checks of the input.
 4. `problem.base`: what the solver needs of the data: labels, weights, penalty, products with a working copy.
    `problem.dense` has it in bytes, float32 or float64, `problem.sparse` by its sparse columns.
-5. `state`: an iterate, with the working set of each class and its Gram matrix.
+5. `state`: an iterate and a grid point, with the working set of each class and its Gram matrix.
 6. `warm_start`: extrapolation, interpolation and the strong rule.
 7. `solve`: one point, from its warm start to its certificate.
 8. `steps.block_descent`: a pass over the classes, each by a quadratic model, coordinate descent and a line
