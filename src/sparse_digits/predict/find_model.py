@@ -1,7 +1,11 @@
 """The model that a prediction is made by: a file, a point of the sweep, a record, or one in MLflow."""
 
+import lzma
 import math
+import struct
 import tempfile
+import tokenize
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,11 @@ from sparse_digits.runtime.npz import read_npz
 
 MODEL = Path("results/model.npz")
 SWEEP_MODELS = Path("sweep/models.npz")
+# What NumPy and zipfile raise of files from elsewhere: those of the pipeline are not compressed.
+OF_FOREIGN_FILES = (
+    *(lzma.LZMAError, MemoryError, NotImplementedError, OverflowError, RecursionError),
+    *(SyntaxError, struct.error, tokenize.TokenError, zlib.error),
+)
 REGISTRY = "models:/"  # how MLflow's URI of a registered model begins
 
 
@@ -63,7 +72,10 @@ def read_model(path: Path) -> model.Model:
             and math.isqrt(n_pixels) ** 2 == n_pixels > 0
             and all(np.isfinite(part).all() for part in numbers)
         )
-    except (TypeError, ValueError):
+    except OF_FOREIGN_FILES as error:
+        reason = str(error) or type(error).__name__
+        raise UserError(f"{path}: expected a model, but it cannot be read: {reason}") from None
+    except (AttributeError, TypeError, ValueError):
         fits = False
     if not fits:
         raise UserError(f"{path}: expected a model of square images, got arrays that do not fit together")
