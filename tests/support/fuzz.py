@@ -88,9 +88,8 @@ def main():
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(seeds):
             Path(corpus, str(number)).write_bytes(seed)
-        atheris.Setup(
-            [sys.argv[0], f"-max_total_time={seconds}", "-rss_limit_mb=4000", "-verbosity=0", corpus], reader
-        )
+        options = [f"-max_total_time={seconds}", "-rss_limit_mb=4000", "-verbosity=0"]
+        atheris.Setup([sys.argv[0], *options, corpus], reader)
         started = time.monotonic()
         atheris.Fuzz()
         print(f"{name}: {time.monotonic() - started:.0f} s without a fault")
