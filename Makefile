@@ -9,7 +9,7 @@ CLI     := $(PYTHON) -m sparse_digits.cli
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := src
 
-.PHONY: help repro sweep demo test check test-lowest test-newest coverage ui setup lint format lock audit sbom bench soak ci clean .venv
+.PHONY: help repro sweep demo test check test-lowest test-newest coverage ui setup lint format lock audit sbom fuzz bench soak ci clean .venv
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s%s\n", $$1, $$2}' Makefile
@@ -66,6 +66,13 @@ SBOM := sbom.json
 sbom: setup  ## write sbom.json, the locked packages in the format CycloneDX
 	@PYTHONWARNINGS=ignore $(PYTHON) -m uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
 	    --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) requirements.lock
+
+# Outside the lock, since atheris has wheels for few Pythons: docs/decisions/0027-tools-outside-the-lock.md.
+FUZZ_SECONDS := 60
+fuzz: setup  ## fuzz the readers of IDX, npz, npy and images; FUZZ_SECONDS=60 for each
+	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --no-deps --target .venv-fuzz atheris==3.0.0
+	@set -e; for reader in idx model npy image; do \
+	    PYTHONPATH=src:.venv-fuzz $(PYTHON) tests/support/fuzz.py $$reader $(FUZZ_SECONDS); done
 
 bench: setup  ## run every benchmark, with its peers
 	@set -e; for entry in benchmarks/*.py; do echo "== $$entry"; $(PYTHON) "$$entry"; done

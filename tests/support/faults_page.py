@@ -22,7 +22,10 @@ KINDS = {  # of faults: paths of test modules below tests/
     "Files of the pipeline": [
         f"sparse_digits/{name}.py" for name in ("runtime/test_npz", "test_model", "test_split", "test_train")
     ],
-    "Images for predict": ["sparse_digits/predict/test_read_images.py"],
+    "Images and models for predict": [
+        "sparse_digits/predict/test_read_images.py",
+        "end_to_end/test_readers_of_any_bytes.py",
+    ],
     "Disk, memory and process": [
         "sparse_digits/test_full_disk.py",
         "sparse_digits/runtime/test_memory.py",

@@ -63,7 +63,9 @@ def read_model(path: Path) -> model.Model:
             and math.isqrt(n_pixels) ** 2 == n_pixels > 0
             and all(np.isfinite(part).all() for part in numbers)
         )
-    except (TypeError, ValueError):
+    except MemoryError as error:  # announced by a file from elsewhere, not needed by a model
+        raise UserError(f"{path}: expected a model, but it cannot be read: {error}") from None
+    except (AttributeError, TypeError, ValueError):
         fits = False
     if not fits:
         raise UserError(f"{path}: expected a model of square images, got arrays that do not fit together")

@@ -4,7 +4,11 @@ The same arrays and params give the same bytes each time, by any Python. Files a
 """
 
 import json
+import lzma
+import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +21,10 @@ from sparse_digits.runtime.errors import InvalidNpzError, MissingFileError
 Arrays = dict[str, npt.NDArray[Any]]
 Params = dict[str, Any]  # by full name: {"train.C": 0.01}
 ZIP64_VERSION = 45  # of the zip format, the first with large files
+DAMAGED = (  # what NumPy and zipfile raise of some file, also of a compressed one from elsewhere
+    *(zipfile.BadZipFile, EOFError, KeyError, lzma.LZMAError, OSError, OverflowError, RuntimeError),
+    *(struct.error, SyntaxError, tokenize.TokenError, TypeError, ValueError, zlib.error),
+)
 
 
 def write_npz(path: Path, params: Params, **arrays: npt.ArrayLike) -> None:
@@ -53,7 +61,6 @@ def read_npz(path: Path | IO[bytes]) -> tuple[Params, Arrays]:
 
     Raises MissingFileError, or InvalidNpzError if the file is truncated, damaged or not of this pipeline.
     """
-    damaged = (zipfile.BadZipFile, EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError)
     try:
         # Opened here, because np.load leaves the file of a broken archive open.
         with path.open("rb") if isinstance(path, Path) else path as file:
@@ -62,5 +69,5 @@ def read_npz(path: Path | IO[bytes]) -> tuple[Params, Arrays]:
             return json.loads(arrays.pop("params").item()), arrays
     except FileNotFoundError:
         raise MissingFileError(path) from None
-    except damaged as error:
+    except DAMAGED as error:
         raise InvalidNpzError(path, error) from None
