@@ -62,10 +62,8 @@ audit: setup  ## look up every locked package among known vulnerabilities; fails
 	@$(PYTHON) .ci/audit.py
 
 # In an environment of its own: docs/decisions/0027-tools-outside-the-lock.md.
-SBOM := sbom.json
 sbom: setup  ## write sbom.json, the locked packages in the format CycloneDX
-	@PYTHONWARNINGS=ignore $(PYTHON) -m uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
-	    --pyproject pyproject.toml --output-reproducible --output-file $(SBOM) requirements.lock
+	@$(PYTHON) .ci/sbom.py sbom.json
 
 # Outside the lock, since atheris has wheels for few Pythons: docs/decisions/0027-tools-outside-the-lock.md.
 FUZZ_SECONDS := 60

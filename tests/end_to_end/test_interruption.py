@@ -1,5 +1,6 @@
 """Sweeps that are killed, interrupted or fail in part: checkpoints, messages, and how to resume."""
 
+import contextlib
 import os
 import random
 import signal
@@ -245,5 +246,17 @@ def test_no_worker_that_joblib_starts_meanwhile_outlives_a_signal():
         program.stdout.read(len("started ") * 3)
         program.send_signal(signal.SIGTERM)
         assert program.wait(timeout=60) == 128 + signal.SIGTERM
-    session = [process for process in psutil.process_iter() if os.getsid(process.pid) == program.pid]
-    assert not [process for process in session if process.status() != psutil.STATUS_ZOMBIE]
+    deadline = time.monotonic() + 5  # those that were killed end a moment later
+    while (running := running_in_session(program.pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not running
+
+
+def running_in_session(leader):
+    """Return the processes of a session that are no zombies."""
+    running = []
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(process.pid) == leader and process.info["status"] != psutil.STATUS_ZOMBIE:
+                running.append(process)
+    return running

@@ -270,7 +270,7 @@ def test_clean_removes_the_environment_and_keeps_every_result(project):
     for folder in ["records", "mlartifacts", ".dvc/cache", "data", "results", "demo", "tests", "benchmarks"]:
         (project / folder).mkdir(parents=True)
     cache = project / "src/sparse_digits/__pycache__"
-    cache.mkdir()
+    cache.mkdir(exist_ok=True)
     (project / "mlflow.db").touch()
     clean = make(project, "clean")
     assert clean.returncode == 0, clean.stderr

@@ -26,14 +26,14 @@ def full_disk():
 def test_a_full_disk_is_reported_by_the_stage_with_the_file_and_leaves_all_outputs_whole(
     computed, full_disk, capsys, name
 ):
-    command = STAGES[name]["cmd"]
-    words = (command if isinstance(command, str) else command[0]).split()
-    outputs = [computed / path for path in words[4:] if not any(path in dep for dep in STAGES[name]["deps"])]
+    paths = STAGES[name]["cmd"].partition(f"-m sparse_digits.{name} ")[2].split()
+    outputs = [computed / path for path in paths if not any(path in dep for dep in STAGES[name]["deps"])]
+    assert outputs
     before = {path: path.read_bytes() for path in outputs}
     module = importlib.import_module(f"sparse_digits.{name}")
     with pytest.raises(SystemExit) as end:
-        module.main(words[4:])
+        module.main(paths)
     assert end.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1] == f"{words[len(words) - len(outputs)]}: {full_disk}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"{paths[-len(outputs)]}: {full_disk}"
     assert {path: path.read_bytes() for path in outputs} == before
     assert not list(computed.glob("*/.*.tmp"))

@@ -1,3 +1,4 @@
+import gc
 import hashlib
 import os
 import pty
@@ -115,6 +116,7 @@ def test_a_proxy_in_the_environment_is_used(mirror, monkeypatch):
     assert mirror.asked == ["http://mirror.invalid/good/digits.bin"]
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # Python 3.11.2's, of the answer of a proxy
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_refuses_the_password_is_reported_without_it(mirror, monkeypatch, scheme):
     monkeypatch.delenv("no_proxy")
@@ -123,6 +125,7 @@ def test_a_proxy_that_refuses_the_password_is_reported_without_it(mirror, monkey
     with pytest.raises(SourceError, match=r"407,? Proxy Authentication Required$"):
         fetch(f"{scheme}://mirror.invalid/good/")
     assert len(mirror.asked) == 1
+    gc.collect()
 
 
 def test_no_reason_has_a_password():
