@@ -1,5 +1,6 @@
 """The real project in folders of its own, computed by the real `dvc` on digits and on MNIST."""
 
+import gc
 import os
 import shutil
 import signal
@@ -34,6 +35,17 @@ SECONDS = 10  # of a slow test that has no other number in its mark
 def pytest_xdist_auto_num_workers():
     """Return the number of workers of `-n auto`: more than processors, as many tests wait for a process."""
     return joblib.cpu_count() + 2
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect without looking for garbage, and never look for it among what is imported by then."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -79,6 +91,7 @@ def shell(tmp_path_factory):
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         programs = shared_folder(tmp_path_factory, "python", preloaded_python.start)
         patch.setenv("PRELOADED_PROGRAMS", str(programs))  # for the function `python` of commands.py
+        patch.setenv("DVC_NO_ANALYTICS", "1")  # else a process of its own after each command
         patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("dvc")))
         patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")

@@ -32,14 +32,14 @@ def fresh_environment(folder, wheel):
     The dependencies, and theirs in turn, are links to the distributions of the running environment, so no
     network is needed. Nothing else can be imported.
     """
-    run(sys.executable, "-m", "venv", folder)
+    run(sys.executable, "-m", "venv", "--without-pip", folder)  # pip of the running environment serves it
     paths = {"base": str(folder), "platbase": str(folder)}
     python = Path(folder, "bin", "python")
     site_packages = Path(sysconfig.get_path("purelib", scheme="venv", vars=paths))
     for distribution in dependency_closure(requirements_of(wheel)):
         link_distribution(distribution, site_packages)
         write_scripts(distribution, python)
-    pip = (python, "-m", "pip", "--disable-pip-version-check")
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
     run(*pip, "install", "--no-index", "--no-deps", wheel)
     run(*pip, "check")
     return python
