@@ -53,7 +53,18 @@ def faults(packages: Iterable[dict[str, Any]], locked: dict[str, str]) -> list[s
 def main() -> None:
     """Run pip-audit in an environment of its own and print what it found."""
     locked = locked_packages(LOCK.read_text(encoding="utf-8"))
-    command = [sys.executable, "-m", "uv", "tool", "run", "--quiet", "--from", PIP_AUDIT, "pip-audit"]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "tool",
+        "run",
+        "--system-certs",
+        "--quiet",
+        "--from",
+        PIP_AUDIT,
+        "pip-audit",
+    ]
     command += ["--requirement", str(LOCK), "--disable-pip", "--format", "json", "--progress-spinner", "off"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:

@@ -34,7 +34,7 @@ def faults(bom: dict[str, Any], lock: str) -> list[str]:
 def main() -> None:
     """Run cyclonedx-py in an environment of its own and check what it wrote."""
     (file,) = sys.argv[1:]
-    command = [sys.executable, "-m", "uv", "tool", "run", "--quiet", "--from", CYCLONEDX]
+    command = [sys.executable, "-m", "uv", "tool", "run", "--system-certs", "--quiet", "--from", CYCLONEDX]
     command += ["cyclonedx-py", "requirements", "--pyproject", str(ROOT / "pyproject.toml")]
     command += ["--output-reproducible", "--output-file", file, str(LOCK)]
     quiet = os.environ | {"PYTHONWARNINGS": "ignore"}
