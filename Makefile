@@ -24,7 +24,8 @@ demo: setup  ## run the same pipeline on scikit-learn's digits, in a temporary c
 	@$(CLI) demo
 
 # The longest tests come first (tests/conftest.py), so that the workers finish at about the same time.
-PYTEST := $(PYTHON) -m pytest -n auto --dist loadgroup --no-loadscope-reorder --max-worker-restart 0
+PARALLEL := -n auto --dist loadgroup --no-loadscope-reorder --max-worker-restart 0
+PYTEST   := $(PYTHON) -m pytest $(PARALLEL)
 
 test: setup  ## run all tests on every processor; ARGS='-k gap' goes to pytest
 	@$(PYTEST) $(ARGS)
@@ -33,10 +34,10 @@ check: setup  ## run the tests that take under a minute together, while you work
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-lowest: setup  ## run the tests on the lowest versions that pyproject.toml admits; ARGS as in test
-	@.ci/test-versions lowest-direct $(ARGS)
+	@.ci/test-versions lowest-direct $(PARALLEL) $(ARGS)
 
 test-newest: setup  ## run the tests on the newest versions that pyproject.toml admits; ARGS as in test
-	@.ci/test-versions highest $(ARGS)
+	@.ci/test-versions highest $(PARALLEL) $(ARGS)
 
 coverage: setup  ## run all tests and print the lines and branches that none of them reached
 	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
