@@ -29,15 +29,6 @@ OUTPUTS = (
 HeldOut = dict[str, tuple[Floats, npt.NDArray[Any]]]
 
 
-def evaluate(model: Model, rows: Arrays, scaled: Arrays) -> dict[str, Any]:
-    """Return the metrics of a model by name.
-
-    rows : the arrays of split.npz.  scaled : those of scaled.npz that the model was fitted on, which the
-    duality gap refers to.
-    """
-    return measure(model, standardize_held_out(model, rows), scaled)
-
-
 def standardize_held_out(model: Model, rows: Arrays) -> HeldOut:
     """Return X and y of the validation and the test rows of split.npz, standardized by the model's scaler."""
     return {
@@ -47,7 +38,10 @@ def standardize_held_out(model: Model, rows: Arrays) -> HeldOut:
 
 
 def measure(model: Model, held_out: HeldOut, scaled: Arrays) -> dict[str, Any]:
-    """Return the metrics by name; models with one scaler can share the standardized rows."""
+    """Return the metrics of a model by name; models with one scaler can share the standardized rows.
+
+    scaled : the arrays of scaled.npz that the model was fitted on, which the duality gap refers to.
+    """
     return metrics.measure(
         metrics.Evaluation(
             model, scaled["X_train"], scaled["y_train"], *held_out["test"], *held_out["validation"]

@@ -29,6 +29,11 @@ def training(digits):
     return read_npz(digits / "data/scaled.npz")[1]
 
 
+def measured(model, rows, scaled):
+    """Return the metrics of a model by the rows of split.npz and scaled.npz."""
+    return evaluate.measure(model, evaluate.standardize_held_out(model, rows), scaled)
+
+
 def test_the_metrics_are_those_of_scikit_learn_and_of_plain_counting(digits, fit, rows, training):
     metrics = json.loads((digits / "results/metrics.json").read_text())
     X, y = training["X_train"], training["y_train"]
@@ -55,12 +60,12 @@ def test_the_certificate_is_about_what_the_model_was_fitted_on(fit, rows, traini
     half = {name: training[name][:500] for name in ("X_train", "y_train")}
     y = np.searchsorted(fit.classes, half["y_train"])
     expected = duality_gap(half["X_train"], y, fit.coef, fit.intercept, 0.05, 1)
-    assert evaluate.evaluate(fit, rows, half)["duality_gap"] == expected
+    assert measured(fit, rows, half)["duality_gap"] == expected
 
 
 def test_without_validation_rows_there_is_no_validation_accuracy(fit, rows, training):
     none = rows | {name: rows[name][:0] for name in ("validation_images", "validation_labels")}
-    with_rows, without = (evaluate.evaluate(fit, some, training) for some in (rows, none))
+    with_rows, without = (measured(fit, some, training) for some in (rows, none))
     assert without == {key: value for key, value in with_rows.items() if key != "validation_accuracy"}
     assert "validation_accuracy" in with_rows
 
@@ -69,7 +74,7 @@ def test_a_test_row_of_a_class_that_was_not_trained_counts_as_wrong_and_has_no_l
     seen = training["y_train"] != 9
     of_seen = {name: training[name][seen] for name in ("X_train", "y_train")}
     smaller = replace(fit, coef=fit.coef[:9], intercept=fit.intercept[:9], classes=fit.classes[:9])
-    metrics = evaluate.evaluate(smaller, rows, of_seen)
+    metrics = measured(smaller, rows, of_seen)
     assert "log_loss" not in metrics
     right = smaller.predict(rows["test_images"]) == rows["test_labels"]
     assert not right[rows["test_labels"] == 9].any()
@@ -79,8 +84,8 @@ def test_a_test_row_of_a_class_that_was_not_trained_counts_as_wrong_and_has_no_l
 def test_labels_need_not_be_the_numbers_from_zero(fit, rows, training):
     moved = rows | {name: rows[name] * 2 + 5 for name in ("validation_labels", "test_labels")}
     moved_training = training | {"y_train": training["y_train"] * 2 + 5}
-    same = evaluate.evaluate(replace(fit, classes=fit.classes * 2 + 5), moved, moved_training)
-    assert same == evaluate.evaluate(fit, rows, training)
+    same = measured(replace(fit, classes=fit.classes * 2 + 5), moved, moved_training)
+    assert same == measured(fit, rows, training)
 
 
 def test_the_confusion_table_has_the_label_and_the_prediction_of_every_test_row(digits, fit, rows):
