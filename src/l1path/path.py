@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from l1path.state import GridPoint
 
 MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding of the gradient at 0
-GRID_TOL = 7e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0014)
+GRID_TOL = 6e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0031)
 
 
 @dataclass(frozen=True)

@@ -31,15 +31,19 @@ def update_gradient(problem: Problem, state: State, R: Floats) -> Floats:
     limit = state.lam * problem.penalty_factor
     length = problem.column_norm + abs(problem.offset)
     np.multiply(R, problem.s, out=state.gradient_residual)
+    dtype, relative_error = problem.product_error
+    is_new = state.reference is None
     reference = state.reference or set_reference(problem, state)
     candidates = _screen(problem, state, reference, length, limit)
-    if np.count_nonzero(candidates) > FULL_GRADIENT_FRACTION * candidates.size:
-        reference = set_reference(problem, state)
+    if not is_new and np.count_nonzero(candidates) > FULL_GRADIENT_FRACTION * candidates.size:
+        is_new, reference = True, set_reference(problem, state)
         candidates = _screen(problem, state, reference, length, limit)
-    dtype, relative_error = problem.product_error
-    (classes, columns), sR = np.nonzero(candidates), state.gradient_residual.astype(dtype, copy=False)
-    state.gradient[:] = reference.gradient
-    problem.gradient_entries(sR, classes, columns, state.gradient)
+    classes, columns = np.nonzero(candidates)
+    if not (is_new and np.all(problem.reference_error <= relative_error)):
+        state.gradient[:] = reference.gradient
+        problem.gradient_entries(
+            state.gradient_residual.astype(dtype, copy=False), classes, columns, state.gradient
+        )
     error, size = relative_error * length, _weighted_norms(problem, state.gradient_residual)
     of_data = columns < problem.p
     classes, columns = classes[of_data], columns[of_data]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from l1path.state import State
 
 MAX_TARGET = 0.3  # of the penalty: the largest violation that the passes aim at
-VIOLATION_PER_GAP = 1.5  # the violation for a gap of tol, in units of tol P / (lambda |W|_1)
-MIN_PASS_REDUCTION = 0.2  # a pass is predicted to leave at least this fraction of the violation
+VIOLATION_PER_GAP = 1.2  # of tol: the gap that the passes aim at, since the last one goes beyond
+MIN_PASS_REDUCTION = 0.3  # a pass is predicted to leave at least this fraction of the violation
 MAX_PASSES_PER_CERTIFICATE = 15  # then scores are recomputed, since rounding errors accumulate in them
 MIN_TARGET_REDUCTION = 0.2  # by which a failed certificate multiplies the target
 MIN_PROGRESS = 0.9  # a round that leaves more than this share of the distance brings nothing
@@ -53,10 +53,34 @@ def reduce_violation(problem: Problem, state: State, history: History, target: f
     return max_passes
 
 
-def violation_target(problem: Problem, state: State, tol: float) -> float:
-    """Return the violation that is expected to give a relative duality gap of `tol`."""
-    penalty = state.lam * state.l1_norm(problem)
-    return VIOLATION_PER_GAP * tol * state.objective(problem) / (penalty + 1e-300)
+def scaling_curvature(problem: Problem, state: State) -> float:
+    """Return the curvature in t of the entropy of Y + t R, between t = 1 and t = 1 - MAX_TARGET.
+
+    At the optimum the slope at t = 1 is lambda |W|_1.
+    """
+    R, entropy, values = np.empty_like(state.eta), np.empty(state.eta.shape[1]), []
+    kernels.residuals(state.e, problem.in_class, R)
+    for t in (1.0, 1 - MAX_TARGET):
+        kernels.entropy(R, problem.in_class, t, entropy)
+        values.append(kernels.dot(entropy, problem.s))
+    cost = (values[0] - values[1]) / MAX_TARGET - state.lam * state.l1_norm(problem)
+    return max(0.0, float(2 * cost / MAX_TARGET))
+
+
+def violation_target(problem: Problem, state: State, curvature: float, tol: float) -> float:
+    """Return the violation that is expected to give a relative duality gap of `tol`.
+
+    A violation v scales the dual point by t = 1 - v, which costs slope v + curvature v^2 / 2 of its value.
+    """
+    allowed, slope = VIOLATION_PER_GAP * tol * state.objective(problem), state.lam * state.l1_norm(problem)
+    return float(2 * allowed / (slope + np.sqrt(slope**2 + 2 * curvature * allowed) + 1e-300))
+
+
+def present_violation(problem: Problem, state: State) -> float:
+    """Return the largest violation of any coefficient, by the gradient as it was last updated."""
+    penalty, ridge = state.lam * problem.penalty_factor, state.lam * problem.ridge_factor
+    unit, rows = problem.intercept_unit(state.lam), zip(state.gradient, state.V, strict=True)
+    return float(max(kernels.violation(g + ridge * v, v, penalty, unit) for g, v in rows))
 
 
 def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Problem, State]:
@@ -65,8 +89,9 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
     The problem that is returned with it is the one in float64 if the violation does not fall otherwise.
     """
     passes, target, history, progress = 0, MAX_TARGET, History.for_state(state), Progress()
+    curvature = scaling_curvature(problem, state)
     while True:
-        target = min(target, violation_target(problem, state, tol))
+        target = min(target, violation_target(problem, state, curvature, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
         passes += reduce_violation(problem, state, history, target, allowed)
         R = optimize_intercepts(problem, state, 0.1 * tol)
@@ -76,17 +101,12 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
         else:
             update_gradient(problem, state, R)
         del R  # a state's size
-        penalty = state.lam * problem.penalty_factor
-        ridge = state.lam * problem.ridge_factor
-        violation = max(
-            kernels.violation(g + ridge * v, v, penalty, problem.intercept_unit(state.lam))
-            for g, v in zip(state.gradient, state.V, strict=True)
-        )
+        violation = present_violation(problem, state)
         if violation <= target or passes >= max_iter:
             return problem, state
         state.recompute_scores(problem, *problem.original_coefficients(state.V))
         history.length = 0
-        state.add_to_working_sets(problem, large_entries(state.gradient, penalty))
+        state.add_to_working_sets(problem, large_entries(state.gradient, state.lam * problem.penalty_factor))
         if progress.has_stalled(violation / target):
             if history.always_joint and not problem.is_reduced:
                 return problem, state
@@ -96,21 +116,19 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
 def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Certificate, int]:
     """Return the best certified solution from the start `state` and the number of passes."""
     passes, target, history = 0, MAX_TARGET, History.for_state(state)
-    best, progress = None, Progress()
+    best, progress, curvature = None, Progress(), scaling_curvature(problem, state)
     while True:
-        target = min(target, violation_target(problem, state, tol))
+        target = min(target, violation_target(problem, state, curvature, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
-        more = reduce_violation(problem, state, history, target, allowed)
-        passes += more
+        passes += reduce_violation(problem, state, history, target, allowed)
         certificate = certify(problem, state, tol)
         if best is None or not best.gap <= certificate.gap:
             best = certificate
         if best.gap <= tol or passes >= max_iter:
             return best, passes
         history.length = 0  # the scores are recomputed
-        penalty = state.lam * problem.penalty_factor
-        added = state.add_to_working_sets(problem, large_entries(state.gradient, penalty))
-        if not added and more < allowed:
+        state.add_to_working_sets(problem, large_entries(state.gradient, state.lam * problem.penalty_factor))
+        if present_violation(problem, state) <= target:
             target *= max(MIN_TARGET_REDUCTION, 0.5 * tol / certificate.gap)
         if progress.has_stalled(certificate.gap):
             if history.always_joint and not problem.is_reduced:

@@ -213,11 +213,11 @@ def _update_gram(w, s, columns, chosen, packed, offset, gram_size, gram_weights,
         gram_weights[:] = w
         gram_size = 0
     if gram_size < chosen.size:
-        heavy = select_heavy_rows(gram_weights, GRAM_ROW_THRESHOLD * total(gram_weights), s)
         if packed.size > 0:
+            heavy = select_heavy_rows(gram_weights, GRAM_ROW_THRESHOLD * total(gram_weights), s)
             gram_matrix(packed, offset, gram_weights, heavy, gram_size, chosen.size, G)
         else:
-            gram_matrix_by_columns(columns, chosen, offset, gram_weights, heavy, gram_size, G)
+            gram_matrix_by_columns(columns, chosen, offset, gram_weights, gram_size, G)
     return chosen.size
 
 

@@ -6,9 +6,11 @@
 import numpy as np
 
 from l1path.kernels.compiler import kernel
-from l1path.kernels.products import ROW_BLOCK, TILE, read_rows
+from l1path.kernels.elementary import SUM_LANES, sum_lanes
+from l1path.kernels.products import TILE
 
 VECTOR = 16  # float32 numbers in the widest vector
+COLUMN_BLOCK = 1024  # rows of a column's products that stay in the first-level cache
 
 
 @kernel
@@ -92,17 +94,45 @@ def gram_matrix(packed, offset, w, heavy, old, m, G):
 
 
 @kernel
-def gram_matrix_by_columns(columns, chosen, offset, w, heavy, old, G):
-    """`gram_matrix` of the rows of columns[chosen].T, bit for bit."""
+def _add_dot_products(x, m, y, part, out):
+    """out[:m] += x[:m] @ y.  x : (at least m, COLUMN_BLOCK).  part : an eighth of that, scratch."""
+    n = part.size
+    for j in range(m):
+        u, q = x[j], n // 2
+        for i in range(n):
+            part[i] = (
+                (u[i] * y[i] + u[i + n] * y[i + n])
+                + (u[i + 2 * n] * y[i + 2 * n] + u[i + 3 * n] * y[i + 3 * n])
+            ) + (
+                (u[i + 4 * n] * y[i + 4 * n] + u[i + 5 * n] * y[i + 5 * n])
+                + (u[i + 6 * n] * y[i + 6 * n] + u[i + 7 * n] * y[i + 7 * n])
+            )
+        while q >= SUM_LANES:
+            for i in range(q):
+                part[i] += part[i + q]
+            q //= 2
+        out[j] += sum_lanes(part)
+
+
+@kernel
+def gram_matrix_by_columns(columns, chosen, offset, w, old, G):
+    """`gram_matrix` of all rows of columns[chosen].T, which need not be packed."""
     m = chosen.size
-    G[old:m, :m] = 0
-    diagonal, rows, own = np.zeros(m, G.dtype), np.empty((ROW_BLOCK, m), columns.dtype), np.arange(ROW_BLOCK)
-    for start in range(0, heavy.size, ROW_BLOCK):
-        part = heavy[start : start + ROW_BLOCK]
-        read_rows(columns, chosen, part, rows)
-        _add_products(rows, offset, w[part], own[: part.size], old, m, G)
-    for start in range(0, w.size, ROW_BLOCK):
-        weights = w[start : start + ROW_BLOCK]
-        read_rows(columns, chosen, own[: weights.size] + start, rows)
-        _add_squares(rows, offset, weights, old, diagonal)
-    _complete(old, diagonal, G)
+    x, y = np.zeros((m, COLUMN_BLOCK), G.dtype), np.zeros(COLUMN_BLOCK, G.dtype)
+    part, sums = np.empty(COLUMN_BLOCK // 8, G.dtype), np.zeros((m, m))
+    for start in range(0, w.size, COLUMN_BLOCK):
+        size = min(COLUMN_BLOCK, w.size - start)
+        y[size:] = 0.0
+        for j in range(m):
+            column, mean, block = columns[chosen[j], start : start + size], offset[j], x[j]
+            for i in range(size):
+                block[i] = column[i] - mean
+        for a in range(old, m):
+            block, weight = x[a], w[start : start + size]
+            for i in range(size):
+                y[i] = weight[i] * block[i]
+            _add_dot_products(x, a + 1, y, part, sums[a])
+    for a in range(old, m):
+        for j in range(a + 1):
+            G[a, j] = sums[a, j]
+            G[j, a] = G[a, j]

@@ -9,6 +9,7 @@ from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import total
 
 ROW_BLOCK = 1024  # rows, combined or read from columns, that stay in the first-level cache
+MAX_CHANGED_FRACTION = 0.25  # of the rows: if more have changed, all are multiplied
 TILE = 16  # rows transposed at a time: as many cache lines are written side by side
 
 
@@ -51,17 +52,6 @@ def full_gradient(rows, R, part, out):
             block_sum, gradient = part[k], out[k]
             for j in range(p):
                 gradient[j] += block_sum[j]
-
-
-@kernel
-def full_gradient_by_columns(columns, R, part, out):
-    """`full_gradient` of the rows of columns.T, bit for bit."""
-    p, n = columns.shape
-    rows = np.empty((ROW_BLOCK, p), columns.dtype)
-    for start in range(0, n, ROW_BLOCK):
-        numbers = np.arange(start, min(start + ROW_BLOCK, n))
-        read_rows(columns, np.arange(p), numbers, rows)
-        full_gradient(rows[: numbers.size], R[:, start : start + numbers.size], part, out)
 
 
 @kernel
@@ -112,7 +102,15 @@ def add_changed_rows(packed, rows, change, g):
 
 @kernel
 def add_changed_rows_by_columns(columns, chosen, numbers, change, g):
-    """`add_changed_rows` of the rows of columns[chosen].T, bit for bit."""
+    """`add_changed_rows` of the rows of columns[chosen].T, which need not be packed."""
+    if numbers.size > MAX_CHANGED_FRACTION * columns.shape[1]:
+        R, out = np.zeros((1, columns.shape[1]), change.dtype), np.empty((1, columns.shape[0]))
+        for q in range(numbers.size):
+            R[0, numbers[q]] += change[q]
+        gradient_entries(columns, R, np.zeros(chosen.size, np.intp), chosen, out)
+        for j in range(chosen.size):
+            g[j] += out[0, chosen[j]]
+        return
     rows, own = np.empty((ROW_BLOCK, chosen.size), columns.dtype), np.arange(ROW_BLOCK)
     for start in range(0, numbers.size, ROW_BLOCK):
         part = numbers[start : start + ROW_BLOCK]

@@ -150,14 +150,15 @@ class DenseProblem(Problem):
     def full_gradient(self, sR: Floats) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
         K = len(sR)
+        if not self.rows.size:
+            gradient = np.zeros((K, self.width))
+            classes, chosen = np.indices((K, self.p + 1)).reshape(2, -1)
+            self.gradient_entries(sR.astype(self.sum_dtype), classes, chosen, gradient)
+            return gradient
         residuals = np.zeros((round_up(K, 2), len(self.s)), self.sum_dtype)
         residuals[:K] = sR
         gradient = np.zeros((len(residuals), self.width))
-        part = np.empty(gradient.shape, self.sum_dtype)
-        if self.rows.size:
-            kernels.full_gradient(self.rows, residuals, part, gradient)
-        else:
-            kernels.full_gradient_by_columns(self.columns, residuals, part, gradient)
+        kernels.full_gradient(self.rows, residuals, np.empty(gradient.shape, self.sum_dtype), gradient)
         return np.asarray((gradient - row_sums(residuals)[:, None] * self.offset)[:K])
 
     def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:

@@ -37,8 +37,19 @@ def test_gram_matrix(dtype, old):
     np.fill_diagonal(expected, w @ (A * A))
     expected[:old, :old] = 7
     np.testing.assert_allclose(G[:m, :m], expected, **close(real))
-    by_columns = np.full((p, p), np.nan, real)
-    by_columns[:old, :old] = 7
-    columns, chosen = np.ascontiguousarray(packed.T), np.arange(m)
-    kernels.gram_matrix_by_columns(columns, chosen, offset, w, heavy, old, by_columns)
-    np.testing.assert_array_equal(by_columns[:m, :m], G[:m, :m])
+
+
+@pytest.mark.parametrize("dtype", STORED_DTYPES)
+@pytest.mark.parametrize("old", [0, 4, 8])
+@pytest.mark.parametrize("height", [n, 3000])
+def test_gram_matrix_by_columns(dtype, old, height):
+    columns, real = stored(p, height, dtype=dtype)
+    w, offset, chosen = RNG.random(height).astype(real), normal(m, dtype=real), RNG.permutation(p)[:m]
+    G = np.full((p, p), np.nan, real)
+    G[:old, :old] = 7
+    kernels.gram_matrix_by_columns(columns, chosen, offset, w, old, G)
+    A = (columns[chosen].T - offset).astype(float)
+    expected = A.T @ (w[:, None] * A)
+    expected[:old, :old] = 7
+    np.testing.assert_allclose(G[:m, :m], expected, rtol=1e-4, atol=close(real)["atol"] * height / n)
+    np.testing.assert_array_equal(G[:m, :m], G[:m, :m].T)
