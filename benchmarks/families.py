@@ -34,13 +34,15 @@ POINTS = 25
 LARGEST_C = 100.0  # in units of C_max
 MAX_TIME_RATIO = 10  # of a peer's run to the path's
 START_UP = 10  # seconds of the processor: imports, the data, and the gaps of all points
-SIZES = {
-    "clustered": (20_000, 50, 8),
-    "noise": (10_000, 50, 6),
-    "correlated": (10_000, 40, 4),
-    "separable": (5_000, 100, 5),
-    "counts": (3_000, 500, 5),
-    "flags": (10_000, 200, 6),
+PROBLEMS = {  # the family, rows, columns and classes
+    "clustered": ("clustered", 20_000, 50, 8),
+    "clustered-50": ("clustered", 10_000, 50, 50),
+    "clustered-100": ("clustered", 10_000, 50, 100),
+    "noise": ("noise", 10_000, 50, 6),
+    "correlated": ("correlated", 10_000, 40, 4),
+    "separable": ("separable", 5_000, 100, 5),
+    "counts": ("counts", 3_000, 500, 5),
+    "flags": ("flags", 10_000, 200, 6),
 }
 TOLERANCES = {
     "path": [TOL],
@@ -51,9 +53,9 @@ TOLERANCES = {
 }
 
 
-def data(family: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def data(problem: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return standardized X, labels in which every class occurs, and the path's lambdas."""
-    n, p, K = SIZES[family]
+    family, n, p, K = PROBLEMS[problem]
     X, y = FAMILIES[family](np.random.default_rng(0), n, p, K)
     y[:K] = np.arange(K)
     X, Y = StandardScaler().fit_transform(X), np.eye(K)[y]
@@ -101,9 +103,9 @@ INSTALLED = {
 }
 
 
-def measure(family: str, solver: str, tol: float) -> dict[str, float]:
+def measure(problem: str, solver: str, tol: float) -> dict[str, float]:
     """Return the processor seconds and the worst gap of one path, in this process."""
-    X, y, lambdas = data(family)
+    X, y, lambdas = data(problem)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         took, points = SOLVERS[solver](X, y, lambdas, tol)
@@ -111,7 +113,7 @@ def measure(family: str, solver: str, tol: float) -> dict[str, float]:
     return {"seconds": took[1], "gap": max(gaps) if len(gaps) == POINTS else 1.0}
 
 
-def child(family: str, solver: str, tol: float, limit: float) -> dict[str, float] | None:
+def child(problem: str, solver: str, tol: float, limit: float) -> dict[str, float] | None:
     """Return `measure` of a process of its own; None if it takes more than `limit` processor seconds."""
 
     def limit_time() -> None:
@@ -119,7 +121,7 @@ def child(family: str, solver: str, tol: float, limit: float) -> dict[str, float
             resource.setrlimit(resource.RLIMIT_CPU, (int(np.ceil(limit + START_UP)),) * 2)
 
     done = subprocess.run(
-        [sys.executable, __file__, family, solver, str(tol)],
+        [sys.executable, __file__, problem, solver, str(tol)],
         capture_output=True, text=True, check=False, preexec_fn=limit_time,
     )  # fmt: skip
     if done.returncode or not done.stdout.startswith("{"):
@@ -128,11 +130,11 @@ def child(family: str, solver: str, tol: float, limit: float) -> dict[str, float
     return result if result["seconds"] <= limit else None
 
 
-def verdict(family: str, solver: str, unit: float) -> str:
+def verdict(problem: str, solver: str, unit: float) -> str:
     """Return a peer's time in units of the path's, or how it lost."""
     reached = ""
     for tol in TOLERANCES[solver]:
-        result = child(family, solver, tol, MAX_TIME_RATIO * unit)
+        result = child(problem, solver, tol, MAX_TIME_RATIO * unit)
         if result is None:
             return f"lost{reached or ' in its first run'}"
         if result["gap"] <= TOL:
@@ -146,11 +148,11 @@ def main() -> None:
     peers = [solver for solver in SOLVERS if solver != "path" and INSTALLED.get(solver, True)]
     print(f"| data | path: seconds, worst gap | {' | '.join(peers)} |")
     print(f"| --- | --- |{' --- |' * len(peers)}")
-    for family, (n, p, K) in SIZES.items():
-        own = child(family, "path", TOL, np.inf)
+    for problem, (family, n, p, K) in PROBLEMS.items():
+        own = child(problem, "path", TOL, np.inf)
         if own is None:
-            raise SystemExit(f"{family}: the path solver failed")
-        verdicts = [verdict(family, solver, own["seconds"]) for solver in peers]
+            raise SystemExit(f"{problem}: the path solver failed")
+        verdicts = [verdict(problem, solver, own["seconds"]) for solver in peers]
         print(
             f"| {family}, {n:,} x {p}, {K} classes | {own['seconds']:.2f}, {own['gap']:.1e} "
             f"| {' | '.join(verdicts)} |",
