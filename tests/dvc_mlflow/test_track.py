@@ -1,7 +1,12 @@
 """Which results of a project are tracked, without a table, with its stages, and in their default form."""
 
+import re
+
 import pytest
 
+from dvc_mlflow.errors import UserError
+from dvc_mlflow.project import Project
+from dvc_mlflow.track import collect_all
 from small import computed_small, small
 from tracking import PYPROJECT, dvc, dvc_mlflow, git, shown
 
@@ -50,6 +55,26 @@ def test_a_stage_that_dvc_yaml_lacks_is_a_user_error(small):
     printed = dvc_mlflow(small, "track", status=2)
     assert "pyproject.toml: [tool.dvc-mlflow] stages: expected stages of dvc.yaml, got 'evalute'." in printed
     assert "There are evaluate, prepare" in printed
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fault"),
+    [
+        ("dvc.yaml", "stages: [", "dvc.yaml: expected YAML, but .* content, line 2, column 1"),
+        ("dvc.yaml", "stages: {a: 3}", "dvc.yaml: stages.a: expected a dictionary"),
+        ("dvc.yaml", "- a", "dvc.yaml: the file: expected a dictionary"),
+        ("dvc.yaml", "vars: [missing.yaml]", "failed to parse 'vars' in 'dvc.yaml': 'missing.yaml' does not"),
+        (".dvc/config", "[core", "config file error: Invalid line"),
+    ],
+)
+def test_a_project_that_dvc_cannot_read_is_an_error_with_the_place(tmp_path, monkeypatch, file, text, fault):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / file).write_text(text)
+    with pytest.raises(UserError) as error:
+        list(collect_all(Project.find()))
+    assert re.match(fault, str(error.value))
 
 
 def test_a_project_that_was_never_run_has_no_result_yet(small):

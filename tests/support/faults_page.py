@@ -15,6 +15,7 @@ KINDS = {  # of faults: paths of test modules below tests/
         "sparse_digits/runtime/test_yaml_core.py",
         "sparse_digits/commands/test_pipelines.py",
         "dvc_mlflow/test_project.py",
+        "dvc_mlflow/test_track.py",
     ],
     "A data set from a folder": [
         f"sparse_digits/datasets/test_{name}.py" for name in ("load", "idx", "idx_folder", "own")
