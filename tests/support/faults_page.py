@@ -45,6 +45,7 @@ KINDS = {  # of faults: paths of test modules below tests/
     "MLflow's server and store": [
         "dvc_mlflow/delivery/test_deliver_to_servers.py",
         "dvc_mlflow/client/test_request_watchdog.py",
+        "dvc_mlflow/client/test_proxy.py",
         "dvc_mlflow/client/test_mlflow_session.py",
         "dvc_mlflow/pages/test_ui.py",
     ],
@@ -57,6 +58,7 @@ WORDS = {"refused", "reported", "fault", "faults", "listed", "message", "error",
     "interrupted",
     "skipped",
     "ctrl",
+    "ipv6",
 }
 
 

@@ -29,15 +29,20 @@ def silent() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(handler, port=0) -> Iterator[str]:
+def serving(handler, port=0, host="127.0.0.1") -> Iterator[str]:
     """Serve with a handler, by default on a free port."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+
+    class Server(http.server.ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    with Server((host, port), handler) as server:
         if handler.rate:  # else the system's buffers take megabytes at once
             server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            netloc = f"[{host}]" if ":" in host else host
+            yield f"http://{netloc}:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
