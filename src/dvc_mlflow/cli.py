@@ -6,9 +6,11 @@ import gc
 import getpass
 import io
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -147,7 +149,7 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
 def run_first(command: Sequence[str]) -> None:
     """Run a stage's own command; end the program with its status if it fails.
 
-    Meanwhile this process prepares the delivery.
+    Meanwhile this process prepares the delivery, which the end of a command that fails cuts short.
     """
     try:
         process = subprocess.Popen(command)
@@ -156,13 +158,41 @@ def run_first(command: Sequence[str]) -> None:
     with process:
         try:
             if "RECORDS_ONLY" not in os.environ:
-                with contextlib.suppress(Exception):  # raised again, and reported, where it is needed
+                with contextlib.suppress(Exception), _exit_if_it_fails(process):  # raised where it is needed
                     prepare_delivery(Project.find())
-            status = process.wait()
+            process.wait()
         except KeyboardInterrupt:  # the terminal has sent it to both, and the command says what it means
-            status = process.wait()
-    if status:
-        raise SystemExit(128 - status if status < 0 else status)
+            process.wait()
+    if process.returncode:
+        raise SystemExit(_status_of_failure(process))
+
+
+@contextlib.contextmanager
+def _exit_if_it_fails(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End this program as soon as a command fails within the block, whatever this program imports."""
+    first = threading.Lock()  # of what ends first, the block or the command
+
+    def watch() -> None:
+        if process.wait() and first.acquire(blocking=False):
+            os._exit(_status_of_failure(process))
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        first.acquire()
+
+
+def _status_of_failure(process: subprocess.Popen[bytes]) -> int:
+    """Return the status that a shell gives to a command that failed; print why one was probably killed."""
+    if process.returncode == -signal.SIGKILL:
+        print(
+            "record --run: the command was killed (SIGKILL), most likely because memory ran out. "
+            "To go on: free memory, or let the command use less",
+            file=sys.stderr,
+            flush=True,
+        )
+    return 128 - process.returncode if process.returncode < 0 else process.returncode
 
 
 def prepare_delivery(project: Project) -> None:
