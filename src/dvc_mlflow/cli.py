@@ -15,7 +15,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dvc_mlflow import __version__, git
-from dvc_mlflow.errors import UserError, describe, exit_on_user_error, printable, warn
+from dvc_mlflow.errors import (
+    UserError,
+    describe,
+    describe_os_error,
+    exit_on_user_error,
+    printable,
+    warn,
+)
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import record_folders
 from dvc_mlflow.store import Store
@@ -45,10 +52,10 @@ def record(arguments: argparse.Namespace) -> None:
         collected, new = record_stage(project, arguments.stage)
         recorded = collected.record if new else None
         print_warnings(collected.warnings)
-    except Exception as reason:  # noqa: BLE001 - whatever DVC, the disk or a table says: the result stays
+    except Exception as error:  # noqa: BLE001 - whatever DVC, the disk or a table says: the result stays
+        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
         warn(
-            f"this result has no record yet ({reason or type(reason).__name__}). "
-            f"To record it: {command} track"
+            f"this result has no record yet ({reason or type(error).__name__}). To record it: {command} track"
         )
     try:
         deliver_records(Project.find(), 0, recorded)

@@ -36,6 +36,8 @@ KINDS = {  # of faults: paths of test modules below tests/
         "dvc_mlflow/test_files.py",
         "dvc_mlflow/test_records.py",
         "dvc_mlflow/test_status.py",
+        "dvc_mlflow/test_provenance.py",
+        "dvc_mlflow/test_cli.py",
         "end_to_end/test_interruption.py",
         "end_to_end/test_makefile.py",
     ],
@@ -59,6 +61,8 @@ WORDS = {"refused", "reported", "fault", "faults", "listed", "message", "error",
     "skipped",
     "ctrl",
     "ipv6",
+    "clock",
+    "fails",
 }
 
 

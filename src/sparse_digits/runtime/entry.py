@@ -8,6 +8,7 @@ no program of ours, nothing happens.
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -33,6 +34,8 @@ def prepare() -> None:
 
     In a stage that DVC runs, let the end of the parent end the program, too.
     """
+    # matplotlib prints two lines where no home folder can be written; it works all the same.
+    logging.getLogger("matplotlib").addFilter(lambda record: "config" not in record.getMessage())
     if find_spec("pydantic") is None:
         print(MESSAGE.format(python=sys.executable), file=sys.stderr)
         raise SystemExit(2)

@@ -63,6 +63,19 @@ def test_entry_imports_no_library():
     assert not imports.third_party_imports("sparse_digits.runtime.entry")
 
 
+def test_a_stage_that_draws_prints_nothing_of_a_home_folder_that_cannot_be_written():
+    done = subprocess.run(
+        [sys.executable, "-m", "sparse_digits.evaluate"],
+        env={"PYTHONPATH": str(SRC), "HOME": os.devnull},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: ")
+    assert "atplotlib" not in done.stderr
+
+
 def interrupted(tmp_path, words, module, meanwhile="time.sleep(60)"):
     """Return the status and the output of a program that ctrl-C meets while it imports `module`."""
     (tmp_path / f"{module}.py").write_text(f"import time; print('begun', flush=True); {meanwhile}")
@@ -98,7 +111,7 @@ def test_ctrl_c_while_a_command_imports_what_it_needs_ends_it_with_one_word(tmp_
 
 
 @pytest.mark.parametrize("under_dvc", [True, False])
-def test_a_stage_ends_with_the_dvc_that_runs_it_and_another_program_does_not(tmp_path, under_dvc):
+def test_a_stage_whose_dvc_is_killed_ends_with_it_and_another_program_does_not(tmp_path, under_dvc):
     (tmp_path / "numpy.py").write_text("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [tmp_path, SRC]))}
     environment.pop("DVC_STAGE", None)
