@@ -21,6 +21,12 @@ from dvc_mlflow.pages import ui
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
+def free_port() -> int:
+    """Return a free port, which the system gives to nobody else for a while."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
 @contextlib.contextmanager
 def silent() -> Iterator[str]:
     """A server that accepts and never answers."""
@@ -126,7 +132,7 @@ def forwarding(upstream, before, bytes_per_second=None):
 @contextlib.contextmanager
 def mlflow_server(root, backend) -> Iterator[str]:
     """A real MLflow server with proxied artifacts."""
-    port = ui.free_port(5600)
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", ui.HOST, "--port", str(port)]
     command += ["--workers", "1", "--artifacts-destination", root / "mlartifacts"]
     settings = {"MLFLOW_BACKEND_STORE_URI": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -177,8 +183,7 @@ def postgres() -> Iterator[str]:
             "trust",
         ]
         subprocess.run([*command, "--no-sync"], check=True, capture_output=True, cwd=folder, **as_user)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", folder, "-c", "fsync=off"]
         server = subprocess.Popen(
             [POSTGRES / "postgres", "-D", folder / "data", *options],
