@@ -6,14 +6,23 @@ import gc
 import getpass
 import io
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dvc_mlflow import __version__, git
-from dvc_mlflow.errors import UserError, describe, exit_on_user_error, printable, warn
+from dvc_mlflow.errors import (
+    UserError,
+    describe,
+    describe_os_error,
+    exit_on_user_error,
+    printable,
+    warn,
+)
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import record_folders
 from dvc_mlflow.store import Store
@@ -43,10 +52,10 @@ def record(arguments: argparse.Namespace) -> None:
         collected, new = record_stage(project, arguments.stage)
         recorded = collected.record if new else None
         print_warnings(collected.warnings)
-    except Exception as reason:  # noqa: BLE001 - whatever DVC, the disk or a table says: the result stays
+    except Exception as error:  # noqa: BLE001 - whatever DVC, the disk or a table says: the result stays
+        reason = describe_os_error(error) if isinstance(error, OSError) else str(error)
         warn(
-            f"this result has no record yet ({reason or type(reason).__name__}). "
-            f"To record it: {command} track"
+            f"this result has no record yet ({reason or type(error).__name__}). To record it: {command} track"
         )
     try:
         deliver_records(Project.find(), 0, recorded)
@@ -147,7 +156,7 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
 def run_first(command: Sequence[str]) -> None:
     """Run a stage's own command; end the program with its status if it fails.
 
-    Meanwhile this process prepares the delivery.
+    Meanwhile this process prepares the delivery, which the end of a command that fails cuts short.
     """
     try:
         process = subprocess.Popen(command)
@@ -156,13 +165,41 @@ def run_first(command: Sequence[str]) -> None:
     with process:
         try:
             if "RECORDS_ONLY" not in os.environ:
-                with contextlib.suppress(Exception):  # raised again, and reported, where it is needed
+                with contextlib.suppress(Exception), _exit_if_it_fails(process):  # raised where it is needed
                     prepare_delivery(Project.find())
-            status = process.wait()
+            process.wait()
         except KeyboardInterrupt:  # the terminal has sent it to both, and the command says what it means
-            status = process.wait()
-    if status:
-        raise SystemExit(128 - status if status < 0 else status)
+            process.wait()
+    if process.returncode:
+        raise SystemExit(_status_of_failure(process))
+
+
+@contextlib.contextmanager
+def _exit_if_it_fails(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End this program as soon as a command fails within the block, whatever this program imports."""
+    first = threading.Lock()  # of what ends first, the block or the command
+
+    def watch() -> None:
+        if process.wait() and first.acquire(blocking=False):
+            os._exit(_status_of_failure(process))
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        first.acquire()
+
+
+def _status_of_failure(process: subprocess.Popen[bytes]) -> int:
+    """Return the status that a shell gives to a command that failed; print why one was probably killed."""
+    if process.returncode == -signal.SIGKILL:
+        print(
+            "record --run: the command was killed (SIGKILL), most likely because memory ran out. "
+            "To go on: free memory, or let the command use less",
+            file=sys.stderr,
+            flush=True,
+        )
+    return 128 - process.returncode if process.returncode < 0 else process.returncode
 
 
 def prepare_delivery(project: Project) -> None:

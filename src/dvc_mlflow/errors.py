@@ -57,8 +57,8 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
         raise SystemExit(128 + signal.SIGPIPE) from None
     except MemoryError as error:
         message = f"memory ran out{f' ({error})' if str(error) else ''}"
-    except OSError as error:  # a full disk, a read-only folder, a file that is not there
-        message = f"{error.filename or 'a file'}: {error.strerror or error}"
+    except OSError as error:
+        message = describe_os_error(error)
     else:
         return
     finally:
@@ -67,6 +67,11 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     print("\n".join(map(printable, message.split("\n"))), file=sys.stderr, flush=True)
     afterwards()
     raise SystemExit(2)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return the file and what the system says of it: a full disk, a read-only folder, a missing file."""
+    return f"{error.filename or 'a file'}: {error.strerror or error}"
 
 
 def _flush_stdout() -> None:

@@ -41,7 +41,7 @@ def write_provenance(stage: str, outputs: Iterable[Path], inputs: Iterable[Path]
         "outputs": {output.name: md5(output) for output in outputs},
         "inputs": {path.name: md5(path) for path in inputs},
         "ended": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "seconds": round(time.time() - psutil.Process().create_time(), 3),
+        "seconds": max(0, round(time.time() - psutil.Process().create_time(), 3)),  # a clock may be set back
         "code": code_version(Path.cwd(), [*_imported_files(Path.cwd()), "dvc.yaml"]),
         "environment": environment(),
     }

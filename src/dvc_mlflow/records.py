@@ -147,7 +147,7 @@ def find_matching_record(
 ) -> Record | None:
     """Return the record whose outputs equal those that a stage and all upstream of it left in `folder`.
 
-    Of several, in different experiments, return the one in `experiment`, else the newest. None without one.
+    Of several, in different experiments, return the one in `experiment`, else the first. None without one.
     """
     matching = []
     for place in record_folders(root):
@@ -157,7 +157,7 @@ def find_matching_record(
                 md5(folder / path) == digest for path, digest in record.outputs.items()
             ):
                 matching.append(record)
-    return max(matching, key=lambda record: (record.experiment == experiment, record.created), default=None)
+    return max(matching, key=lambda record: record.experiment == experiment, default=None)
 
 
 def find_record_of_digests(

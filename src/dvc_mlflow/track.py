@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from dvc_mlflow.collection.collect import Source, collect_result, final_stages, stage_address
 from dvc_mlflow.collection.dvc_repository import experiments, open_repository, translate_dvc_errors
+from dvc_mlflow.collection.remedies import restore_lock
 from dvc_mlflow.errors import NeverRun, NotAtHand, NotRecorded, UserError
 from dvc_mlflow.project import TABLE, Project
 from dvc_mlflow.records import (
@@ -74,12 +73,16 @@ def record_all(project: Project) -> Iterator[tuple[Found, bool]]:
 def collect_all(project: Project) -> Iterator[Found]:
     """Collect the results of the project's stages in all DVC experiments and in the workspace.
 
-    A stage that was never run gives nothing. Raises UserError if dvc.yaml has not a stage that is configured.
+    A stage that was never run gives nothing. Raises UserError if DVC cannot read the project, or dvc.yaml has
+    not a stage that is configured.
     """
-    with open_repository(project.folder) as repo:
-        with suppress(DvcException):  # what DVC cannot read is reported as the reason of the workspace
+    try:
+        with open_repository(project.folder) as repo:
+            scm = not repo.config["core"].get("no_scm")
             _check_stages(repo, project)
-        scm = not repo.config["core"].get("no_scm")
+    except NotRecorded as reason:
+        if not restore_lock(reason.__cause__):  # what is wrong with dvc.lock is the reason of the workspace
+            raise UserError(str(reason)) from None
     for name, commit in experiments(project.folder) if scm else []:
         yield from _collect_experiment(project, name, commit)
     yield from _collect_workspace(project)

@@ -1,12 +1,18 @@
 """`record --run`: the stage's own command first, its status, and meanwhile what the delivery needs."""
 
+import contextlib
+import re
+import sys
+
 import filelock
 import pytest
 
+from commands import run
 from dvc_mlflow import cli
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import Project
 from dvc_mlflow.store import Store
+from projects import ROOT
 
 prepare_delivery = cli.prepare_delivery
 
@@ -15,6 +21,7 @@ prepare_delivery = cli.prepare_delivery
 def prepared(monkeypatch):
     """Return a function that sets what is done while the command runs; by default nothing."""
     monkeypatch.delenv("RECORDS_ONLY", raising=False)
+    monkeypatch.setattr(cli, "_exit_if_it_fails", contextlib.nullcontext)  # it would end pytest
 
     def meanwhile(action):
         monkeypatch.setattr(cli.Project, "find", lambda: None)
@@ -24,11 +31,24 @@ def prepared(monkeypatch):
     return meanwhile
 
 
-@pytest.mark.parametrize(("script", "status"), [("exit 3", 3), ("kill -9 $$", 128 + 9)])
-def test_a_command_that_fails_ends_the_program_with_its_status(script, status):
+@pytest.mark.parametrize(
+    ("script", "status", "message"),
+    [("exit 3", 3, ""), ("kill -9 $$", 128 + 9, r"record --run: .* killed .* because memory ran out\. .*\n")],
+)
+def test_a_command_that_fails_or_is_killed_ends_the_program_with_its_status(capsys, script, status, message):
     with pytest.raises(SystemExit) as end:
         cli.run_first(["sh", "-c", script])
     assert end.value.code == status
+    assert re.fullmatch(message, capsys.readouterr().err)
+
+
+def test_a_command_that_fails_ends_the_program_in_the_midst_of_a_preparation():
+    code = (
+        "import time; from dvc_mlflow import cli; cli.Project.find = lambda: None; "
+        "cli.prepare_delivery = lambda _: time.sleep(600); cli.run_first(['sh', '-c', 'kill -9 $$'])"
+    )
+    done = run(sys.executable, "-c", code, status=128 + 9, PYTHONPATH=str(ROOT / "src"))
+    assert done.stderr.count("because memory ran out") == 1
 
 
 def test_the_delivery_is_prepared_while_the_command_runs(tmp_path, prepared):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import time
 from importlib.metadata import version
 
 import pytest
@@ -30,6 +31,13 @@ def test_provenance_is_read_for_its_outputs_alone(output):
     assert all(found["environment"].values())
     for other in ({"model.npz": "0"}, {}, {"model.npz": md5, "more.npz": md5}):
         assert provenance.read_provenance(path, other) is None
+
+
+def test_a_clock_that_was_set_back_gives_no_time_below_zero(output, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(provenance.time, "time", lambda: now - 3600 * 24 * 365)
+    provenance.write_provenance("train", [output])
+    assert json.loads(provenance.provenance_path(output, "train").read_bytes())["seconds"] == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"seconds": 1}'])

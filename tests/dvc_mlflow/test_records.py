@@ -1,5 +1,6 @@
 """What the real `dvc repro` leaves in records/, on a small pipeline in the shape of DVC's tutorial."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -55,6 +56,36 @@ def test_a_result_has_one_record_however_often_it_is_computed(small):
     dvc(small, "repro", "--force")
     assert dvc_mlflow(small, "track") == "workspace: evaluate has a record\n"
     assert len(all_records(small)) == 1
+
+
+@pytest.mark.parametrize("created", ["1970-01-01T00:00:00+00:00", "2100-01-01T00:00:00+00:00"])
+def test_which_of_two_records_of_one_result_is_found_does_not_depend_on_the_clock(small, created):
+    (one,) = all_records(small)
+    files = {path: (small / path).read_bytes() for path in one.outputs}
+    other = dataclasses.replace(one, experiment="another", created=created)
+    assert records.save_record(records.CollectedResult(other, files, []), small)
+    found = {name: records.find_matching_record(small, small, "evaluate", name) for name in ("another", None)}
+    assert found == {"another": other, None: other}
+    assert records.find_matching_record(small, small, "evaluate", EXPERIMENT) == one
+
+
+@pytest.mark.parametrize("part", [".", EXPERIMENT])
+def test_a_result_that_cannot_be_recorded_as_the_folder_is_read_only_is_reported_and_recorded_later(
+    small, part
+):
+    set_C(small, 0.5)
+    dvc(small, "repro")
+    (new,) = [one for one in all_records(small) if one.params["train.C"] == 0.5]
+    shutil.rmtree(new.folder(small))
+    (small / "records" / part).chmod(0o500)
+    powerless = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    printed = commands.run(*powerless, *RECORD, cwd=small).stderr
+    assert printed == (
+        f"warning: this result has no record yet ({small}/records/.draft: Permission denied). "
+        "To record it: dvc-mlflow track\n"
+    )
+    (small / "records" / part).chmod(0o700)
+    assert dvc_mlflow(small, "track") == "workspace: evaluate is recorded\n"
 
 
 def test_code_that_differs_from_its_commit_is_recorded_as_such(small):

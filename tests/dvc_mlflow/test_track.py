@@ -1,9 +1,22 @@
 """Which results of a project are tracked, without a table, with its stages, and in their default form."""
 
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+
 import pytest
 
+from commands import preloaded_path, python, run
+from dvc_mlflow import records
+from dvc_mlflow.errors import UserError
+from dvc_mlflow.files import md5
+from dvc_mlflow.project import Project
+from dvc_mlflow.track import collect_all
 from small import computed_small, small
-from tracking import PYPROJECT, dvc, dvc_mlflow, git, shown
+from tracking import PYPROJECT, dvc, dvc_mlflow, git, set_C, shown
 
 __all__ = ["computed_small", "small"]  # fixtures
 
@@ -50,6 +63,70 @@ def test_a_stage_that_dvc_yaml_lacks_is_a_user_error(small):
     printed = dvc_mlflow(small, "track", status=2)
     assert "pyproject.toml: [tool.dvc-mlflow] stages: expected stages of dvc.yaml, got 'evalute'." in printed
     assert "There are evaluate, prepare" in printed
+
+
+def test_of_two_dvc_repro_at_once_the_second_is_refused_and_the_result_is_recorded_once(small):
+    wait = "import pathlib, time\npathlib.Path('begun').touch()\nwhile not pathlib.Path('go').exists():\n"
+    code = (small / "evaluate.py").read_text()
+    (small / "evaluate.py").write_text(f"{wait}    time.sleep(0.02)\n{code}")
+    set_C(small, 0.5)
+    command = ["python", "-m", "dvc", "repro"]
+    with subprocess.Popen(command, env=os.environ | {"PATH": preloaded_path()}) as first:
+        while not (small / "begun").exists():
+            assert first.poll() is None
+            time.sleep(0.02)
+        assert "it is being blocked by" in python(*command[1:], status=255).stderr
+        (small / "go").touch()
+        assert first.wait(60) == 0
+    assert [folder.name for folder in records.record_folders(small)].count(recorded_at(small, 0.5)) == 1
+    assert len(records.record_folders(small)) == 2
+    assert "up to date" in dvc(small, "status")
+    assert dvc_mlflow(small, "track") == "workspace: evaluate has a record\n"
+
+
+def recorded_at(folder, C):
+    """Return the identity of the record at this C."""
+    found = map(records.read_record, records.record_folders(folder))
+    return next(one.result for one in found if one.params["train.C"] == C)
+
+
+def test_damaged_bytes_in_dvcs_cache_are_reported_with_what_removes_them(small):
+    """DVC trusts a file of its cache that is write-protected, and would restore the damaged bytes."""
+    shutil.rmtree(small / "records")
+    digest = md5(small / "models" / "model.json")
+    cached = small / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+    cached.chmod(0o600)
+    cached.write_bytes(b"damaged")
+    cached.chmod(0o444)
+    (small / "models" / "model.json").unlink()
+    printed = dvc_mlflow(small, "track", status=1)
+    remedy = f"The cache has damaged bytes; to remove them: rm -f {shlex.quote(str(cached))}. To bring them: "
+    assert f"models/model.json. {remedy}" in printed
+    run(*shlex.split(re.search(r"to remove them: (.*?)\. To", printed)[1]))
+    assert "damaged" not in dvc_mlflow(small, "track", status=1)
+    dvc(small, "repro")
+    assert md5(small / "models" / "model.json") == md5(cached) == digest
+    assert dvc_mlflow(small, "track") == "workspace: evaluate has a record\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fault"),
+    [
+        ("dvc.yaml", "stages: [", "dvc.yaml: expected YAML, but .* content, line 2, column 1"),
+        ("dvc.yaml", "stages: {a: 3}", "dvc.yaml: stages.a: expected a dictionary"),
+        ("dvc.yaml", "- a", "dvc.yaml: the file: expected a dictionary"),
+        ("dvc.yaml", "vars: [missing.yaml]", "failed to parse 'vars' in 'dvc.yaml': 'missing.yaml' does not"),
+        (".dvc/config", "[core", "config file error: Invalid line"),
+    ],
+)
+def test_a_project_that_dvc_cannot_read_is_an_error_with_the_place(tmp_path, monkeypatch, file, text, fault):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / file).write_text(text)
+    with pytest.raises(UserError) as error:
+        list(collect_all(Project.find()))
+    assert re.match(fault, str(error.value))
 
 
 def test_a_project_that_was_never_run_has_no_result_yet(small):

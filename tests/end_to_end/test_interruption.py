@@ -105,7 +105,7 @@ FAILURES = {  # by split seed
     3: ("__import__('numpy').ones(10**14)", "Unable to allocate"),
     5: (
         "import os; os.kill(os.getpid(), 9)",
-        "its worker process was killed, perhaps because memory ran out",
+        "its worker process was killed, most likely because memory ran out: lower sweep.train_sizes",
     ),
     7: ("raise AssertionError('a fault')", "AssertionError: a fault"),
 }

@@ -23,8 +23,9 @@ def test_a_sweep_and_a_demo_have_their_records_in_the_project(
     printed = sparse_digits("sweep", cwd=project).stdout
     assert "Running stage" not in printed
     assert f"Pictures: {project}/sweep/report.md\n" in printed
-    printed = sparse_digits("demo", cwd=project).stdout
-    assert printed.endswith(f"Picture: {project}/demo/coefficients.png\n")
+    done = sparse_digits("demo", cwd=project)
+    assert done.stdout.endswith(f"Picture: {project}/demo/coefficients.png\n")
+    assert "warning" not in (done.stdout + done.stderr).lower()
     assert git("status", "--porcelain", cwd=project) == ""
 
     sweep, demo = map(records.read_record, records.record_folders(project))

@@ -36,6 +36,19 @@ def stages_run(done):
     return re.findall(r"^Running stage '(\w+)':$", done.stdout, re.MULTILINE)
 
 
+def test_a_faulty_value_of_an_experiment_is_reported_and_nothing_is_lost(computed, dvc, git):
+    outputs = ["results/model.npz", "results/metrics.json"]
+    before = [Path(path).read_bytes() for path in outputs]
+    refused = dvc("exp", "run", "-S", "train.C=abc", status=255).stderr
+    assert "params.yaml: 1 fault\n  train.C: expected a number > 0, got 'abc' (line " in refused
+    (command,) = re.findall(r"To restore them: (dvc checkout .*)", refused)
+    git("checkout", "--quiet", "params.yaml")
+    dvc(*command.split()[1:])
+    assert [Path(path).read_bytes() for path in outputs] == before
+    assert "Could not override 'train.tols'" in dvc("exp", "run", "-S", "train.tols=1", status=255).stderr
+    assert git("status", "--porcelain") == ""
+
+
 def change(path, old, new):
     text = Path(path).read_text()
     assert text.count(old) == 1

@@ -15,6 +15,7 @@ KINDS = {  # of faults: paths of test modules below tests/
         "sparse_digits/runtime/test_yaml_core.py",
         "sparse_digits/commands/test_pipelines.py",
         "dvc_mlflow/test_project.py",
+        "dvc_mlflow/test_track.py",
     ],
     "A data set from a folder": [
         f"sparse_digits/datasets/test_{name}.py" for name in ("load", "idx", "idx_folder", "own")
@@ -35,6 +36,8 @@ KINDS = {  # of faults: paths of test modules below tests/
         "dvc_mlflow/test_files.py",
         "dvc_mlflow/test_records.py",
         "dvc_mlflow/test_status.py",
+        "dvc_mlflow/test_provenance.py",
+        "dvc_mlflow/test_cli.py",
         "end_to_end/test_interruption.py",
         "end_to_end/test_makefile.py",
     ],
@@ -44,6 +47,7 @@ KINDS = {  # of faults: paths of test modules below tests/
     "MLflow's server and store": [
         "dvc_mlflow/delivery/test_deliver_to_servers.py",
         "dvc_mlflow/client/test_request_watchdog.py",
+        "dvc_mlflow/client/test_proxy.py",
         "dvc_mlflow/client/test_mlflow_session.py",
         "dvc_mlflow/pages/test_ui.py",
     ],
@@ -56,6 +60,9 @@ WORDS = {"refused", "reported", "fault", "faults", "listed", "message", "error",
     "interrupted",
     "skipped",
     "ctrl",
+    "ipv6",
+    "clock",
+    "fails",
 }
 
 

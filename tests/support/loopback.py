@@ -15,18 +15,20 @@ class Mirror(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, bodies: Mapping[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, bodies: Mapping[str, bytes], host: str) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, 0), Handler)
+        self.netloc = f"[{host}]" if ":" in host else host
         self.bodies = bodies
         self.asked: list[str] = []
         self.closing = Event()
         self.wants_password = False  # as a proxy
 
     def url(self, how: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{how}/"
+        return f"http://{self.netloc}:{self.server_port}/{how}/"
 
     def proxy(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"http://{self.netloc}:{self.server_port}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -200,8 +202,8 @@ HOW: dict[str, Callable[[Handler, str], None]] = {
 
 
 @contextmanager
-def serving(bodies: Mapping[str, bytes]) -> Iterator[Mirror]:
-    with Mirror(bodies) as mirror:
+def serving(bodies: Mapping[str, bytes], host: str = "127.0.0.1") -> Iterator[Mirror]:
+    with Mirror(bodies, host) as mirror:
         Thread(target=mirror.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         try:
             yield mirror

@@ -21,6 +21,12 @@ from dvc_mlflow.pages import ui
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
+def free_port() -> int:
+    """Return a free port, which the system gives to nobody else for a while."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
 @contextlib.contextmanager
 def silent() -> Iterator[str]:
     """A server that accepts and never answers."""
@@ -29,15 +35,20 @@ def silent() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serving(handler, port=0) -> Iterator[str]:
+def serving(handler, port=0, host="127.0.0.1") -> Iterator[str]:
     """Serve with a handler, by default on a free port."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+
+    class Server(http.server.ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    with Server((host, port), handler) as server:
         if handler.rate:  # else the system's buffers take megabytes at once
             server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            netloc = f"[{host}]" if ":" in host else host
+            yield f"http://{netloc}:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
@@ -121,7 +132,7 @@ def forwarding(upstream, before, bytes_per_second=None):
 @contextlib.contextmanager
 def mlflow_server(root, backend) -> Iterator[str]:
     """A real MLflow server with proxied artifacts."""
-    port = ui.free_port(5600)
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", ui.HOST, "--port", str(port)]
     command += ["--workers", "1", "--artifacts-destination", root / "mlartifacts"]
     settings = {"MLFLOW_BACKEND_STORE_URI": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -172,8 +183,7 @@ def postgres() -> Iterator[str]:
             "trust",
         ]
         subprocess.run([*command, "--no-sync"], check=True, capture_output=True, cwd=folder, **as_user)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", folder, "-c", "fsync=off"]
         server = subprocess.Popen(
             [POSTGRES / "postgres", "-D", folder / "data", *options],

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 
 from dvc_mlflow.client import request_watchdog
+from dvc_mlflow.client.proxy import ProxyFailure
 from dvc_mlflow.client.refusal import RefusedError
 from dvc_mlflow.errors import error_chain
 from dvc_mlflow.store import Store, sqlite
@@ -130,15 +131,19 @@ def quiet(store: Store) -> Iterator[None]:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return one line about what went wrong: a refusal, or the error at the bottom of a failed connection."""
+    """Return one line about what went wrong: a refusal, or the error at the bottom of a failed connection.
+
+    A proxy that failed is named by its variable.
+    """
     text, chain = str(error), error_chain(error)
+    proxy = next((f"{link}: " for link in chain if isinstance(link, ProxyFailure)), "")
     if refusal := refusal_in(error):
         text = str(refusal)
-    elif any(isinstance(link, WITHOUT_ANSWER) for link in chain):
+    elif proxy or any(isinstance(link, WITHOUT_ANSWER) for link in chain):
         error = chain[-1]
         while error.args and isinstance(error.args[-1], BaseException):
             error = error.args[-1]
-        text = getattr(error, "strerror", None) or str(error)
+        text = proxy + (getattr(error, "strerror", None) or str(error))
     lines = [line.strip() for line in text.splitlines() if not line.startswith(SQL_DETAILS)]
     return textwrap.shorten(" ".join(lines), MAX_REASON, placeholder=" ...") or type(error).__name__
 

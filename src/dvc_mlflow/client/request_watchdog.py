@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 
+from dvc_mlflow.client.proxy import proxy_failures
 from dvc_mlflow.client.refusal import check_refusal
 
 PATIENCE = 10.0  # seconds without an answer while short requests are pending
@@ -96,7 +97,7 @@ def request_watchdog(warn: Callable[[str], None], status: int) -> Iterator[None]
 
     A thread does it, because nothing else ends a name look-up, a connection or a trickle of bytes that hangs.
     Imports, file locks and other processes have no time limit. A request that the server refuses to the user
-    raises RefusedError, which MLflow puts into an error of its own.
+    raises RefusedError, one that cannot pass a proxy ProxyFailure; MLflow puts them into its own.
     """
     send, send_bytes = requests.Session.send, http.client.HTTPConnection.send
     limits = patience(), artifact_patience() + MARGIN
@@ -107,7 +108,10 @@ def request_watchdog(warn: Callable[[str], None], status: int) -> Iterator[None]
     ) -> requests.Response:
         if getattr(unwatched, "thread", False):
             return send(session, request, **options)
-        with pending.transfer() if _transfers_artifact(request) else pending.short():
+        with (
+            pending.transfer() if _transfers_artifact(request) else pending.short(),
+            proxy_failures(request.url or "", options.get("proxies") or {}),
+        ):
             return check_refusal(send(session, request, **options))
 
     def noted_send_bytes(connection: http.client.HTTPConnection, data: Any) -> None:

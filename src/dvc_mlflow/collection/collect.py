@@ -214,7 +214,8 @@ def _read_files(
     if missing:
         computing = _compute(lineage.repo, lineage.stages)
         way_out = remedies.bring(folder, name, next(iter(missing.values())), computing)
-        reason = f"neither in the workspace nor in DVC's cache: {', '.join(missing)}. {way_out}"
+        damaged = remedies.remove_damaged(lineage.repo.cache.local, missing.values())
+        reason = f"neither in the workspace nor in DVC's cache: {', '.join(missing)}. {damaged}{way_out}"
         raise NotAtHand(reason, lineage.digests, params)
     return files, metrics
 

@@ -1,6 +1,7 @@
 """A project as DVC sees it, in the workspace or in a commit, wherever in its git repository it lies."""
 
 import contextlib
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -44,12 +45,25 @@ def translate_dvc_errors() -> Iterator[None]:
     try:
         yield
     except DvcException as error:
-        raise NotRecorded(" ".join(str(error).split()) + restore_lock(error)) from error
+        raise NotRecorded(_explain(error) + restore_lock(error)) from error
     except sqlite3.OperationalError as error:
         raise UserError(
             f"DVC's index: expected a disk that can be written, got: {error}. "
             "To put it on another disk: export DVC_SITE_CACHE_DIR=FOLDER"
         ) from error
+
+
+def _explain(error: DvcException) -> str:
+    """Return DVC's error in one line. Its text of a YAML file says neither what is wrong nor where."""
+    path, inner, text = os.path.normpath(getattr(error, "path", "")), getattr(error, "exc", None), str(error)
+    if syntax := getattr(inner, "__cause__", None):
+        text = f"{path}: expected YAML, but {syntax}"
+    elif faults := getattr(inner, "errors", None):
+        keys = [".".join(map(str, fault.path)) or "the file" for fault in faults]
+        text = f"{path}: " + "; ".join(
+            f"{key}: {fault.error_message}" for key, fault in zip(keys, faults, strict=True)
+        )
+    return " ".join(text.split()).replace(' in "<unicode string>",', ",")
 
 
 def experiments(folder: Path) -> list[tuple[str, str]]:

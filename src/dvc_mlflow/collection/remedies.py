@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dvc.exceptions import DvcException
 
@@ -46,6 +46,15 @@ def bring(folder: Path, name: str | None, digest: str, computing: str) -> str:
     return f"{bringing}To compute them: dvc exp apply {quoted}; {computing}"
 
 
+def remove_damaged(cache: Any, digests: Iterable[str]) -> str:
+    """Return how to remove files that are in DVC's cache with other bytes than their digest says, else "".
+
+    digests : of files whose bytes were not found. DVC trusts its cache, and restores damaged bytes.
+    """
+    paths = [path for digest in digests if Path(path := cache.oid_to_path(digest)).exists()]
+    return f"The cache has damaged bytes; to remove them: rm -f {shlex.join(paths)}. " if paths else ""
+
+
 def restore_lock(error: DvcException) -> str:
     """Return how to restore dvc.lock if DVC cannot read it, after a merge or an interruption, else ""."""
     path = Path(getattr(error, "path", ""))
@@ -83,6 +92,7 @@ def _cache_of_another_worktree(folder: Path, digest: str) -> Path | None:
     for line in listed:
         key, _, path = line.partition(" ")
         cache = Path(path, within, ".dvc", "cache")
-        if key == "worktree" and (cache / "files" / "md5" / digest[:2] / digest[2:]).exists():
+        own = cache.resolve() == (folder / ".dvc" / "cache").resolve()
+        if key == "worktree" and not own and (cache / "files" / "md5" / digest[:2] / digest[2:]).exists():
             return cache
     return None

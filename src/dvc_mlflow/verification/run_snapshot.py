@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,6 +146,8 @@ def _skops_digest(file: Path) -> str:
     import skops.io  # noqa: PLC0415
 
     try:
-        return str(joblib.hash(skops.io.load(file)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of scikit-learn, where another version of it saved the object
+            return str(joblib.hash(skops.io.load(file)))
     except Exception as error:  # noqa: BLE001 - of untrusted types, or of whatever replaced the file
         return f"{type(error).__name__}: {error}"

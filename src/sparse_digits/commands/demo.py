@@ -26,6 +26,7 @@ def demo(folder: Path) -> None:
             shutil.copy(folder / name, copy)
         shutil.copy(folder / DEMO_PARAMS, copy / params.FILE)
         (copy / params.OWN_DATA).mkdir(parents=True)
+        (copy / params.OWN_DATA / "README.md").touch()  # DVC warns of an empty folder
         (copy / ".dvc").mkdir()
         (copy / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
         experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "sparse-digits-demo"

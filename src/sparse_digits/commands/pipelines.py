@@ -18,10 +18,15 @@ from dvc_mlflow.collection.dvc_repository import open_repository
 from dvc_mlflow.collection.remedies import remove_rwlock, restore_lock
 from dvc_mlflow.errors import NotRecorded, UserError
 from sparse_digits.runtime import yaml_core
+from sparse_digits.runtime.memory import killed_for_memory
 
 RESULT = "evaluate"  # the last stage of dvc.yaml
 SWEEP = "sweep/dvc.yaml"  # the second pipeline
 SWEEP_RESULT = f"{SWEEP}:report"  # its last stage
+KILLED = (
+    "The system killed a process because memory ran out, most likely this stage. "
+    "To go on: free memory, or lower split.train_size (of a sweep: sweep.train_sizes)"
+)
 
 
 def dvc_repro(folder: Path, *targets: str, **variables: str) -> None:
@@ -32,11 +37,14 @@ def dvc_repro(folder: Path, *targets: str, **variables: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     command = [sys.executable, "-m", "dvc", "repro", *targets]
     environment = git.clean_environment() | {"PATH": path} | variables
+    killed_before = killed_for_memory()
     with _sigterm_interrupts_children() as terminated:
         status = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
     if terminated:
         raise SystemExit(128 + signal.SIGTERM)
     if status:
+        if killed_for_memory() > killed_before:  # DVC's message has the status -9 alone
+            print(KILLED, file=sys.stderr)
         _print_recovery_hint(folder)
         raise SystemExit(status if status > 0 else 128 - status)  # below 0: DVC was killed by a signal
 

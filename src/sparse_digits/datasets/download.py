@@ -13,7 +13,8 @@ from http.client import HTTPException, HTTPResponse
 from threading import Thread
 from typing import TypeVar
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, build_opener
+from urllib.parse import urlsplit
+from urllib.request import Request, build_opener, getproxies, proxy_bypass
 
 from tqdm import tqdm
 
@@ -155,8 +156,18 @@ def _open(url: str, file: PinnedFile, timeouts: Timeouts) -> HTTPResponse:
     except ConnectionError as error:  # the server hung up; a failure to connect is a URLError instead
         raise TransientError(f"{file.name}: {reason(error)}") from error
     except (OSError, HTTPException, ValueError) as error:  # ValueError: a malformed proxy or redirect
-        raise SourceError(reason(error)) from error
+        raise SourceError(_by_way_of(url) + reason(error)) from error
     return response
+
+
+def _by_way_of(url: str) -> str:
+    """Return the beginning of a reason that names the proxy's variable, "" where a URL needs no proxy."""
+    from dvc_mlflow.client.proxy import proxy_variable  # noqa: PLC0415 - imports requests, for an error alone
+
+    parts = urlsplit(url)
+    if parts.scheme not in getproxies() or proxy_bypass(parts.hostname or ""):
+        return ""
+    return f"through the proxy in {proxy_variable(parts.scheme)}: "
 
 
 def _read(response: HTTPResponse, file: PinnedFile, timeouts: Timeouts, deadline: float) -> bytes:

@@ -10,10 +10,12 @@ import psutil
 from sparse_digits.datasets.catalogue import DATASETS
 
 # The peaks of `evaluate` and of `train` with the path solver are within a tenth of this for 20,000 and 50,000
-# rows of MNIST, those of the other stages below it: each row twice as float64 and once as uint8.
+# rows of MNIST, those of the other stages below it: each row twice as float64 and once as uint8. The process
+# that records beside the last stage takes 0.4 GB more (docs/decisions/0030).
 BYTES_PER_PIXEL = 17
 BASE_BYTES = 370_000_000
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+KERNEL_COUNTERS = Path("/proc/vmstat")
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,28 @@ class RowsInMemory:
         expected, got = needed // 10**6, limit // 10**6
         return f"expected about {expected:,} MB for {self.n_rows:,} training rows, got {got:,} MB. {advice}"
 
-    def describe(self, error: MemoryError) -> str:
-        """Return that memory ran out, and what helps."""
-        shortage = self.shortage() or f"to go on, lower {self.key}: {self.n_rows}, or free memory"
-        return f"memory ran out ({error or 'no size is known'}): {shortage}"
+    def describe(self, error: Exception, shortage: str) -> str:
+        """Return that memory ran out, and what helps.
+
+        shortage : as it was before the work. To measure it again takes memory, which there is none of.
+        """
+        advice = shortage or f"to go on, lower {self.key}: {self.n_rows}, or free memory"
+        return f"memory ran out ({str(error) or 'no size is known'}): {advice}"
+
+
+def is_lack_of_memory(error: Exception, shortage: str) -> bool:
+    """Return whether an error says that memory ran out, as that of a thread does where it is short."""
+    return isinstance(error, MemoryError) or bool(shortage and str(error) == "can't start new thread")
+
+
+def killed_for_memory() -> int:
+    """Return how many processes Linux has killed since it started because memory ran out; 0 elsewhere."""
+    with contextlib.suppress(OSError):
+        for line in KERNEL_COUNTERS.read_text(encoding="ascii").splitlines():
+            name, _, number = line.partition(" ")
+            if name == "oom_kill":
+                return int(number)
+    return 0
 
 
 def memory_limit() -> int:

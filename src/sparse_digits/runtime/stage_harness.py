@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any library is imported
@@ -13,9 +14,11 @@ import sparse_digits.runtime.entry  # noqa: F401 - first: it acts before any lib
 from dvc_mlflow import git, provenance
 from dvc_mlflow.errors import UserError, exit_on_user_error, warn
 from sparse_digits import params
-from sparse_digits.runtime.memory import RowsInMemory
+from sparse_digits.runtime.memory import RowsInMemory, is_lack_of_memory
 
 SWEEPING = {"sweep", "baselines", "report"}  # stages whose rows are those of sweep.train_sizes
+WITH_MODELS = SWEEPING | {"train", "evaluate"}  # stages that call the kernels or scikit-learn
+RESERVE = 8_000_000  # bytes, untouched: what a message takes when memory ran out
 
 
 def parse_paths(argv: Sequence[str] | None, *names: str) -> list[Path]:
@@ -40,13 +43,20 @@ def stage_harness(name: str, *outputs: Path, inputs: Sequence[Path] = ()) -> Ite
     with exit_on_user_error(lambda: _print_restore_commands(outputs)):
         values = params.read()
         rows = _training_rows(name, values)
-        if rows and (shortage := rows.shortage()):
+        shortage = rows.shortage() if rows else ""
+        if shortage:
             warn(f"{name}: memory may run out: {shortage}")  # the system kills a process without a message
+        if name in WITH_MODELS:
+            # numba and scikit-learn import it once the rows fill the memory, and OpenBLAS, as it loads,
+            # repeats an allocation that fails without an end.
+            import_module("scipy.linalg.blas")
+        reserve = bytearray(RESERVE)
         try:
             yield values
-        except MemoryError as error:
-            if rows:
-                raise UserError(f"{name}: {rows.describe(error)}") from None
+        except (MemoryError, RuntimeError) as error:
+            del reserve
+            if rows and is_lack_of_memory(error, shortage):
+                raise UserError(f"{name}: {rows.describe(error, shortage)}") from None
             raise
         provenance.write_provenance(name, outputs, inputs)
 

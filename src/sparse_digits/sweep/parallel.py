@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 
 # The names of what joblib and Dask raise when a process that computes, or that holds a result, has died.
 WORKER_DIED = ("TerminatedWorkerError", "KilledWorker", "FutureCancelledError")
+KILLED = "its worker process was killed, most likely because memory ran out: lower sweep.train_sizes"
 CLUSTER_ATTEMPTS = 3  # times that a cluster gets all remaining tasks: losing a worker is normal there
 
 
@@ -81,7 +82,7 @@ def parallel_map(
             except Exception as error:
                 if type(error).__name__ not in WORKER_DIED:
                     raise
-                yield items[index], Failure("its worker process was killed, perhaps because memory ran out")
+                yield items[index], Failure(KILLED)
 
 
 def _attempt(

@@ -17,6 +17,13 @@ with request_watchdog.request_watchdog(lambda reason: print(reason, flush=True),
 """
 
 
+def test_a_name_look_up_that_hangs_is_abandoned():
+    slow = "import socket, time; socket.getaddrinfo = lambda *_: time.sleep(60)\n"
+    environment = {"no_proxy": "*", "PYTHONPATH": str(ROOT / "src")}
+    done = python("-c", slow + REQUEST, "http://nowhere.invalid", status=3, **environment)
+    assert done.stdout == "no answer for 0.5 s\n"
+
+
 @pytest.mark.parametrize("behavior", ["drips", "drips-its-head", "silent"])
 def test_a_server_that_sends_a_byte_now_and_then_is_abandoned(behavior):
     with serving({"runs": bytes(100_000)}) as server:

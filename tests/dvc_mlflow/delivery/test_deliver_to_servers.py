@@ -200,6 +200,16 @@ def test_a_refusal_names_the_call_and_the_records_stay_until_the_user_may(root, 
     assert [run["status"] for run in runs(root, server, monkeypatch, "refused")] == ["FINISHED"] * 2
 
 
+def test_a_server_on_ipv6_alone_gets_every_record(root, server, monkeypatch, capsys):
+    records.save_record(collected(0.02, "IPv6"), root)
+    with servers.serving(servers.forwarding(server, lambda *_: True), host="::1") as uri:
+        assert uri.startswith("http://[::1]:")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        assert deliver_here(root, tracking.SHOWN) == 0
+    assert capsys.readouterr().err == ""
+    assert [run["status"] for run in runs(root, server, monkeypatch, "IPv6")] == ["FINISHED"]
+
+
 @pytest.mark.parametrize("gone", [False, "silent"])
 def test_a_server_that_disappears_in_the_midst_of_a_run_has_a_whole_one_after_the_next_delivery(
     tmp_path, root, server, monkeypatch, gone

@@ -14,6 +14,7 @@ import pytest
 from dvc_mlflow.errors import UserError
 from projects import ROOT
 from sparse_digits.commands import pipelines
+from sparse_digits.runtime import memory
 
 STAGE = "stages:\n  long:\n    cmd: echo $$ > begun && exec sleep 600\n    outs: [never]\n"
 
@@ -59,6 +60,21 @@ def test_a_list_of_locked_paths_that_a_full_disk_cut_off_is_reported_with_the_co
     (folder / command).unlink()
     pipelines.dvc_repro(folder)
     assert (folder / "never").exists()
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_stage_that_was_killed_because_memory_ran_out_is_reported(folder, monkeypatch, capfd, killed):
+    """DVC's message has its status alone; Linux counts the processes that it kills for that reason."""
+    dvc = folder / "dvc"
+    dvc.write_text(f"#!/bin/sh\necho oom_kill {4 + killed} > vmstat\necho exited with -9 >&2\nexit 255\n")
+    dvc.chmod(0o700)
+    (folder / "vmstat").write_text("oom_kill 4\n")
+    monkeypatch.setattr(memory, "KERNEL_COUNTERS", folder / "vmstat")
+    monkeypatch.setattr(sys, "executable", str(dvc))
+    with pytest.raises(SystemExit) as end:
+        pipelines.dvc_repro(folder)
+    assert end.value.code == 255
+    assert capfd.readouterr().err == "exited with -9\n" + f"{pipelines.KILLED}\n" * killed
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

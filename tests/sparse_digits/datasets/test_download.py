@@ -2,6 +2,7 @@ import gc
 import hashlib
 import os
 import pty
+import socket
 import ssl
 import subprocess
 import sys
@@ -99,6 +100,25 @@ def test_a_download_ends_at_its_deadline_although_bytes_still_arrive(mirror):
         fetch(mirror.url("good"), replace(TIMEOUTS, total=0))
 
 
+def test_a_server_on_ipv6_alone_is_reached_by_address_and_by_name(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with serving({FILE.name: CONTENT}, host="::1") as mirror:
+        assert fetch(mirror.url("good")) == CONTENT
+        address = ("::1", mirror.server_port, 0, 0)
+        record = (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [record])
+        assert fetch(f"http://mirror.invalid:{mirror.server_port}/good/") == CONTENT
+
+
+def test_a_name_look_up_that_hangs_is_abandoned(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    release = Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: release.wait())
+    with pytest.raises(SourceError, match=r"^no response within 0.3 s$"):
+        fetch("http://mirror.invalid/good/", replace(TIMEOUTS, response=0.3))
+    release.set()
+
+
 def test_a_refused_connection_is_not_retried(mirror, monkeypatch):
     mirror.closing.set()
     mirror.shutdown()
@@ -157,10 +177,13 @@ def self_signed_certificate(folder):
     return folder / "server.pem"
 
 
-def test_a_malformed_proxy_gives_a_reason_and_no_traceback(monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://[nowhere")
-    with pytest.raises(SourceError):
+@pytest.mark.parametrize("address", ["ann:hunter2@[nowhere", "ann:hunter2@host:notaport", ""])
+def test_a_malformed_proxy_is_reported_by_its_variable_without_the_password(monkeypatch, address):
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", f"http://{address}")
+    with pytest.raises(SourceError, match=r"^through the proxy in http_proxy: [^:]") as fault:
         fetch("http://mirror.invalid/good/")
+    assert "hunter2" not in str(fault.value)
 
 
 def test_a_call_that_does_not_return_is_abandoned():

@@ -1,12 +1,14 @@
 """What a program does before it imports a library, and that importing the package does nothing."""
 
 import ast
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 import imports
@@ -61,6 +63,19 @@ def test_entry_imports_no_library():
     assert not imports.third_party_imports("sparse_digits.runtime.entry")
 
 
+def test_a_stage_that_draws_prints_nothing_of_a_home_folder_that_cannot_be_written():
+    done = subprocess.run(
+        [sys.executable, "-m", "sparse_digits.evaluate"],
+        env={"PYTHONPATH": str(SRC), "HOME": os.devnull},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: ")
+    assert "atplotlib" not in done.stderr
+
+
 def interrupted(tmp_path, words, module, meanwhile="time.sleep(60)"):
     """Return the status and the output of a program that ctrl-C meets while it imports `module`."""
     (tmp_path / f"{module}.py").write_text(f"import time; print('begun', flush=True); {meanwhile}")
@@ -93,6 +108,27 @@ def test_ctrl_c_while_a_program_imports_ends_it_silently(tmp_path, words, module
 def test_ctrl_c_while_a_command_imports_what_it_needs_ends_it_with_one_word(tmp_path):
     words = [sys.executable, "-m", "sparse_digits.cli", "check"]
     assert interrupted(tmp_path, words, "pydantic") == (130, "\ninterrupted\n")
+
+
+@pytest.mark.parametrize("under_dvc", [True, False])
+def test_a_stage_whose_dvc_is_killed_ends_with_it_and_another_program_does_not(tmp_path, under_dvc):
+    (tmp_path / "numpy.py").write_text("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [tmp_path, SRC]))}
+    environment.pop("DVC_STAGE", None)
+    if under_dvc:
+        environment["DVC_STAGE"] = "scale"
+    words = ["sh", "-c", '"$@" && true', "sh", sys.executable, "-m", "sparse_digits.scale", "a.npz", "b.npz"]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        stage = psutil.Process(int(parent.stdout.readline()))
+        assert stage.ppid() == parent.pid
+        parent.kill()
+        parent.wait()
+        try:
+            ended = not psutil.wait_procs([stage], timeout=60 if under_dvc else 0.5)[1]
+            assert ended == under_dvc
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                stage.kill()
 
 
 def test_a_program_whose_caller_ignores_ctrl_c_ignores_it_too(tmp_path):

@@ -57,18 +57,60 @@ def test_the_limit_is_the_least_of_machine_container_and_shell(tmp_path, monkeyp
     assert int(printed) < below
 
 
-def test_a_stage_without_memory_ends_with_one_message(tmp_path, monkeypatch, capsys, limit):
+@pytest.fixture
+def many_rows(tmp_path, monkeypatch):
+    """A working directory whose params have 50,000 training rows."""
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("train_size: 5000 ", "train_size: 50000 "))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError("Unable to allocate 299. MiB"), "Unable to allocate 299. MiB"),
+        (MemoryError(), "no size is known"),
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+    ],
+)
+def test_a_stage_without_memory_ends_with_one_message(many_rows, capsys, limit, error, reason):
     limit(900_000_000)
-    with pytest.raises(SystemExit) as end, stage_harness("train", tmp_path / "model.npz"):
-        raise MemoryError("Unable to allocate 299. MiB")
+    shortage = MNIST.shortage()
+    with pytest.raises(SystemExit) as end, stage_harness("train", many_rows / "model.npz"):
+        raise limit(1) or error  # what is measured now would mislead
     assert end.value.code == 2
-    warning, error, rest = capsys.readouterr().err.split("\n")
-    assert warning == f"warning: train: memory may run out: {MNIST.shortage()}"
-    assert error == f"train: memory ran out (Unable to allocate 299. MiB): {MNIST.shortage()}"
-    assert rest == ""
+    assert capsys.readouterr().err == (
+        f"warning: train: memory may run out: {shortage}\ntrain: memory ran out ({reason}): {shortage}\n"
+    )
+
+
+def test_a_thread_that_cannot_start_where_memory_is_not_short_is_an_error_of_the_program(many_rows, limit):
+    limit(10**12)
+    with pytest.raises(RuntimeError, match="thread"), stage_harness("train", many_rows / "model.npz"):
+        raise RuntimeError("can't start new thread")
+
+
+def test_a_stage_with_a_model_loads_blas_before_its_rows_fill_the_memory(many_rows):
+    """OpenBLAS loads for ever once memory is full: numba and scikit-learn import it at their first call."""
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from sparse_digits.runtime.stage_harness import stage_harness\n"
+        "for stage in 'scale', 'train':\n"
+        "    with stage_harness(stage, Path(stage)):\n"
+        "        Path(stage).touch(); print('scipy.linalg' in sys.modules)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, capture_output=True, check=True
+    ).stdout
+    assert printed == b"False\nTrue\n"
+
+
+def test_processes_that_the_kernel_killed_for_memory_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "KERNEL_COUNTERS", tmp_path / "vmstat")
+    assert memory.killed_for_memory() == 0  # on another system
+    (tmp_path / "vmstat").write_text("nr_free_pages 12\noom_kill 3\n")
+    assert memory.killed_for_memory() == 3
 
 
 @pytest.mark.parametrize(("stage", "fault"), [("fetch", r"memory ran out \(x\)"), ("sweep", "sweep: .*5000")])
