@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import gc
 import getpass
+import inspect
 import io
 import os
 import signal
@@ -330,8 +331,9 @@ def add_commands(
     own = set(parsers.choices)
     for function in commands:
         if function.__name__ not in own:
-            text = (function.__doc__ or "").rstrip(".")
-            parser = parsers.add_parser(function.__name__, help=text, description=f"{text}.")
+            text = inspect.getdoc(function) or ""
+            summary = text.partition("\n\n")[0].rstrip(".")
+            parser = parsers.add_parser(function.__name__, help=summary, description=text)
             parser.set_defaults(run=function)
             if add_options := options.get(function):
                 add_options(parser)

@@ -124,7 +124,9 @@ OPTIONS: dict[Command, Callable[[argparse.ArgumentParser], None]] = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command: of this project, or one that every DVC project has by dvc-mlflow."""
-    parser = argparse.ArgumentParser(prog="sparse-digits", description="Commands beside `dvc`.")
+    parser = argparse.ArgumentParser(
+        prog="sparse-digits", description="Run the pipeline, use its models, and track its results."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
     dvc_mlflow.cli.add_commands(commands, COMMANDS, OPTIONS)
     dvc_mlflow.cli.add_commands(commands)

@@ -1,4 +1,4 @@
-"""`record --run`: the stage's own command first, its status, and meanwhile what the delivery needs."""
+"""The help of a command, and `record --run`: its status, and meanwhile what the delivery needs."""
 
 import contextlib
 import re
@@ -101,3 +101,10 @@ def test_preparing_makes_a_missing_sqlite_file_unless_another_process_delivers(t
     assert not store.file.exists()
     prepare_delivery(Project(tmp_path, tmp_path))
     assert store.file.stat().st_size
+
+
+def test_the_help_of_a_command_has_all_of_its_description(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["track", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "deliver. The status is 1 if a result is not at hand or a record is still pending. o" in text
