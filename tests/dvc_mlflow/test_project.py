@@ -2,6 +2,7 @@
 
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from dvc_mlflow import cli
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.project import KEYS, Project
 from dvc_mlflow.run_content import RunContent
+from projects import ROOT
 from tracking import collected
 
 
@@ -69,6 +71,23 @@ def test_content_is_imported_from_the_pythonpath(folder):
         "from dvc_mlflow.run_content import RunContent\nCONTENT = RunContent(lambda record: 'a title')\n"
     )
     assert Project.find().content().title(None) == "a title"
+
+
+def test_the_content_of_the_readme_names_a_run_and_adds_a_file(folder):
+    readme = (ROOT / "packaging/dvc_mlflow/README.md").read_text(encoding="utf-8")
+    block = readme.split("```python\n")[1].split("```")[0]
+    configure(folder, 'pythonpath = ["src"]\ncontent = "content_of_the_readme:CONTENT"')
+    (folder / "src" / "content_of_the_readme.py").write_text(block)
+    content = Project.find().content()
+    (folder / "files").mkdir()
+    (folder / "files/model.txt").write_text("21\n")
+    logged = []
+    client = SimpleNamespace(log_text=lambda *arguments: logged.append(arguments))
+    run = SimpleNamespace(info=SimpleNamespace(run_id="a run"))
+    record = SimpleNamespace(params={"scale": 2})
+    assert content.title(record) == "scale 2"
+    content.add(client, run, record, folder)
+    assert logged == [("a run", "21\n", "model_as_text.txt")]
 
 
 def test_all_faults_of_the_table_are_named_at_once_with_file_and_key(folder):

@@ -1,5 +1,6 @@
-"""The package's door: its public names, and what they need."""
+"""The package's door: its public names, what they need, and the names that its page of mathematics uses."""
 
+import re
 import subprocess
 import sys
 
@@ -26,3 +27,11 @@ def test_the_objective_needs_neither_numba_nor_scikit_learn():
         "import l1path.objective; from l1path import C_max, duality_gap"
     )
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "src")}, check=True)
+
+
+def test_the_symbols_of_the_method_are_names_in_the_code():
+    symbols = set(re.findall(r"`(?:\w+\.)*(\w+)`", (ROOT / "docs/method.md").read_text(encoding="utf-8")))
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "src/l1path").rglob("*.py"))
+    names = {name for source in sources for name in re.findall(r"\w+", source)}
+    assert len(symbols) > 20
+    assert symbols <= names
