@@ -30,8 +30,8 @@ docs/method.md has the mathematics. The modules in reading order:
 15. `classifier.cross_validation`: the selection of C by the one-standard-error rule.
 16. `classifier.display`: the weights along C as a figure.
 
-The compiled loops of all of them are in `kernels`. Public names are imported when they are first used, so
-`l1path.objective` needs neither numba nor scikit-learn.
+The compiled loops of all of them are in `kernels`. Public names are imported when they are first used,
+and `l1path.objective` imports the kernels, and numba with them, when it first computes.
 """
 
 from __future__ import annotations

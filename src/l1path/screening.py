@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from l1path.problem.base import Floats, Problem
     from l1path.state import State
 
-MAX_ROUNDING_SHARE = 0.3  # of tol lambda: if rounding may hide more of a gradient, it is float64's turn
+MAX_ROUNDING_SHARE = 0.3  # of tol lambda: if rounding may hide more of a gradient, float64 takes over
 FULL_GRADIENT_FRACTION = 0.25  # of all entries: if more are to be computed, the full gradient is as fast
 
 

@@ -1,8 +1,8 @@
 """Solve one point: passes until the violation is small, and further passes until the certificate holds.
 
-Where the passes are slow, joint steps over all classes come between them. A claim that no longer improves
-changes something: first the precision of the working copy, then each pass is followed by a joint step, and if
-that does not help either, float64 allows no more and the best certificate is returned.
+Where the passes are slow, joint steps over all classes come between them. Where the gap no longer falls,
+first the working copy becomes float64, then each pass is followed by a joint step, and if that does not help
+either, float64 allows no more and the best certificate is returned.
 """
 
 from __future__ import annotations

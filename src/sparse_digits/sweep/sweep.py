@@ -18,6 +18,7 @@ from typing import Any
 from sparse_digits.runtime.stage_harness import parse_paths, stage_harness
 
 import numpy as np
+import numpy.typing as npt
 
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.files import write_atomically
@@ -45,7 +46,7 @@ COLUMNS = (*IDENTITY, *(metric.name for metric in in_table_order()), "model_md5"
 def path(
     replicate: Replicate,
     images: Images,
-    labels: Images,
+    labels: npt.NDArray[Any],
     *,
     made_with: Mapping[str, Any],
     params: Params,
@@ -96,7 +97,7 @@ def checkpoint_inputs(raw: Arrays, made_with: Mapping[str, Any], params: Params)
     return [made_with, data, used, params.sweep.vary_random_state, values_of_C(params.sweep)]
 
 
-def check_classes(labels: Images, params: Params) -> None:
+def check_classes(labels: npt.NDArray[Any], params: Params) -> None:
     """Raise UserError if the training rows of a replicate lack a class: its coef would have another shape."""
     K = len(np.unique(labels))
     for replicate in replicates(params.sweep):
@@ -112,7 +113,7 @@ def check_classes(labels: Images, params: Params) -> None:
 
 def compute(
     images: Images,
-    labels: Images,
+    labels: npt.NDArray[Any],
     made_with: Mapping[str, Any],
     params: Params,
     checkpoints: Checkpoints,
