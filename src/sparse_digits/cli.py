@@ -55,7 +55,10 @@ def predict(arguments: argparse.Namespace) -> None:
 
 
 def register(arguments: argparse.Namespace) -> None:
-    """Register a model in MLflow, as champion if it is not worse than the present one."""
+    """Register a model in MLflow, as champion if it is not worse than the present one.
+
+    The status is 1 if it is worse, and it is then not registered.
+    """
     from sparse_digits.commands import register as command
 
     is_champion = command.register(Project.find(), arguments.model, arguments.C)

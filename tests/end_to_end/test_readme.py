@@ -1,4 +1,4 @@
-"""The commands of the README, typed one after the other as a reader would."""
+"""The commands of the README, typed one after the other as a reader would; and the links of all pages."""
 
 import json
 import re
@@ -66,3 +66,20 @@ def test_the_optimum_of_the_readme_is_the_one_that_the_certified_solver_reaches_
         f"duality gap **{metrics['duality_gap']:.4f}**"
     )
     assert numbers in README.read_text(encoding="utf-8")
+
+
+def test_every_link_of_a_page_to_a_file_leads_to_one():
+    root = README.parent
+    pages = [
+        *root.glob("*.md"),
+        *root.glob("*/*.md"),
+        *root.glob("docs/**/*.md"),
+        *root.glob("packaging/*/*.md"),
+    ]
+    links = {
+        (page.relative_to(root), link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#\s:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    }
+    assert len(links) > 50
+    assert not [(str(page), link) for page, link in links if not (root / page.parent / link).exists()]
