@@ -386,6 +386,10 @@ def test_a_stage_imports_no_heavy_library_that_it_does_not_need(digits, tmp_path
         ("from sparse_digits import fetch", set()),  # MNIST needs none of them
         ("from sparse_digits import cli; cli.main(['check'])", set()),
         ("import dvc_mlflow.track; from sparse_digits import cli, model", {"dvc"}),
+        (
+            "from sparse_digits.mlflow_content import content; content.prepare()",
+            {"matplotlib", "mlflow", "pandas", "scipy"},  # the last two: MLflow's own imports
+        ),
     ],
 )
 def test_a_command_imports_no_heavy_library_that_it_does_not_need(digits, code, needed):
