@@ -147,7 +147,7 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
 def run_first(command: Sequence[str]) -> None:
     """Run a stage's own command; end the program with its status if it fails.
 
-    Meanwhile this process prepares the delivery.
+    Meanwhile this process imports what it needs to record and prepares the delivery.
     """
     try:
         process = subprocess.Popen(command)
@@ -155,14 +155,21 @@ def run_first(command: Sequence[str]) -> None:
         raise UserError(f"--run: expected a program, got {command[0]!r} ({error.strerror})") from None
     with process:
         try:
-            if "RECORDS_ONLY" not in os.environ:
-                with contextlib.suppress(Exception):  # raised again, and reported, where it is needed
+            with contextlib.suppress(Exception):  # raised again, and reported, where it is needed
+                prepare_recording()
+                if "RECORDS_ONLY" not in os.environ:
                     prepare_delivery(Project.find())
             status = process.wait()
         except KeyboardInterrupt:  # the terminal has sent it to both, and the command says what it means
             status = process.wait()
     if status:
         raise SystemExit(128 - status if status < 0 else status)
+
+
+def prepare_recording() -> None:
+    """Import what recording a stage needs."""
+    import_module("dvc_mlflow.track")
+    import_module("networkx")  # DVC imports it when it makes its first graph
 
 
 def prepare_delivery(project: Project) -> None:
@@ -179,7 +186,7 @@ def prepare_delivery(project: Project) -> None:
 def load_delivery(project: Project | None) -> None:
     """Import what a delivery needs, which takes seconds: a program that waits for DVC may do it meanwhile.
 
-    project : one whose content is needed; it is imported first, and may import what is quicker before mlflow.
+    project : one whose content is needed too.
     """
     keep_mlflow_private()
     gc.disable()  # a fifth of the time of these imports would go into searching for garbage

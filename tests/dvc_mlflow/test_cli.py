@@ -13,7 +13,7 @@ prepare_delivery = cli.prepare_delivery
 
 @pytest.fixture(autouse=True)
 def prepared(monkeypatch):
-    """Return a function that sets what is done while the command runs; by default nothing."""
+    """Return a function that sets how a delivery is prepared meanwhile; by default not at all."""
     monkeypatch.delenv("RECORDS_ONLY", raising=False)
 
     def meanwhile(action):
@@ -36,11 +36,12 @@ def test_the_delivery_is_prepared_while_the_command_runs(tmp_path, prepared):
     cli.run_first(["sh", "-c", f"until test -e {tmp_path}/prepared; do sleep 0.01; done"])
 
 
-def test_with_RECORDS_ONLY_nothing_is_prepared(tmp_path, prepared, monkeypatch):
+def test_with_RECORDS_ONLY_the_recording_is_prepared_and_no_delivery(tmp_path, prepared, monkeypatch):
     monkeypatch.setenv("RECORDS_ONLY", "1")
-    prepared((tmp_path / "prepared").touch)
-    cli.run_first(["true"])
-    assert not (tmp_path / "prepared").exists()
+    prepared((tmp_path / "delivery").touch)
+    monkeypatch.setattr(cli, "prepare_recording", (tmp_path / "recording").touch)
+    cli.run_first(["sh", "-c", f"until test -e {tmp_path}/recording; do sleep 0.01; done"])
+    assert not (tmp_path / "delivery").exists()
 
 
 def test_a_preparation_that_fails_does_not_fail_the_stage(prepared):
