@@ -186,7 +186,7 @@ def prepare_delivery(project: Project) -> None:
 def load_delivery(project: Project | None) -> None:
     """Import what a delivery needs, which takes seconds: a program that waits for DVC may do it meanwhile.
 
-    project : one whose content is needed too.
+    project : one whose content is needed too, and MLflow's code for its store.
     """
     keep_mlflow_private()
     gc.disable()  # a fifth of the time of these imports would go into searching for garbage
@@ -194,6 +194,8 @@ def load_delivery(project: Project | None) -> None:
         with contextlib.suppress(Exception):  # raised again, and reported, where the content is used
             project.content()
     import_module("dvc_mlflow.delivery.deliver")
+    if project and not Store.of(project.root).is_remote:
+        import_module("mlflow.store.tracking.sqlalchemy_store")  # MLflow would do it when it opens the store
     gc.freeze()
     gc.enable()
 

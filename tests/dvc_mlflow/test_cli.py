@@ -82,3 +82,12 @@ def test_preparing_makes_a_missing_sqlite_file_unless_another_process_delivers(t
     assert not store.file.exists()
     prepare_delivery(Project(tmp_path, tmp_path))
     assert store.file.stat().st_size
+
+
+@pytest.mark.parametrize(("uri", "expected"), [("sqlite:///a.db", True), ("http://127.0.0.1:5000", False)])
+def test_preparing_imports_the_code_of_databases_for_a_database_alone(tmp_path, monkeypatch, uri, expected):
+    imported = []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setattr(cli, "import_module", imported.append)
+    cli.load_delivery(Project(tmp_path, tmp_path))
+    assert ("mlflow.store.tracking.sqlalchemy_store" in imported) == expected
