@@ -87,19 +87,18 @@ def timed(folder: Path, *command: str, **more: str) -> tuple[float, float, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
     git = {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=own | git | {"PATH": path, "PYTHONPATH": "src"} | more,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tempfile.TemporaryFile("w+") as output:  # a pipe would be open until the queue's idle workers end
+        environment = own | git | {"PATH": path, "PYTHONPATH": "src"} | more
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+        taken, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        output.seek(0)
+        text = output.read()
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+        raise SystemExit(f"{' '.join(command)}\n{text}")
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - began, used, done.stdout
+    return taken, used, text
 
 
 def main(queued: int) -> None:
@@ -126,12 +125,12 @@ def main(queued: int) -> None:
         Cs = [point["C"] for point in points]
         wall, used, _ = timed(folder, python, "-c", SAGA, *Cs)
         rows.append(("25 fits by SAGA at tol 0.1, joblib", wall, used))
-        computing = json.loads(timed(folder, python, "-c", COMPUTE)[2])
+        computing = json.loads(timed(folder, python, "-c", COMPUTE)[2].splitlines()[-1])
         how = ("train.solver=path", "train.tol=0.001", "train.max_iter=1000")
         some = ",".join(Cs[:: max(len(Cs) // queued, 1)][:queued])
         queue = [word for setting in (*how, f"train.C={some}") for word in ("-S", setting)]
         for jobs, words in enumerate(("one", "two"), 1):
-            copy = Path(temporary, words)  # the workers of a queue outlive it by some seconds
+            copy = Path(temporary, words)  # each has workers of its own: those of a queue outlive it
             shutil.copytree(folder, copy)
             wall, used, _ = timed(copy, "dvc", "exp", "run", "--queue", *queue)
             more_wall, more_used, _ = timed(copy, "dvc", "exp", "run", "--run-all", "--jobs", str(jobs))
