@@ -1,10 +1,8 @@
 """The object that dvc-mlflow asks for this project's content: single runs and sweeps."""
 
+from importlib import import_module
 from pathlib import Path
 
-import scipy.special  # noqa: F401 - skops searches all loaded modules for its functions: quicker before mlflow
-
-# isort: split
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -41,9 +39,7 @@ def page(record: Record) -> str | None:
 
 def prepare() -> None:
     """Import what logging a model needs; a sweep, which logs none, does without it."""
-    from sparse_digits.mlflow_content import logged_model  # noqa: PLC0415 - skops takes a second
-
-    logged_model.prepare()
+    import_module("sparse_digits.mlflow_content.logged_model")
 
 
 CONTENT = RunContent(
