@@ -6,6 +6,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from dvc_mlflow.client.experiment_tag import set_experiment_tag
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import Parts, RunContent
 from sparse_digits.mlflow_content import charts, run_content, sweep_content
@@ -29,7 +30,7 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
 
 def arrange(client: MlflowClient, experiment_id: str) -> None:
     """Give the experiment the page of all runs: columns with C and the metrics, charts, images."""
-    client.set_experiment_tag(experiment_id, charts.TAG, charts.all_runs_view())
+    set_experiment_tag(client, experiment_id, charts.TAG, charts.all_runs_view())
 
 
 def page(record: Record) -> str | None:
