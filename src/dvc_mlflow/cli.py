@@ -156,8 +156,8 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
 def run_first(command: Sequence[str]) -> None:
     """Run a stage's own command; end the program with its status if it fails.
 
-    Meanwhile this process imports what it needs to record and prepares the delivery. A command that fails cuts
-    this short.
+    Meanwhile this process imports what it needs to record and prepares the delivery, which a command that
+    fails cuts short.
     """
     try:
         process = subprocess.Popen(command)
