@@ -7,14 +7,15 @@ In a fresh clone of HEAD, with MNIST from the folder that SPARSE_DIGITS_MIRROR n
 best of three. Then as commands, including the start of their processes: (1) `dvc repro sweep/dvc.yaml:sweep`
 and the tracking of its 25 points, (2) 25 fits of scikit-learn's SAGA at the example's tolerance with joblib
 on all processors, none of them certified, (3) QUEUED experiments of DVC, by default all 25, with the
-certified solver, one after the other. Seconds are wall time and processor time: on a busy machine only the
-latter can be compared; that of the queue's process is not counted.
+certified solver, one after the other, then two at a time. Seconds are wall time and processor time: on a busy
+machine only the latter can be compared; that of the queue's processes is not counted.
 """
 
 import csv
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+WORKER_SECONDS = 12  # until an idle worker of DVC's queue ends, which would slow down what follows
 
 SAGA = """
 import sys, warnings
@@ -37,16 +39,15 @@ Parallel(n_jobs=-1)(delayed(fit.fit)(X, y) for fit in fits)
 """
 
 DELIVER = """
-from pathlib import Path
-from dvc_mlflow.delivery.deliver import deliver
-from dvc_mlflow.client.mlflow_session import initialize_store
-from sparse_digits.mlflow_content.content import CONTENT
 import time
-root = Path.cwd()
-initialize_store(root)
+from dvc_mlflow.cli import deliver_records, load_delivery
+from dvc_mlflow.project import Project
+project = Project.find()
+load_delivery(project)
 began = time.perf_counter()
-pending = deliver(root, CONTENT)
-print(f"{time.perf_counter() - began:.2f} s to deliver all records, {pending} pending")
+if deliver_records(project, 1):
+    raise SystemExit("some records are pending")
+print(f"{time.perf_counter() - began:.2f} s to deliver all records")
 """
 
 COMPUTE = """
@@ -86,19 +87,18 @@ def timed(folder: Path, *command: str, **more: str) -> tuple[float, float, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{own['PATH']}"
     git = {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=own | git | {"PATH": path, "PYTHONPATH": "src"} | more,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tempfile.TemporaryFile("w+") as output:  # a pipe would be open until the queue's idle workers end
+        environment = own | git | {"PATH": path, "PYTHONPATH": "src"} | more
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+        taken, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        output.seek(0)
+        text = output.read()
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+        raise SystemExit(f"{' '.join(command)}\n{text}")
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - began, used, done.stdout
+    return taken, used, text
 
 
 def main(queued: int) -> None:
@@ -125,13 +125,18 @@ def main(queued: int) -> None:
         Cs = [point["C"] for point in points]
         wall, used, _ = timed(folder, python, "-c", SAGA, *Cs)
         rows.append(("25 fits by SAGA at tol 0.1, joblib", wall, used))
-        computing = json.loads(timed(folder, python, "-c", COMPUTE)[2])
+        computing = json.loads(timed(folder, python, "-c", COMPUTE)[2].splitlines()[-1])
         how = ("train.solver=path", "train.tol=0.001", "train.max_iter=1000")
-        settings = [word for setting in how for word in ("-S", setting)]
         some = ",".join(Cs[:: max(len(Cs) // queued, 1)][:queued])
-        wall, used, _ = timed(folder, "dvc", "exp", "run", "--queue", *settings, "-S", f"train.C={some}")
-        more_wall, more_used, _ = timed(folder, "dvc", "exp", "run", "--run-all")
-        rows.append((f"{queued} queued experiments, certified", wall + more_wall, used + more_used))
+        queue = [word for setting in (*how, f"train.C={some}") for word in ("-S", setting)]
+        for jobs, words in enumerate(("one", "two"), 1):
+            copy = Path(temporary, words)  # each has workers of its own: those of a queue outlive it
+            shutil.copytree(folder, copy)
+            wall, used, _ = timed(copy, "dvc", "exp", "run", "--queue", *queue)
+            more_wall, more_used, _ = timed(copy, "dvc", "exp", "run", "--run-all", "--jobs", str(jobs))
+            title = f"{queued} queued experiments, {words} at a time"
+            rows.append((title, wall + more_wall, used + more_used))
+            time.sleep(WORKER_SECONDS)
     gap = max(float(point["duality_gap"]) for point in points)
     print(f"{len(points)} points, the largest duality gap {gap:.1e}; {os.cpu_count()} processors")
     fit, fit_used = computing["one fit of the example"]

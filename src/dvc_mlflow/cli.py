@@ -157,7 +157,8 @@ def deliver_records(project: Project, failure: int, record: "Record | None" = No
 def run_first(command: Sequence[str]) -> None:
     """Run a stage's own command; end the program with its status if it fails.
 
-    Meanwhile this process prepares the delivery, which the end of a command that fails cuts short.
+    Meanwhile this process imports what it needs to record and prepares the delivery, which a command that
+    fails cuts short.
     """
     try:
         process = subprocess.Popen(command)
@@ -165,8 +166,9 @@ def run_first(command: Sequence[str]) -> None:
         raise UserError(f"--run: expected a program, got {command[0]!r} ({error.strerror})") from None
     with process:
         try:
-            if "RECORDS_ONLY" not in os.environ:
-                with contextlib.suppress(Exception), _exit_if_it_fails(process):  # raised where it is needed
+            with contextlib.suppress(Exception), _exit_if_it_fails(process):  # raised where it is needed
+                prepare_recording()
+                if "RECORDS_ONLY" not in os.environ:
                     prepare_delivery(Project.find())
             process.wait()
         except KeyboardInterrupt:  # the terminal has sent it to both, and the command says what it means
@@ -203,6 +205,12 @@ def _status_of_failure(process: subprocess.Popen[bytes]) -> int:
     return 128 - process.returncode if process.returncode < 0 else process.returncode
 
 
+def prepare_recording() -> None:
+    """Import what recording a stage needs."""
+    import_module("dvc_mlflow.track")
+    import_module("networkx")  # DVC imports it when it makes its first graph
+
+
 def prepare_delivery(project: Project) -> None:
     """Import what the delivery of a stage's record needs, and make the SQLite file that is to have it."""
     load_delivery(project)
@@ -217,7 +225,7 @@ def prepare_delivery(project: Project) -> None:
 def load_delivery(project: Project | None) -> None:
     """Import what a delivery needs, which takes seconds: a program that waits for DVC may do it meanwhile.
 
-    project : one whose content is needed; it is imported first, and may import what is quicker before mlflow.
+    project : one whose content is needed too, and MLflow's code for its store.
     """
     keep_mlflow_private()
     gc.disable()  # a fifth of the time of these imports would go into searching for garbage
@@ -225,6 +233,8 @@ def load_delivery(project: Project | None) -> None:
         with contextlib.suppress(Exception):  # raised again, and reported, where the content is used
             project.content()
     import_module("dvc_mlflow.delivery.deliver")
+    if project and not Store.of(project.root).is_remote:
+        import_module("mlflow.store.tracking.sqlalchemy_store")  # MLflow would do it when it opens the store
     gc.freeze()
     gc.enable()
 

@@ -19,7 +19,7 @@ prepare_delivery = cli.prepare_delivery
 
 @pytest.fixture(autouse=True)
 def prepared(monkeypatch):
-    """Return a function that sets what is done while the command runs; by default nothing."""
+    """Return a function that sets how a delivery is prepared meanwhile; by default not at all."""
     monkeypatch.delenv("RECORDS_ONLY", raising=False)
     monkeypatch.setattr(cli, "_exit_if_it_fails", contextlib.nullcontext)  # it would end pytest
 
@@ -56,11 +56,12 @@ def test_the_delivery_is_prepared_while_the_command_runs(tmp_path, prepared):
     cli.run_first(["sh", "-c", f"until test -e {tmp_path}/prepared; do sleep 0.01; done"])
 
 
-def test_with_RECORDS_ONLY_nothing_is_prepared(tmp_path, prepared, monkeypatch):
+def test_with_RECORDS_ONLY_the_recording_is_prepared_and_no_delivery(tmp_path, prepared, monkeypatch):
     monkeypatch.setenv("RECORDS_ONLY", "1")
-    prepared((tmp_path / "prepared").touch)
-    cli.run_first(["true"])
-    assert not (tmp_path / "prepared").exists()
+    prepared((tmp_path / "delivery").touch)
+    monkeypatch.setattr(cli, "prepare_recording", (tmp_path / "recording").touch)
+    cli.run_first(["sh", "-c", f"until test -e {tmp_path}/recording; do sleep 0.01; done"])
+    assert not (tmp_path / "delivery").exists()
 
 
 def test_a_preparation_that_fails_does_not_fail_the_stage(prepared):
@@ -108,3 +109,12 @@ def test_the_help_of_a_command_has_all_of_its_description(capsys):
         cli.main(["track", "--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert "deliver. The status is 1 if a result is not at hand or a record is still pending. o" in text
+
+
+@pytest.mark.parametrize(("uri", "expected"), [("sqlite:///a.db", True), ("http://127.0.0.1:5000", False)])
+def test_preparing_imports_the_code_of_databases_for_a_database_alone(tmp_path, monkeypatch, uri, expected):
+    imported = []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setattr(cli, "import_module", imported.append)
+    cli.load_delivery(Project(tmp_path, tmp_path))
+    assert ("mlflow.store.tracking.sqlalchemy_store" in imported) == expected

@@ -398,7 +398,11 @@ def test_a_stage_imports_no_heavy_library_that_it_does_not_need(digits, tmp_path
     [
         ("from sparse_digits import fetch", set()),  # MNIST needs none of them
         ("from sparse_digits import cli; cli.main(['check'])", set()),
-        ("import dvc_mlflow.track; from sparse_digits import cli, model", {"dvc"}),
+        ("from sparse_digits import cli, model; cli.dvc_mlflow.cli.prepare_recording()", {"dvc"}),
+        (
+            "from dvc_mlflow import cli; cli.prepare_delivery(cli.Project.find())",
+            {"matplotlib", "mlflow", "pandas", "scipy", "sqlalchemy"},  # pandas, scipy: MLflow's own imports
+        ),
     ],
 )
 def test_a_command_imports_no_heavy_library_that_it_does_not_need(digits, code, needed):

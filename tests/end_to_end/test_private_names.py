@@ -20,6 +20,10 @@ NAMES = {  # by library: the private or undocumented names, and the module of ou
     "mlflow": {
         "mlflow.store.db.utils:MAX_RETRY_COUNT": "dvc_mlflow.client.mlflow_session",
         "mlflow.store.db.utils:create_sqlalchemy_engine": "dvc_mlflow.client.mlflow_session",
+        "mlflow.models.utils:_save_example": "sparse_digits.mlflow_content.logged_model",
+        "mlflow.utils.environment:_PythonEnv": "sparse_digits.mlflow_content.logged_model",
+        "mlflow.utils.environment:_mlflow_conda_env": "sparse_digits.mlflow_content.logged_model",
+        "mlflow.utils.file_utils:get_total_file_size": "sparse_digits.mlflow_content.logged_model",
     },
     "numba": {
         "numba.core.caching:FunctionCache": "l1path.kernels.compiler",

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sqlite3
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import requests
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+from sqlalchemy import Engine, event
 
 from dvc_mlflow.client import request_watchdog
 from dvc_mlflow.client.proxy import ProxyFailure
@@ -67,7 +69,7 @@ def open_client(store: Store, root: Path) -> MlflowClient:
             draft = store.file.with_name(f"{store.file.name}.new")
             for left in (draft, draft.with_name(f"{draft.name}-journal")):  # by a process that was killed
                 left.unlink(missing_ok=True)
-            MlflowClient(sqlite(draft)).search_experiments(max_results=1)
+            _create_tables(draft)
             draft.rename(store.file)
         with _tables_lock(store):
             try:
@@ -78,6 +80,25 @@ def open_client(store: Store, root: Path) -> MlflowClient:
     with contextlib.suppress(OSError):  # MLflow made the folder that the quoted URI seems to name: empty
         os.removedirs(Path(store.uri.removeprefix("sqlite:///")).parent)
     return client
+
+
+def _create_tables(draft: Path) -> None:
+    """Create a SQLite file with MLflow's tables, and write it to the disk once, at the end.
+
+    MLflow's migrations commit some 70 times, and each commit would wait for the disk.
+    """
+
+    def defer_writing(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
+
+    event.listen(Engine, "connect", defer_writing)
+    try:
+        MlflowClient(sqlite(draft)).search_experiments(max_results=1)
+    finally:
+        event.remove(Engine, "connect", defer_writing)
+    with draft.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from mlflow.entities import Experiment, Run
 
 from dvc_mlflow import records
 from dvc_mlflow.client.artifact_store import check_artifact_store
+from dvc_mlflow.client.experiment_tag import set_experiment_tag
 from dvc_mlflow.client.logged_models import NEEDED, has_logged_models
 from dvc_mlflow.client.mlflow_session import open_client, quiet, refusal_in, root_cause
 from dvc_mlflow.client.request_watchdog import ARTIFACT_VARIABLE, artifact_patience, request_watchdog
@@ -155,7 +156,7 @@ def _deliver_experiment(
     finally:
         memory.save()
     for key in KIND.keys() - experiment.tags.keys():  # the user's own value stays
-        client.set_experiment_tag(experiment_id, key, KIND[key])
+        set_experiment_tag(client, experiment_id, key, KIND[key])
     with content_errors():
         content.arrange(client, experiment_id)
 

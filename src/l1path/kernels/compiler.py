@@ -1,8 +1,9 @@
-"""Compile a kernel at its first call, once for a machine and a content of this folder.
+"""Compile a kernel at its first call, once for a machine, a version of numba and a content of this folder.
 
 numba keys its cache by the path of the source file, and a queued experiment runs in a checkout of its own. So
 the cache here stands under the user's cache folder and is keyed by the content of all kernel files, since a
-kernel contains the kernels that it calls (docs/decisions/0012).
+kernel contains the kernels that it calls, and by numba's version: numba empties the index of another version,
+so environments that alternate would compile each time (docs/decisions/0012, 0019).
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def cache_folder() -> Path | None:
 
 
 @functools.cache
-def source_digest() -> str:
-    """Return the digest of all kernel files, names and contents."""
-    digest = hashlib.sha256()
+def cache_key() -> str:
+    """Return the digest of numba's version and all kernel files, names and contents."""
+    digest = hashlib.sha256(f"numba {numba.__version__}\n".encode())
     for file in sorted(Path(__file__).parent.glob("*.py")):
         content = file.read_bytes()
         digest.update(f"{file.name} {len(content)}\n".encode() + content)
@@ -66,7 +67,7 @@ def _announce(where: str) -> None:
 
 
 class _Locator:
-    """Where numba stores the compiled code of a function: in a folder named by the source digest."""
+    """Where numba stores the compiled code of a function: in a folder named by the cache key."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._line = function.__code__.co_firstlineno
@@ -76,13 +77,13 @@ class _Locator:
         return cls(function)
 
     def get_cache_path(self) -> str:
-        return str(Path(str(cache_folder()), source_digest()[:32]))
+        return str(Path(str(cache_folder()), cache_key()[:32]))
 
     def ensure_cache_path(self) -> None:
         Path(self.get_cache_path()).mkdir(exist_ok=True)
 
     def get_source_stamp(self) -> str:
-        return source_digest()
+        return cache_key()
 
     def get_disambiguator(self) -> str:
         return str(self._line)

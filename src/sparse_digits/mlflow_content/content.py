@@ -1,13 +1,12 @@
 """The object that dvc-mlflow asks for this project's content: single runs and sweeps."""
 
+from importlib import import_module
 from pathlib import Path
 
-import scipy.special  # noqa: F401 - skops searches all loaded modules for its functions: quicker before mlflow
-
-# isort: split
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from dvc_mlflow.client.experiment_tag import set_experiment_tag
 from dvc_mlflow.records import Record
 from dvc_mlflow.run_content import Parts, RunContent
 from sparse_digits.mlflow_content import charts, run_content, sweep_content
@@ -31,7 +30,7 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
 
 def arrange(client: MlflowClient, experiment_id: str) -> None:
     """Give the experiment the page of all runs: columns with C and the metrics, charts, images."""
-    client.set_experiment_tag(experiment_id, charts.TAG, charts.all_runs_view())
+    set_experiment_tag(client, experiment_id, charts.TAG, charts.all_runs_view())
 
 
 def page(record: Record) -> str | None:
@@ -41,9 +40,7 @@ def page(record: Record) -> str | None:
 
 def prepare() -> None:
     """Import what logging a model needs; a sweep, which logs none, does without it."""
-    from sparse_digits.mlflow_content import logged_model  # noqa: PLC0415 - skops takes a second
-
-    logged_model.prepare()
+    import_module("sparse_digits.mlflow_content.logged_model")
 
 
 CONTENT = RunContent(

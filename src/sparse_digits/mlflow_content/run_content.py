@@ -36,7 +36,7 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     for step, class_image in enumerate(figures.class_images(fitted.coef)):
         client.log_image(run_id, class_image, key="class", step=step)
     if has_logged_models(client, run.info.experiment_id):
-        from sparse_digits.mlflow_content.logged_model import log_model  # noqa: PLC0415 - skops takes seconds
+        from sparse_digits.mlflow_content.logged_model import log_model  # noqa: PLC0415 - mlflow.pyfunc takes time
 
         log_model(fitted, run_id)
     client.log_batch(run_id, metrics=per_class_metrics(of_classes))

@@ -16,6 +16,7 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_USER
 
+from dvc_mlflow.client.experiment_tag import set_experiment_tag
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.pages import shared_views
 from dvc_mlflow.records import Record
@@ -78,7 +79,7 @@ def add(client: MlflowClient, run: Run, record: Record, folder: Path) -> None:
     client.set_tag(run_id, "mlflow.note.content", note(record, columns, selection))
     client.set_tag(run_id, "sweep.parent", record.result)
     view = shared_views.PREFIX + charts.sweep_name(record.result)
-    client.set_experiment_tag(experiment_id, view, charts.sweep_view(record.result))
+    set_experiment_tag(client, experiment_id, view, charts.sweep_view(record.result))
 
 
 def note(record: Record, columns: Arrays, selection: Mapping[str, Any]) -> str:

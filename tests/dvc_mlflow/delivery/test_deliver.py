@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient, MlflowException
 
 import commands
 from dvc_mlflow import cli, records
@@ -44,6 +45,23 @@ def deliver_all(root):
 
 def runs(root, experiment=EXPERIMENT):
     return shown(root).get(experiment, [])
+
+
+def test_a_tag_that_two_hosts_add_to_an_experiment_at_once_is_no_failure(root, monkeypatch, capsys):
+    """PostgreSQL fails the second of two insertions."""
+    set_tag, refused = MlflowClient.set_experiment_tag, []
+
+    def collide(client, experiment_id, key, value):
+        set_tag(client, experiment_id, key, value)  # by the other host
+        if key not in refused:
+            refused.append(key)
+            raise MlflowException("duplicate key value violates unique constraint")
+
+    monkeypatch.setattr(MlflowClient, "set_experiment_tag", collide)
+    records.save_record(collected(0.02), root)
+    assert deliver_all(root) == 0
+    assert capsys.readouterr().err == ""
+    assert refused == list(run_tags.KIND)
 
 
 def test_a_run_shows_all_that_its_record_holds(root):

@@ -20,11 +20,14 @@ print(kernels.intercept_hessian(R, in_class, s)[0, 0])
 NOTICE = "l1path: compiling the path solver"
 
 
-def start(checkout, **environment):
-    """Start a process that calls `intercept_hessian`, which calls `dot` and `total` of another module."""
+def start(checkout, before="", **environment):
+    """Start a process that calls `intercept_hessian`, which calls `dot` and `total` of another module.
+
+    before : what it runs first.
+    """
     inherited = {k: v for k, v in os.environ.items() if k not in {"XDG_CACHE_HOME", "NUMBA_CACHE_DIR"}}
     return subprocess.Popen(
-        [sys.executable, "-c", CALL],
+        [sys.executable, "-c", before + CALL],
         env={**inherited, "PYTHONPATH": str(checkout), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -84,6 +87,11 @@ def test_a_change_in_a_called_kernel_compiles_its_callers_again(checkouts, fille
     assert source.count("total = sum_lanes(lanes)") == 1  # in `dot`
     file.write_text(source.replace("total = sum_lanes(lanes)", "total = sum_lanes(lanes) - 1"))
     assert NOTICE in notice(start(checkouts[1], **filled), result="1.5")
+
+
+def test_environments_with_two_versions_of_numba_keep_what_each_compiled(filled):
+    assert NOTICE in notice(start(SRC, "import numba; numba.__version__ = '0.68'", **filled))
+    assert notice(start(SRC, **filled)) == ""
 
 
 def test_importing_the_package_touches_no_cache(tmp_path, cache):
