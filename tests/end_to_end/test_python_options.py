@@ -33,7 +33,7 @@ def test_every_stage_writes_the_same_bytes_and_both_programs_work_with_the_stric
     before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs}
     for path in outputs:
         path.unlink()
-    done = run(sys.executable, "-I", "-OO", "-P", "-c", PROGRAM, json.dumps(stages + others))
+    done = run(sys.executable, "-I", "-OO", "-P", "-B", "-c", PROGRAM, json.dumps(stages + others))
     assert "params.yaml: no fault\n" in done.stdout
     assert done.stdout.count("There is something to do.\n") == 2
     assert {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in outputs} == before
