@@ -7,10 +7,9 @@ import numpy as np
 
 from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import SUM_LANES, sum_lanes
-from l1path.kernels.products import TILE
+from l1path.kernels.products import ROW_BLOCK, TILE
 
 VECTOR = 16  # float32 numbers in the widest vector
-COLUMN_BLOCK = 1024  # rows of a column's products that stay in the first-level cache
 
 
 @kernel
@@ -95,7 +94,7 @@ def gram_matrix(packed, offset, w, heavy, old, m, G):
 
 @kernel
 def _add_dot_products(x, m, y, part, out):
-    """out[:m] += x[:m] @ y.  x : (at least m, COLUMN_BLOCK).  part : an eighth of that, scratch."""
+    """out[:m] += x[:m] @ y.  x : (at least m, ROW_BLOCK).  part : an eighth of that, scratch."""
     n = part.size
     for j in range(m):
         u, q = x[j], n // 2
@@ -118,10 +117,10 @@ def _add_dot_products(x, m, y, part, out):
 def gram_matrix_by_columns(columns, chosen, offset, w, old, G):
     """`gram_matrix` of all rows of columns[chosen].T, which need not be packed."""
     m = chosen.size
-    x, y = np.zeros((m, COLUMN_BLOCK), G.dtype), np.zeros(COLUMN_BLOCK, G.dtype)
-    part, sums = np.empty(COLUMN_BLOCK // 8, G.dtype), np.zeros((m, m))
-    for start in range(0, w.size, COLUMN_BLOCK):
-        size = min(COLUMN_BLOCK, w.size - start)
+    x, y = np.zeros((m, ROW_BLOCK), G.dtype), np.zeros(ROW_BLOCK, G.dtype)
+    part, sums = np.empty(ROW_BLOCK // 8, G.dtype), np.zeros((m, m))
+    for start in range(0, w.size, ROW_BLOCK):
+        size = min(ROW_BLOCK, w.size - start)
         y[size:] = 0.0
         for j in range(m):
             column, mean, block = columns[chosen[j], start : start + size], offset[j], x[j]
