@@ -34,6 +34,37 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+def _message(kind: bytes, content: bytes) -> bytes:
+    return kind + (len(content) + 4).to_bytes(4, "big") + content
+
+
+LOGGED_IN = (  # what PostgreSQL sends once it has accepted a user
+    _message(b"R", bytes(4)) + _message(b"S", b"client_encoding\0UTF8\0") + _message(b"Z", b"I")
+)
+
+
+@contextlib.contextmanager
+def silent_database(greeting: bytes) -> Iterator[str]:
+    """A server of PostgreSQL's protocol that sends a greeting to one client, and nothing after it."""
+
+    def greet() -> None:
+        with contextlib.suppress(OSError):  # the client, or this server, is gone
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(greeting)
+                while connection.recv(1024):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=greet)
+        thread.start()
+        plain = "sslmode=disable&gssencmode=disable"
+        yield f"postgresql+psycopg2://tester@127.0.0.1:{server.getsockname()[1]}/x?{plain}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
 @contextlib.contextmanager
 def serving(handler, port=0, host="127.0.0.1") -> Iterator[str]:
     """Serve with a handler, by default on a free port."""

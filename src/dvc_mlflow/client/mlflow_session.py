@@ -115,7 +115,8 @@ def _tables_lock(store: Store) -> Iterator[None]:
         ) from None
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"SELECT pg_advisory_lock({TABLES_LOCK})")
+            with request_watchdog.unwatched():
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock({TABLES_LOCK})")
             yield
     finally:
         engine.dispose()  # the lock ends with the connection
@@ -137,7 +138,6 @@ def quiet(store: Store) -> Iterator[None]:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "DO_NOT_TRACK": "true",
-        "PGCONNECT_TIMEOUT": f"{max(request_watchdog.patience(), 1):.0f}",
     }
     mlflow.store.db.utils.MAX_RETRY_COUNT = 1  # else a file that cannot be opened takes 100 s
     for name in ("mlflow", "urllib3", "alembic"):

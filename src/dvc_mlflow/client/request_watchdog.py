@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
+from sqlalchemy import Dialect, Engine, event
 
 from dvc_mlflow.client.proxy import proxy_failures
 from dvc_mlflow.client.refusal import check_refusal
@@ -22,7 +23,7 @@ ARTIFACT_PATIENCE = 120.0  # seconds without progress while an artifact is trans
 MARGIN = 30.0  # seconds more, after which the watchdog ends a transfer that its own time limit did not end
 ARTIFACT_VARIABLE = "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT"
 
-unwatched = threading.local()  # `unwatched.thread` is set in a thread whose requests do not count
+_thread = threading.local()  # `unwatched` is set in a thread whose requests do not count
 
 
 def patience() -> float:
@@ -55,6 +56,9 @@ class _PendingRequests:
     @contextmanager
     def short(self) -> Iterator[None]:
         """Count a short request."""
+        if getattr(_thread, "unwatched", False):
+            yield
+            return
         with self._lock:
             if not self._short:
                 self._last_answer = time.monotonic()
@@ -106,8 +110,6 @@ def request_watchdog(warn: Callable[[str], None], status: int) -> Iterator[None]
     def counted_send(
         session: requests.Session, request: requests.PreparedRequest, **options: Any
     ) -> requests.Response:
-        if getattr(unwatched, "thread", False):
-            return send(session, request, **options)
         with (
             pending.transfer() if _transfers_artifact(request) else pending.short(),
             proxy_failures(request.url or "", options.get("proxies") or {}),
@@ -128,11 +130,49 @@ def request_watchdog(warn: Callable[[str], None], status: int) -> Iterator[None]
     http.client.HTTPConnection.send = noted_send_bytes  # type: ignore[method-assign, assignment]
     threading.Thread(target=watch, daemon=True).start()
     try:
-        yield
+        with _database_calls_counted(pending):
+            yield
     finally:
         done.set()
         requests.Session.send = send  # type: ignore[method-assign]
         http.client.HTTPConnection.send = send_bytes  # type: ignore[method-assign]
+
+
+@contextmanager
+def _database_calls_counted(pending: _PendingRequests) -> Iterator[None]:
+    """Count connections to databases, which look up names, and statements; those of SQLite are local."""
+
+    def connect(dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+        if dialect.name == "sqlite":
+            return None
+        with pending.short():
+            return dialect.connect(*arguments, **options)
+
+    def execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        if context.dialect.name == "sqlite":
+            return False
+        with pending.short():
+            context.dialect.do_execute(cursor, statement, parameters, context)
+        return True
+
+    listeners = {"do_connect": connect, "do_execute": execute}
+    for name, listener in listeners.items():
+        event.listen(Engine, name, listener)
+    try:
+        yield
+    finally:
+        for name, listener in listeners.items():
+            event.remove(Engine, name, listener)
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Within the block, the short requests of this thread have no time limit and are no progress."""
+    _thread.unwatched = True
+    try:
+        yield
+    finally:
+        _thread.unwatched = False
 
 
 def _transfers_artifact(request: requests.PreparedRequest) -> bool:

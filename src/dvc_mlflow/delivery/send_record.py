@@ -169,9 +169,8 @@ def _heartbeat(client: MlflowClient, run_id: str) -> Iterator[None]:
     done = threading.Event()
 
     def beat() -> None:
-        unwatched.thread = True  # an answer to this thread is no progress of the delivery
         while not done.wait(HEARTBEAT):
-            with contextlib.suppress(Exception):  # a store that fails is the delivery's business
+            with unwatched(), contextlib.suppress(Exception):  # a store that fails is the delivery's business
                 client.set_tag(run_id, BEGUN, repr(time.time()))
 
     threading.Thread(target=beat, daemon=True).start()

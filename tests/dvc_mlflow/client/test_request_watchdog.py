@@ -1,27 +1,55 @@
-"""Every wait for a server has an end, and the message says what it waited for."""
+"""Every wait for a server or a database has an end, and the message says what it waited for."""
 
 import pytest
 import requests
 
+import servers
 from commands import python
+from dvc_mlflow.client import request_watchdog
 from dvc_mlflow.client.refusal import RefusedError, check_refusal
 from loopback import serving
 from projects import ROOT
 
 REQUEST = """\
-import requests, sys
+import requests, sqlalchemy, sys
 from dvc_mlflow.client import request_watchdog
 request_watchdog.PATIENCE = 0.5
 with request_watchdog.request_watchdog(lambda reason: print(reason, flush=True), 3):
-    requests.get(sys.argv[1])
+    if sys.argv[1].startswith("http:"):
+        requests.get(sys.argv[1])
+    else:
+        sqlalchemy.create_engine(sys.argv[1]).connect()
 """
 
 
-def test_a_name_look_up_that_hangs_is_abandoned():
-    slow = "import socket, time; socket.getaddrinfo = lambda *_: time.sleep(60)\n"
+@pytest.mark.parametrize(
+    ("function", "address"),
+    [
+        ("socket.getaddrinfo", "http://nowhere.invalid"),
+        ("psycopg2.connect", "postgresql+psycopg2://nowhere.invalid/x"),  # which looks the name up in C
+    ],
+)
+def test_a_name_look_up_that_hangs_is_abandoned(function, address):
+    module = function.partition(".")[0]
+    slow = f"import time, {module}; {function} = lambda *_, **__: time.sleep(60)\n"
     environment = {"no_proxy": "*", "PYTHONPATH": str(ROOT / "src")}
-    done = python("-c", slow + REQUEST, "http://nowhere.invalid", status=3, **environment)
+    assert python("-c", slow + REQUEST, address, status=3, **environment).stdout == "no answer for 0.5 s\n"
+
+
+@pytest.mark.parametrize("greeting", [b"", servers.LOGGED_IN], ids=["connection", "statement"])
+def test_a_database_that_answers_no_connection_or_no_statement_is_abandoned(greeting):
+    with servers.silent_database(greeting) as address:
+        done = python("-c", REQUEST, address, status=3, PYTHONPATH=str(ROOT / "src"))
     assert done.stdout == "no answer for 0.5 s\n"
+
+
+def test_a_request_that_is_not_watched_has_no_time_limit():
+    """One for a lock of a database, which another host may hold for long."""
+    pending, limit = request_watchdog._PendingRequests(), -1
+    with request_watchdog.unwatched(), pending.short():
+        assert not pending.trouble(limit, limit)
+    with pending.short():
+        assert pending.trouble(limit, limit)
 
 
 @pytest.mark.parametrize("behavior", ["drips", "drips-its-head", "silent"])
