@@ -45,10 +45,12 @@ def test_a_command_that_fails_or_is_killed_ends_the_program_with_its_status(caps
 def test_a_command_that_fails_ends_the_program_in_the_midst_of_a_preparation():
     code = (
         "import time; from dvc_mlflow import cli; cli.Project.find = lambda: None; "
-        "cli.prepare_delivery = lambda _: time.sleep(600); cli.run_first(['sh', '-c', 'kill -9 $$'])"
+        "cli.prepare_delivery = lambda _: (time.sleep(30), print('prepared')); "
+        "cli.run_first(['sh', '-c', 'kill -9 $$'])"
     )
     done = run(sys.executable, "-c", code, status=128 + 9, PYTHONPATH=str(ROOT / "src"))
     assert done.stderr.count("because memory ran out") == 1
+    assert done.stdout == ""
 
 
 def test_the_delivery_is_prepared_while_the_command_runs(tmp_path, prepared):

@@ -235,7 +235,8 @@ def test_a_live_run_of_a_host_whose_clock_differs_by_an_hour_is_left_alone(
     def slow(client, run, one, folder):
         for _ in range(2):
             before = client.get_run(run.info.run_id).data.tags["record.begun"]
-            while client.get_run(run.info.run_id).data.tags["record.begun"] == before:
+            while (now := client.get_run(run.info.run_id)).data.tags["record.begun"] == before:
+                assert now.info.lifecycle_stage == "active"
                 time.sleep(0.01)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(memory.time, "time", lambda: clock() + 3600 * hours)

@@ -113,7 +113,7 @@ def test_a_server_on_ipv6_alone_is_reached_by_address_and_by_name(monkeypatch):
 def test_a_name_look_up_that_hangs_is_abandoned(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     release = Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: release.wait())
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: release.wait(30))
     with pytest.raises(SourceError, match=r"^no response within 0.3 s$"):
         fetch("http://mirror.invalid/good/", replace(TIMEOUTS, response=0.3))
     release.set()
@@ -190,7 +190,7 @@ def test_a_call_that_does_not_return_is_abandoned():
     release, returned = Event(), Event()
 
     def block():
-        release.wait()
+        release.wait(30)
         returned.set()
 
     with pytest.raises(TimeoutError):
