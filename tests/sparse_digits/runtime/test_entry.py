@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 import imports
+from sparse_digits.runtime import entry
 
 SRC = Path(__file__).parents[3] / "src"
 STAGES = [
@@ -35,6 +37,48 @@ def test_outside_the_environment_the_message_says_how_to_use_it():
         f"sparse-digits: {sys.executable} lacks the project's libraries.\n"
         "Use `make repro`, or put the environment first on PATH: . .venv/bin/activate\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("module", "base", "missing"),
+    [
+        ("sparse_digits.train", entry.ADDRESS_SPACE, 1),
+        ("sparse_digits.train", entry.ADDRESS_SPACE, 0),
+        ("sparse_digits.sweep.report", entry.ADDRESS_SPACE_OF_SWEEP, 1),
+        ("sparse_digits.cli", 0, 0),
+    ],
+)
+def test_a_stage_that_ulimit_leaves_too_little_address_space_ends_before_it_imports_a_library(
+    module, base, missing
+):
+    """Elsewhere OpenBLAS would repeat a failing allocation forever, or LLVM would abort."""
+    needed = base + entry.ADDRESS_SPACE_OF_THREAD * entry.blas_threads()
+    limit = (needed - missing) * 10**6
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        env={"PYTHONPATH": str(SRC)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    message = (
+        f"{module}: expected {needed:,} MB of address space or more, got {needed - 1:,} MB (ulimit -v). "
+        f"To raise the limit: ulimit -v {needed * 1000}\n"
+    )
+    assert done.stderr == message if missing else done.stderr.startswith("usage: ")
+
+
+def test_the_threads_of_blas_are_those_of_the_processors_or_of_its_variables(monkeypatch):
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(100))
+    assert entry.blas_threads() == entry.MAX_THREADS
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert entry.blas_threads() == 3
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    assert entry.blas_threads() == 2
 
 
 def test_importing_a_module_of_the_package_changes_nothing_in_another_program():
