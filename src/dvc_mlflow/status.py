@@ -13,7 +13,7 @@ from dvc_mlflow.client.find_all import find_all
 from dvc_mlflow.client.mlflow_session import connect, root_cause
 from dvc_mlflow.delivery.memory import Memory
 from dvc_mlflow.delivery.run_tags import RESULT, record_runs
-from dvc_mlflow.errors import printable
+from dvc_mlflow.errors import UserError, printable
 from dvc_mlflow.project import Project
 from dvc_mlflow.records import Record
 from dvc_mlflow.store import Store, redact_credentials
@@ -44,13 +44,16 @@ class Row:
 
 
 def print_status(project: Project, *, as_json: bool) -> None:
-    """Print the table of results, or JSON."""
+    """Print the table of results, or JSON. Raises UserError after it if DVC cannot read the workspace."""
+    unreadable = ""
     rows = [*_recorded(project.root), *_set_aside(project.root)]
     for found in collect_all(project):
         if one := found.recorded or (found.result and found.result.record):
             _add_place(rows, found.place, one, found.result.warnings if found.result else [])
         else:
             stage = found.stage or None
+            if found.place == "workspace" and not stage:
+                unreadable = found.reason
             rows.append(
                 Row(
                     None,
@@ -77,6 +80,8 @@ def print_status(project: Project, *, as_json: bool) -> None:
         give_up(root_cause(error))
     else:
         _print(project, rows, None, as_json=as_json)
+    if unreadable:
+        raise UserError(unreadable)
 
 
 def _recorded(root: Path) -> Iterable[Row]:

@@ -175,7 +175,11 @@ def test_a_conflict_and_an_interruption_of_dvc_lock_name_the_way_out(small, dvc_
     assert "To take either side: git checkout --ours dvc.lock (or --theirs), then: dvc repro" in printed
     lock.write_text("stages:\n  prepare: [")
     printed = dvc_mlflow(small, "track", status=1)
-    assert "DVC was interrupted as it wrote it. To restore it: git checkout dvc.lock" in printed
+    advice = "DVC was interrupted as it wrote it. To restore it: git checkout dvc.lock"
+    assert advice in printed
+    *table, fault = dvc_mlflow(small, "status", status=2).splitlines()
+    assert any("whole" in line for line in table)
+    assert advice in fault
 
 
 def test_a_frozen_stage_is_computed_again_and_track_names_dvc_unfreeze(small, dvc_mlflow):

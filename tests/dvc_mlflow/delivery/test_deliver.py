@@ -64,6 +64,20 @@ def test_a_tag_that_two_hosts_add_to_an_experiment_at_once_is_no_failure(root, m
     assert refused == list(run_tags.KIND)
 
 
+def test_another_failure_to_tag_an_experiment_is_reported_after_one_attempt(root, monkeypatch, capsys):
+    attempts = []
+
+    def refuse(*arguments):
+        attempts.append(arguments)
+        raise MlflowException("the disk is full")
+
+    monkeypatch.setattr(MlflowClient, "set_experiment_tag", refuse)
+    records.save_record(collected(0.02), root)
+    assert deliver_all(root) == 0  # the runs are there
+    assert "(the disk is full)" in capsys.readouterr().err
+    assert len(attempts) == 1
+
+
 def test_a_run_shows_all_that_its_record_holds(root):
     records.save_record(collected(0.02, name="loose"), root)
     assert deliver_all(root) == 0
