@@ -1,8 +1,8 @@
-"""What a folder of records remembers about one experiment of a store.
+"""What the folder of records remembers about an experiment, because MLflow cannot tell it.
 
-MLflow does not tell two things: that the user deleted a run, once `mlflow gc` removed it, and whether the
-unfinished run of another host is alive. The clocks of hosts differ by hours, so it is taken for alive while
-it changes, by the clock of this host.
+MLflow keeps no trace of a run that the user deleted once `mlflow gc` ran, and does not know whether a process
+still writes an unfinished run. Such a run of another host counts as alive while its tag BEGUN changes, by the
+clock of this host: the clocks of two hosts may differ by hours.
 """
 
 import contextlib
