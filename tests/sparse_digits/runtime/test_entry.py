@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 import imports
+from commands import LONG
 
 SRC = Path(__file__).parents[3] / "src"
 STAGES = [
@@ -124,7 +125,7 @@ def test_a_stage_whose_dvc_is_killed_ends_with_it_and_another_program_does_not(t
         parent.kill()
         parent.wait()
         try:
-            ended = not psutil.wait_procs([stage], timeout=60 if under_dvc else 0.5)[1]
+            ended = not psutil.wait_procs([stage], LONG if under_dvc else 0.5)[1]
             assert ended == under_dvc
         finally:
             with contextlib.suppress(psutil.NoSuchProcess):
