@@ -16,7 +16,9 @@ from commands import python, run
 from projects import ROOT, clone, commit, export
 from shared_folders import shared_folder
 
-hypothesis.settings.register_profile("patient", deadline=None)  # a shared machine has slow moments
+hypothesis.settings.register_profile(  # a shared machine has slow moments
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("patient")
 
 

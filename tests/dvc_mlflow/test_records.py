@@ -150,13 +150,13 @@ def test_params_edited_while_a_stage_runs_do_not_misfile_it_and_the_lock_can_be_
     set_C(small, 0.3)
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(
-        command, env=os.environ | {"TAKES": "2"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, env=os.environ | {"WAITS": ""}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as repro:
-        for line in repro.stdout:
-            if "evaluate.py" in line:
-                break
-        time.sleep(1)
+        while not (small / "begun").exists():
+            assert repro.poll() is None
+            time.sleep(0.02)
         set_C(small, 0.4)
+        (small / "go").touch()
         output = repro.stdout.read()
     (one,) = all_records(small)
     assert one.params["train.C"] == 0.3
@@ -307,7 +307,7 @@ def test_the_draft_of_a_running_recorder_is_not_touched(small):
             recorder.wait(2)
         assert left.exists()
         assert records.record_folders(small) == []
-    assert recorder.wait(20) == 0
+    assert recorder.wait(commands.LONG) == 0
     assert len(all_records(small)) == 1
 
 

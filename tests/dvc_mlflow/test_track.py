@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from commands import preloaded_path, python, run
+from commands import LONG, preloaded_path, python, run
 from dvc_mlflow import records
 from dvc_mlflow.errors import UserError
 from dvc_mlflow.files import md5
@@ -66,18 +66,15 @@ def test_a_stage_that_dvc_yaml_lacks_is_a_user_error(small):
 
 
 def test_of_two_dvc_repro_at_once_the_second_is_refused_and_the_result_is_recorded_once(small):
-    wait = "import pathlib, time\npathlib.Path('begun').touch()\nwhile not pathlib.Path('go').exists():\n"
-    code = (small / "evaluate.py").read_text()
-    (small / "evaluate.py").write_text(f"{wait}    time.sleep(0.02)\n{code}")
     set_C(small, 0.5)
     command = ["python", "-m", "dvc", "repro"]
-    with subprocess.Popen(command, env=os.environ | {"PATH": preloaded_path()}) as first:
+    with subprocess.Popen(command, env=os.environ | {"PATH": preloaded_path(), "WAITS": ""}) as first:
         while not (small / "begun").exists():
             assert first.poll() is None
             time.sleep(0.02)
         assert "it is being blocked by" in python(*command[1:], status=255).stderr
         (small / "go").touch()
-        assert first.wait(60) == 0
+        assert first.wait(LONG) == 0
     assert [folder.name for folder in records.record_folders(small)].count(recorded_at(small, 0.5)) == 1
     assert len(records.record_folders(small)) == 2
     assert "up to date" in dvc(small, "status")

@@ -70,7 +70,7 @@ def test_an_interpreter_with_other_settings_is_a_real_one(folder, variable):
 def test_a_child_whose_client_is_killed_is_killed():
     program, code = (
         f"{os.environ['PRELOADED_PROGRAMS']}/python",
-        "import os, time; os.write(1, b'.'); time.sleep(60)",
+        "import os, time; os.write(1, b'.'); time.sleep(60); os.write(1, b'.')",
     )
     with subprocess.Popen([program, "-c", code], stdout=subprocess.PIPE) as client:
         assert client.stdout.read(1) == b"."

@@ -14,8 +14,8 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from commands import python
-from dvc_mlflow.pages.ui import free_port
+from commands import LONG, python
+from servers import free_port
 from sparse_digits.runtime.npz import read_npz
 
 SERVED = "models:/sparse-digits@champion"
@@ -75,8 +75,9 @@ def test_without_a_sweep_or_a_store_the_message_names_the_command_that_makes_it(
 
 
 def test_a_server_that_does_not_answer_is_no_missing_champion(project, sparse_digits):
-    uri = f"http://127.0.0.1:{free_port(5900)}"
-    done = sparse_digits("register", cwd=project, status=2, MLFLOW_TRACKING_URI=uri)
+    with free_port() as port:
+        uri = f"http://127.0.0.1:{port}"
+        done = sparse_digits("register", cwd=project, status=2, MLFLOW_TRACKING_URI=uri)
     assert done.stderr == f"MLflow at {uri}: expected an answer, got: Connection refused\n"
 
 
@@ -120,38 +121,48 @@ mlflow.sklearn.log_model(
 @pytest.fixture(scope="module")
 def ask(project, registered):
     """Serve the champion as the README says; post to it and return status and answer."""
-    port = free_port(5800)
-    command = ("-m", "mlflow", "models", "serve", "-m", SERVED, "--env-manager", "local", "--port", str(port))
     environment = os.environ | {
         "MLFLOW_TRACKING_URI": f"sqlite:///{project}/mlflow.db",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    with (project.parent / "served").open("w") as log:
+    with free_port() as port, (project.parent / "served").open("w") as log:
+        command = (
+            "-m",
+            "mlflow",
+            "models",
+            "serve",
+            "-m",
+            SERVED,
+            "--env-manager",
+            "local",
+            "--port",
+            str(port),
+        )
         process = subprocess.Popen(
             [sys.executable, *command], env=environment, stdout=log, stderr=log, start_new_session=True
         )
-    url = f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
 
-    def post(body, kind="application/json"):
-        answer = requests.post(f"{url}/invocations", body, headers={"Content-Type": kind}, timeout=60)
-        return answer.status_code, answer.json()
+        def post(body, kind="application/json"):
+            answer = requests.post(f"{url}/invocations", body, headers={"Content-Type": kind}, timeout=LONG)
+            return answer.status_code, answer.json()
 
-    def answers():
+        def answers():
+            try:
+                return requests.get(f"{url}/ping", timeout=5).ok
+            except (requests.ConnectionError, requests.Timeout):
+                return False
+
         try:
-            return requests.get(f"{url}/ping", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    try:
-        deadline = time.monotonic() + 120
-        while not answers():
-            assert process.poll() is None, (project.parent / "served").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        yield post
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            deadline = time.monotonic() + LONG
+            while not answers():
+                assert process.poll() is None, (project.parent / "served").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            yield post
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @pytest.mark.parametrize("dtype", [int, float])

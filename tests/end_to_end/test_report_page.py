@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from scipy.special import softmax
 
 from browser import chromium
-from commands import run
+from commands import LONG, run
 from firefox import FIREFOX, firefox
 from l1path.objective import scores
 from sparse_digits.model import standardize
@@ -257,7 +257,7 @@ def test_the_page_works_in_the_sandboxed_frame_in_which_mlflow_shows_it(browser,
         browser.connect()
         Thread(target=server.serve_forever, daemon=True).start()
         browser.open(f"http://127.0.0.1:{server.server_port}/mlflow.html")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + LONG
         while not frame_is_ready(browser):
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -17,6 +17,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
+from commands import LONG
 from dvc_mlflow import records
 from dvc_mlflow.delivery.deliver import deliver
 from dvc_mlflow.pages import page_url
@@ -199,13 +200,13 @@ def test_a_sweep_that_mlflow_does_not_show_is_reported_with_the_command(swept, m
 
 
 def shown_by_chromium(address, profile, complete):
-    """Return a page's text and tags once `complete(page)` is true, or as it is after two minutes."""
+    """Return a page's text and tags once `complete(page)` is true, or as it is after minutes."""
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1600,2200"]
     browser += [f"--user-data-dir={profile}", "--virtual-time-budget=60000", "--dump-dom", address]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + LONG
     page = ""
     while not complete(page) and time.monotonic() < deadline:
-        done = subprocess.run(browser, capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(browser, capture_output=True, text=True, timeout=LONG, check=True)
         page = html.unescape(done.stdout)
     return page
 
@@ -225,7 +226,7 @@ def test_the_address_that_ui_prints_opens_on_the_charts_and_images_without_a_cli
     assert "Parallel Coordinates" in page
     images = re.findall(r'<img[^>]* src="(get-artifact\?path=images[^"]*)"', page)
     root = address.partition("#")[0]
-    assert [requests.get(root + image, timeout=60).status_code for image in images] == [200] * 10
+    assert [requests.get(root + image, timeout=LONG).status_code for image in images] == [200] * 10
     of_runs = [re.search(r"run_uuid=(\w+)", image)[1] for image in images]
     shown_CS = [float(client.get_run(run_id).data.params["train.C"]) for run_id in of_runs]
     assert shown_CS == sorted(shown_CS)

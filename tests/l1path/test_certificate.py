@@ -10,7 +10,7 @@ from l1path.certificate import certify
 from l1path.warm_start import initial_state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6), share=st.floats(0.01, 2), log10_error=st.floats(-12, 2), K=st.integers(2, 10)
 )

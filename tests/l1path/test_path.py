@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
@@ -56,7 +56,7 @@ def test_on_mnist_a_hundred_times_the_c_of_the_example_converges(mnist_rows):
     assert_certified(multinomial_l1_path(X, y, [1.0]), X, y, [1.0], 1e-3)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 10**6),
@@ -76,7 +76,7 @@ def test_any_small_problem_is_solved_to_the_requested_gap(*, kind, seed, n, p, K
 
 
 @given(seed=st.integers(0, 10**6), share=st.floats(1e-6, 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_up_to_c_max_every_weight_is_zero_and_the_intercepts_are_the_log_frequencies(seed, share):
     X, y = problem(seed=seed)
     path = multinomial_l1_path(X, y, [C_max(X, y, 3) * share, C_max(X, y, 3)])

@@ -89,7 +89,7 @@ def test_it_agrees_with_saga_at_a_tight_tolerance(l1_ratio, fit_intercept):
     l1_ratio=st.sampled_from([1.0, 0.95, 0.5, 0.02]),
     fit_intercept=st.booleans(),
 )  # fmt: skip
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 def test_any_data_that_the_fuzzer_draws_are_certified(*, seed, tol, l1_ratio, fit_intercept):
     _, X, y, times = fuzzed(seed, 6000)
     limit = C_max(

@@ -64,7 +64,7 @@ def test_in_reduced_precision_every_point_is_certified_too(kind):
 
 
 @given(seed=st.integers(0, 2**32 - 1), tol=st.sampled_from([1e-3, 1e-6]))
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 def test_any_data_that_the_fuzzer_draws_are_certified(seed, tol):
     _, X, y, times = fuzzed(seed, 6000)
     assert multinomial_l1_path(X, y, C_max(X, y) * times, tol=tol).converged.all()

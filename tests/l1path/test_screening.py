@@ -10,7 +10,7 @@ from l1path import screening
 from l1path.warm_start import initial_state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 10**6),

@@ -16,15 +16,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from commands import LONG
 from dvc_mlflow.pages import ui
 
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
-def free_port() -> int:
-    """Return a free port, which the system gives to nobody else for a while."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+@contextlib.contextmanager
+def free_port() -> Iterator[int]:
+    """A port for a server that reuses addresses, as most do; the system gives it to nobody else meanwhile."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @contextlib.contextmanager
@@ -73,7 +77,7 @@ def serving(handler, port=0, host="127.0.0.1") -> Iterator[str]:
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
     with Server((host, port), handler) as server:
-        if handler.rate:  # else the system's buffers take megabytes at once
+        if handler.reading:  # else the system's buffers take megabytes at once
             server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -87,7 +91,7 @@ def serving(handler, port=0, host="127.0.0.1") -> Iterator[str]:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    rate = None  # bytes per second at which a PUT is read
+    reading = None  # is called after each 64 kB of a PUT
 
     def log_message(self, *_):
         pass
@@ -105,8 +109,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         while part := self.rfile.read(min(left, 65536)):
             body += part
             left -= len(part)
-            if self.rate and self.command == "PUT":
-                time.sleep(len(part) / self.rate)
+            if self.reading and self.command == "PUT":
+                self.reading()
         return bytes(body)
 
 
@@ -127,16 +131,15 @@ NOT_FOUND = 404, b"<!doctype html><title>404 Not Found</title>"
 PERMISSION_DENIED = 403, b"Permission denied"  # as MLflow's app basic-auth answers
 
 
-def forwarding(upstream, before, bytes_per_second=None):
+def forwarding(upstream, before, reading=None):
     """Return a handler that calls `before(method, path)`, then does what the real server does.
 
     `before` returns False for a request that is to be left without an answer, or status and text of another.
+    `reading` is called after each 64 kB of an upload.
     """
     host = upstream.removeprefix("http://")
 
     class Forward(Handler):
-        rate = bytes_per_second
-
         def do_GET(self):
             body = self.received()
             instead = before(self.command, self.path)
@@ -157,17 +160,17 @@ def forwarding(upstream, before, bytes_per_second=None):
 
         do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
 
+    Forward.reading = reading and staticmethod(reading)
     return Forward
 
 
 @contextlib.contextmanager
 def mlflow_server(root, backend) -> Iterator[str]:
     """A real MLflow server with proxied artifacts."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", ui.HOST, "--port", str(port)]
-    command += ["--workers", "1", "--artifacts-destination", root / "mlartifacts"]
     settings = {"MLFLOW_BACKEND_STORE_URI": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with (root / "server.log").open("wb") as log:
+    with free_port() as port, (root / "server.log").open("wb") as log:
+        command = [sys.executable, "-m", "mlflow", "server", "--host", ui.HOST, "--port", str(port)]
+        command += ["--workers", "1", "--artifacts-destination", root / "mlartifacts"]
         server = subprocess.Popen(
             command,
             env=os.environ | ui.SETTINGS | settings,
@@ -177,7 +180,7 @@ def mlflow_server(root, backend) -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + LONG
             while not ui.answers(port):
                 assert server.poll() is None, (root / "server.log").read_text()
                 assert time.monotonic() < deadline
@@ -214,23 +217,23 @@ def postgres() -> Iterator[str]:
             "trust",
         ]
         subprocess.run([*command, "--no-sync"], check=True, capture_output=True, cwd=folder, **as_user)
-        port = free_port()
-        options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", folder, "-c", "fsync=off"]
-        server = subprocess.Popen(
-            [POSTGRES / "postgres", "-D", folder / "data", *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            **as_user,
-        )
-        try:
-            ready = [POSTGRES / "pg_isready", "--quiet", "--host", "127.0.0.1", "--port", str(port)]
-            while subprocess.run(ready, check=False).returncode:
-                assert server.poll() is None
-                time.sleep(0.1)
-            yield f"postgresql+psycopg2://tester@127.0.0.1:{port}/postgres"
-        finally:
-            server.terminate()
-            server.wait()
+        with free_port() as port:
+            options = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-k", folder, "-c", "fsync=off"]
+            server = subprocess.Popen(
+                [POSTGRES / "postgres", "-D", folder / "data", *options],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                **as_user,
+            )
+            try:
+                ready = [POSTGRES / "pg_isready", "--quiet", "--host", "127.0.0.1", "--port", str(port)]
+                while subprocess.run(ready, check=False).returncode:
+                    assert server.poll() is None
+                    time.sleep(0.1)
+                yield f"postgresql+psycopg2://tester@127.0.0.1:{port}/postgres"
+            finally:
+                server.terminate()
+                server.wait()
     finally:
         shutil.rmtree(folder)

@@ -36,7 +36,10 @@ from dvc.utils.serialize import load_yaml
 from dvc_mlflow import provenance
 
 params = load_yaml("params.yaml")
-time.sleep(float(os.environ.get("TAKES", 0)))
+if "WAITS" in os.environ:
+    pathlib.Path("begun").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
 C = params["train"]["C"]
 model, metrics, plots = map(pathlib.Path, ("models/model.json", "eval/metrics.json", "eval/plots"))
 plots.mkdir(parents=True, exist_ok=True)
@@ -90,13 +93,17 @@ stages:
     plots: [eval/plots]
 """
 
-# A delivery of the records in the working directory, with the content of the small pipeline.
+# A delivery of the records in the working directory, with the content of the small pipeline. Its time limits
+# are long, and on their clock a second passes at once for each byte that a test appends to the file CLOCK.
 DELIVER = f"""\
-import os
+import os, time, types
 from pathlib import Path
 from dvc_mlflow.client import request_watchdog
 from dvc_mlflow.delivery.deliver import deliver
-request_watchdog.PATIENCE = float(os.environ.get("PATIENCE", request_watchdog.PATIENCE))
+request_watchdog.PATIENCE = float(os.environ.get("PATIENCE", 60))
+if clock := os.environ.get("CLOCK"):
+    seconds = lambda: time.monotonic() + Path(clock).stat().st_size
+    request_watchdog.time = types.SimpleNamespace(monotonic=seconds)
 {CONTENT}
 deliver(Path.cwd(), CONTENT)
 """

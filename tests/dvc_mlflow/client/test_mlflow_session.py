@@ -40,5 +40,7 @@ def test_a_new_store_is_on_the_disk_before_it_has_its_name_and_what_follows_is_t
     initialize_store(tmp_path)
     assert synced == [{"mlflow.db.new"}]
     full = 2  # SQLite's default
-    with mlflow.store.db.utils.create_sqlalchemy_engine(Store.of(tmp_path).uri).connect() as connection:
+    engine = mlflow.store.db.utils.create_sqlalchemy_engine(Store.of(tmp_path).uri)
+    with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == full
+    engine.dispose()

@@ -1,5 +1,6 @@
 """What keeps DVC from reading a project is one message with the way out."""
 
+import gc
 import json
 import os
 import resource
@@ -36,6 +37,7 @@ def test_what_should_be_a_file_and_is_none_is_reported(folder, name, make, kind)
         pytest.fail("the project was opened")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Python 3.13's
 def test_an_index_of_dvc_that_cannot_be_written_is_reported_with_the_variable_that_moves_it(
     folder, tmp_path, monkeypatch
 ):
@@ -53,6 +55,8 @@ def test_an_index_of_dvc_that_cannot_be_written_is_reported_with_the_variable_th
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert isinstance(fault.value.__cause__, sqlite3.OperationalError)
+    del fault
+    gc.collect()  # the connection to the database, which DVC leaves open
 
 
 def test_a_list_of_locked_paths_that_was_half_written_is_named_and_a_whole_one_is_not(folder):

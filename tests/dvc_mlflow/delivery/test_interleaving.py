@@ -5,7 +5,7 @@ import itertools
 import shutil
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from dvc_mlflow import records
@@ -68,7 +68,6 @@ def act(root, what, calls, experiment):
     max_examples=6,
     derandomize=True,
     phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(actions=st.lists(ACTIONS, min_size=3, max_size=5))
 def test_any_interleaving_of_record_deliver_and_kill_ends_with_each_result_once(

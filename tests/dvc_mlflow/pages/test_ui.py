@@ -16,6 +16,7 @@ import requests
 from mlflow import MlflowClient
 
 import servers
+from commands import LONG
 from dvc_mlflow import records
 from dvc_mlflow.client.mlflow_session import initialize_store
 from dvc_mlflow.delivery.deliver import deliver
@@ -93,7 +94,7 @@ def test_it_serves_this_store_on_loopback_until_a_signal_ends_it(folder, taken):
         assert re.fullmatch(rf"Port {taken} is in use; MLflow uses \d+\.\n", program.stdout.readline())
         address = address_of(program)
         assert address != f"http://127.0.0.1:{taken}"
-        assert requests.get(f"{address}/health", timeout=5).text == "OK"
+        assert requests.get(f"{address}/health", timeout=LONG).text == "OK"
         children = psutil.Process(program.pid).children(recursive=True)
         places = {
             connection.laddr.ip
@@ -105,21 +106,18 @@ def test_it_serves_this_store_on_loopback_until_a_signal_ends_it(folder, taken):
         assert {child.environ()["DO_NOT_TRACK"] for child in children} == {"true"}
 
         api = f"{address}/api/2.0/mlflow/experiments"
-        made = requests.post(f"{api}/create", json={"name": "an experiment"}, timeout=30).json()
-        experiment = requests.get(f"{api}/get", params=made, timeout=30).json()["experiment"]
+        made = requests.post(f"{api}/create", json={"name": "an experiment"}, timeout=LONG).json()
+        experiment = requests.get(f"{api}/get", params=made, timeout=LONG).json()["experiment"]
         assert experiment["artifact_location"].startswith((folder / "mlartifacts").as_uri())
 
-        start = time.monotonic()
         program.send_signal(signal.SIGTERM)
         assert program.wait() == 0
-        assert time.monotonic() - start < 8
         assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
         assert program.stderr.read() == ""
 
 
 def test_it_gives_way_to_a_server_that_takes_the_port_while_it_starts(folder):
-    port = ui.free_port(5700)
-    with serving(folder, port) as program:
+    with servers.free_port() as port, serving(folder, port) as program:
         assert program.stdout.readline().startswith("MLflow is starting")
         while not psutil.Process(program.pid).children():  # MLflow, which takes seconds until it listens
             time.sleep(0.01)
@@ -134,7 +132,7 @@ def test_a_server_and_a_delivery_that_first_use_one_new_store_at_once_both_do(fo
         assert program.stdout.readline().startswith("MLflow is starting")
         assert deliver(folder, SHOWN) == 0
         asked = {"experiment_ids": ["1"]}
-        answer = requests.post(f"{address_of(program)}/api/2.0/mlflow/runs/search", json=asked, timeout=30)
+        answer = requests.post(f"{address_of(program)}/api/2.0/mlflow/runs/search", json=asked, timeout=LONG)
         assert [run["info"]["status"] for run in answer.json()["runs"]] == ["FINISHED"]
     left = ["mlartifacts", "mlflow.db", "mlflow.db.lock", "records"]
     assert sorted(path.name for path in folder.iterdir()) == left

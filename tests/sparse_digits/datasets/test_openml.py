@@ -1,6 +1,7 @@
 import gc
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_openml_gives_mnist_in_the_same_order():
 @pytest.mark.usefixtures("empty_data_home", "use_index")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # for the socket below
 @pytest.mark.parametrize(
-    ("socket_timeout", "total", "reason"), [(0.3, 20, "timed out"), (3, 0.5, r"not done within 0\.5 s")]
+    ("socket_timeout", "total", "reason"), [(0.3, 120, "timed out"), (60, 0.5, r"not done within 0\.5 s")]
 )
 def test_a_server_that_never_answers_is_abandoned(monkeypatch, socket_timeout, total, reason):
     timeouts = Timeouts(
@@ -36,6 +37,7 @@ def test_a_server_that_never_answers_is_abandoned(monkeypatch, socket_timeout, t
         monkeypatch.setenv("https_proxy", proxy.proxy())
         with pytest.raises(SourceError, match=reason):
             load_openml(554, timeouts)
-    assert proxy.asked
+        while not proxy.asked:
+            time.sleep(0.01)
     assert socket.getdefaulttimeout() == before
     gc.collect()  # `http.client` before Python 3.11.4 leaves the socket of an unanswered CONNECT to it

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 import imports
+from commands import LONG
 from sparse_digits.runtime import entry
 
 SRC = Path(__file__).parents[3] / "src"
@@ -176,7 +177,7 @@ def test_a_stage_whose_dvc_is_killed_ends_with_it_and_another_program_does_not(t
         assert stage.ppid() == parent.pid
         parent.kill()
         parent.wait()
-        deadline = time.monotonic() + (60 if under_dvc else 0.5)
+        deadline = time.monotonic() + (LONG if under_dvc else 0.5)
         try:
             while runs(stage) and time.monotonic() < deadline:
                 time.sleep(0.02)
