@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+# In bytes: where less is allowed, a library that cannot be loaded most likely lacks it.
+ADDRESS_SPACE_OF_LIBRARIES = 10**9
+
 
 class UserError(Exception):
     """An error that the user can correct. Its text says where, what was expected, and what was found."""
@@ -38,6 +41,8 @@ class NotAtHand(NotRecorded):
 def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Run the body; end the program with a message and status 2 on a `UserError`, a full disk or memory.
 
+    Where memory runs out while a library is loaded, that may raise an ImportError or a SystemError.
+
     `afterwards` may print more, after the message. Ctrl-C ends the program with status 130, as a shell does.
     Any other exception is an error of the program and shows its traceback.
     """
@@ -55,8 +60,10 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     except BrokenPipeError:  # the reader of the output has ended, as `| head` does
         _drop_stdout()
         raise SystemExit(128 + signal.SIGPIPE) from None
-    except MemoryError as error:
-        message = f"memory ran out{f' ({error})' if str(error) else ''}"
+    except (MemoryError, ImportError, SystemError) as error:
+        message = _describe_memory_error(error)
+        if not message:
+            raise
     except OSError as error:
         message = describe_os_error(error)
     else:
@@ -67,6 +74,24 @@ def exit_on_user_error(afterwards: Callable[[], None] = lambda: None) -> Iterato
     print("\n".join(map(printable, message.split("\n"))), file=sys.stderr, flush=True)
     afterwards()
     raise SystemExit(2)
+
+
+def _describe_memory_error(error: Exception) -> str:
+    """Return the message of an error for want of memory, and "" for any other."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        limit = -1
+    else:
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    limited = 0 <= limit < ADDRESS_SPACE_OF_LIBRARIES
+    if not limited and not isinstance(error, MemoryError):
+        return ""
+    message = f"memory ran out{f' ({error})' if str(error) else ''}"
+    if limited:
+        allowed = f"{limit // 10**6:,} MB of address space that ulimit -v allows"
+        message += f": the libraries alone may need more than the {allowed}"
+    return message
 
 
 def describe_os_error(error: OSError) -> str:

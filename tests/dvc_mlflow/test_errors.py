@@ -1,6 +1,7 @@
 """A user's error is one message; an error of the program has a traceback."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,26 @@ def test_an_error_of_the_disk_is_printed_with_the_file(capsys):
         "raw.npz: No space left on device\n",
     )
     assert end(capsys, OSError("cut off")) == (2, "a file: cut off\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("row 5"), "memory ran out (row 5)"),
+        (ImportError("x.so: failed to map segment"), "memory ran out (x.so: failed to map segment)"),
+        (SystemError("no exception set"), "memory ran out (no exception set)"),
+    ],
+)
+def test_memory_that_runs_out_while_libraries_are_loaded_has_one_message(capsys, monkeypatch, error, message):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (500_000_000, 500_000_000))
+    hint = ": the libraries alone may need more than the 500 MB of address space that ulimit -v allows\n"
+    assert end(capsys, error) == (2, message + hint)
+
+
+def test_a_library_that_is_missing_is_an_error_of_the_program_where_memory_is_free(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (10**10, 10**10))
+    with pytest.raises(ImportError), exit_on_user_error(pytest.fail):
+        raise ImportError
 
 
 def test_output_that_cannot_be_written_is_named():

@@ -16,7 +16,8 @@ import requests
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
 
 from dvc_mlflow.client import request_watchdog
 from dvc_mlflow.client.proxy import ProxyFailure
@@ -26,6 +27,8 @@ from dvc_mlflow.store import Store, sqlite
 
 WITHOUT_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.RetryError)
 TABLES_LOCK = 7_210_371_955  # an arbitrary number, the same in all versions
+TABLES_PATIENCE = 120  # seconds; another host takes some ten to create them
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code of a lock that was waited for in vain
 UNKNOWN_KIND = (
     "MLflow knows no store of this kind here. Packages add kinds to it: sagemaker-mlflow arn:, "
     "azureml-mlflow azureml:"
@@ -115,11 +118,23 @@ def _tables_lock(store: Store) -> Iterator[None]:
         ) from None
     try:
         with engine.connect() as connection:
+            connection.exec_driver_sql(f"SET lock_timeout = '{TABLES_PATIENCE}s'")
             with request_watchdog.unwatched():
-                connection.exec_driver_sql(f"SELECT pg_advisory_lock({TABLES_LOCK})")
+                _take_tables_lock(connection)
             yield
     finally:
         engine.dispose()  # the lock ends with the connection
+
+
+def _take_tables_lock(connection: Connection) -> None:
+    try:
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({TABLES_LOCK})")
+    except OperationalError as error:
+        if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise TimeoutError(
+            f"another host has been creating the database's tables for {TABLES_PATIENCE} s"
+        ) from None
 
 
 @contextmanager

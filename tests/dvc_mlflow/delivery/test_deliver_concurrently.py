@@ -6,6 +6,7 @@ import pytest
 
 import commands
 import servers
+from dvc_mlflow.client import mlflow_session
 from projects import ROOT
 from tracking import EXPERIMENT, names, shown
 
@@ -72,6 +73,23 @@ def test_two_hosts_create_the_tables_of_an_empty_postgresql_whose_uri_names_no_d
         with contextlib.closing(psycopg2.connect(uri)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT name FROM runs WHERE status = 'FINISHED' ORDER BY name")
             assert cursor.fetchall() == [("C=0.01",), ("C=0.02",)]
+
+
+@pytest.mark.slow
+def test_a_host_that_never_ends_creating_the_tables_of_postgresql_is_waited_for_in_vain(
+    tmp_path, monkeypatch
+):
+    if reason := servers.no_postgres():
+        pytest.skip(reason)
+    psycopg2 = pytest.importorskip("psycopg2")
+    monkeypatch.setattr(mlflow_session, "TABLES_PATIENCE", 1)
+    with servers.postgres() as database:
+        other = psycopg2.connect(database.replace("+psycopg2", ""))
+        with contextlib.closing(other), other.cursor() as cursor:
+            cursor.execute(f"SELECT pg_advisory_lock({mlflow_session.TABLES_LOCK})")
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", database)
+            with pytest.raises(TimeoutError, match=r"another host has been .* for 1 s"):
+                mlflow_session.initialize_store(tmp_path)
 
 
 @pytest.fixture(scope="module")
