@@ -20,8 +20,8 @@ from pathlib import PurePath
 COMMANDS = {"sparse-digits", "sparse_digits.cli"}  # all other programs of ours are stages
 PR_SET_PDEATHSIG = 1  # of Linux
 
-# In MB (docs/decisions/0034). The peaks with two threads and the committed params are 725 for `evaluate` and 1,188 for `report`.
-# OpenBLAS, of which numpy and scipy load one each, reserves 82 for a thread.
+# In MB (docs/decisions/0034). The peaks with two threads and the committed params are 725 for `evaluate` and
+# 1,188 for `report`. OpenBLAS, of which numpy and scipy load one each, reserves 82 for a thread.
 ADDRESS_SPACE = 600
 ADDRESS_SPACE_OF_SWEEP = 1_100
 ADDRESS_SPACE_OF_THREAD = 85
