@@ -3,8 +3,8 @@
     python benchmarks/tracking.py [RECORDS ...]           # by default 1 100 10000
     python benchmarks/tracking.py --points [POINTS ...]   # by default 25 1000
 
-A line is printed as soon as it is measured. 10,000 records take some 20 minutes, of which all but one
-are their first delivery; 10,000 points half of that. For each number there is a new project of one stage,
+A line is printed as soon as it is measured. 10,000 records take five minutes, almost all of them
+their first delivery, and so do 10,000 points. For each number there is a new project of one stage,
 whose one result is copied under other params, and a store that has its tables. A sweep is made up of
 points of 64 pixels. Each command is a process of its own; its memory is the largest resident set. The page
 is that of the experiment, in headless Chromium, from the request until the first run is on it, with
