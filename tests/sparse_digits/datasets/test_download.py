@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from loopback import serving
+from patient import TIMEOUTS
 from sparse_digits.datasets.catalogue import PinnedFile
 from sparse_digits.datasets.download import SourceError, Timeouts, TransientError, call_with_timeout, download
 
 CONTENT = bytes(range(256)) * 1000
 FILE = PinnedFile("digits.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
-TIMEOUTS = Timeouts(socket=60, response=60, min_bytes_per_second=1e5, total=60, retry_delays=(0.01, 0.02))
 
 
 @pytest.fixture

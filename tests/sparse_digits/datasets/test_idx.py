@@ -8,13 +8,12 @@ import pytest
 
 from idx_files import CONTENTS, FILES, IMAGES, LABELS
 from loopback import serving
+from patient import TIMEOUTS
 from sparse_digits.datasets.arrays import digest
 from sparse_digits.datasets.catalogue import MNIST
-from sparse_digits.datasets.download import SourceError, Timeouts
+from sparse_digits.datasets.download import SourceError
 from sparse_digits.datasets.idx import load_folder, load_mirror
 from sparse_digits.datasets.idx_folder import FolderError
-
-TIMEOUTS = Timeouts(socket=60, response=60, min_bytes_per_second=1e5, total=60, retry_delays=(0.01, 0.02))
 
 
 def test_the_training_rows_come_first(small_folder):

@@ -5,14 +5,12 @@ import numpy as np
 import pytest
 
 from loopback import serving
+from patient import TIMEOUTS
 from sparse_digits.datasets import load
 from sparse_digits.datasets.arrays import digest
 from sparse_digits.datasets.catalogue import DIGITS, MNIST, IdxMirror, ScikitLearnDigits
-from sparse_digits.datasets.download import Timeouts
 from sparse_digits.datasets.load import DatasetError, load_dataset, mirror_folder, try_sources
 from sparse_digits.datasets.scikit_digits import load_scikit_digits
-
-TIMEOUTS = Timeouts(socket=60, response=60, min_bytes_per_second=1e5, total=60, retry_delays=())
 
 
 def test_digits_are_loaded_from_scikit_learn_whatever_the_mirror():
@@ -66,7 +64,7 @@ def test_the_first_source_with_the_pinned_digest_is_used_and_the_others_reasons_
             sources=(refusing, ScikitLearnDigits(), never_tried),
             idx_files=MNIST.idx_files,
         )
-        arrays = try_sources(dataset, TIMEOUTS)
+        arrays = try_sources(dataset, replace(TIMEOUTS, retry_delays=()))
     assert digest(*arrays) == DIGITS.sha256
     assert {path.split("/")[1] for path in mirror.asked} == {"missing"}
     streams = capsys.readouterr()
@@ -88,7 +86,7 @@ def test_a_source_with_other_data_is_passed_over(monkeypatch):
 
     first, second = ScikitLearnDigits(), ScikitLearnDigits()
     monkeypatch.setattr(load, "load_source", load_source)
-    arrays = try_sources(replace(DIGITS, sources=(first, second)), TIMEOUTS)
+    arrays = try_sources(replace(DIGITS, sources=(first, second)), replace(TIMEOUTS, retry_delays=()))
     assert digest(*arrays) == DIGITS.sha256
 
 
