@@ -126,18 +126,7 @@ def ask(project, registered):
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     with free_port() as port, (project.parent / "served").open("w") as log:
-        command = (
-            "-m",
-            "mlflow",
-            "models",
-            "serve",
-            "-m",
-            SERVED,
-            "--env-manager",
-            "local",
-            "--port",
-            str(port),
-        )
+        command = f"-m mlflow models serve -m {SERVED} --env-manager local --port {port}".split()
         process = subprocess.Popen(
             [sys.executable, *command], env=environment, stdout=log, stderr=log, start_new_session=True
         )
