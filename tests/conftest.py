@@ -34,6 +34,7 @@ SLOW_MODULES = {  # their tests start servers, crowds of processes, compilers, p
 SECONDS = 10  # of a slow test that has no other number in its mark
 
 
+@pytest.hookimpl(optionalhook=True)  # so that pytest runs without pytest-xdist
 def pytest_xdist_auto_num_workers():
     """Return the number of workers of `-n auto`: more than processors, as many tests wait for a process."""
     return joblib.cpu_count() + 2
