@@ -93,7 +93,7 @@ def multinomial_l1_path(
     l1_ratio : above 0, up to 1.  fit_intercept : False keeps b at 0.
     tol : the relative duality gap at which a point is done.  max_iter : passes over the classes for one
     point. threads : points to solve side by side, by default the processors that joblib counts for this
-    process, or one within a worker of joblib's. They change no bit.
+    process, or one within a worker of joblib's; idle ones help with products. They change no bit.
     progress : called once for each of the Cs when its point is done, by one thread at a time.
 
     A column whose entries are within 1e-12 of their mean, relative to their size, counts as constant: its
@@ -124,7 +124,7 @@ def multinomial_l1_path(
                 for _ in range(requested[lam]):
                     progress()
 
-    with Workers(min(threads, len(requested) + 1)) as workers:
+    with Workers(min(threads, max(len(requested) + 1, usable_threads(-1)))) as workers:
         how = l1_ratio, bool(fit_intercept)
         made: list[Future[Problem]] = []  # from where the solver takes it, to free a copy that is out of use
         if issparse(X):
