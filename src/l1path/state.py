@@ -130,10 +130,14 @@ class State:
         columns = self.summed_columns(problem)
         return problem.l1_norm(self.V[:, columns], columns)
 
+    def penalty(self, problem: Problem) -> float:
+        """Return the penalty in units of lambda."""
+        columns = self.summed_columns(problem)
+        return problem.penalty(self.V[:, columns], columns)
+
     def objective(self, problem: Problem) -> float:
         """Return the objective P(W, b)."""
-        columns = self.summed_columns(problem)
-        return self.loss + self.lam * problem.penalty(self.V[:, columns], columns)
+        return self.loss + self.lam * self.penalty(problem)
 
     def set_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> None:
         """Set the coefficients and their scores; the gradient is unchanged."""
@@ -172,6 +176,10 @@ class GridPoint:
     eta: Floats  # (K, rows)
     reference: Reference
     likely: npt.NDArray[np.bool_]  # (K, columns): what its gradient adds to the next one's working sets
+    objective: float
+    penalty: float  # in units of lambda
+    factors: int  # of GRID_RATIO, from the grid point before
+    curvature: float  # of the dual point's entropy along its scaling
     working_sets: list[WorkingSet]
     previous: GridPoint | None  # without working sets
 

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
+from l1path.grid import GRID_RATIO
 from l1path.problem.base import large_entries
 from l1path.screening import set_reference
 from l1path.state import GridPoint, Reference, State, WorkingSet, zero_sign_changes
+from l1path.target import scaling_curvature
 
 if TYPE_CHECKING:
     from l1path.problem.base import Floats, Indices, Problem
 
-GRID_RATIO = 0.8  # lambda of a grid point as a fraction of the last one; 0.7 took a quarter more time (0010)
 STRONG_RULE_FACTOR = 2.0  # a column stays out if its gradient was below 2 lambda - previous lambda
 LIKELY_COLUMN_FRACTION = 0.8  # of lambda: a rebuilt working set has the columns whose gradient is above it
 WORKING_SET_REBUILD_RATIO = 1.5  # working columns to likely columns: with more the working set is rebuilt
@@ -46,8 +47,8 @@ def initial_state(problem: Problem) -> State:
     return state
 
 
-def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> GridPoint:
-    """Return the grid point of a solution; `previous` is the one before it."""
+def grid_point(problem: Problem, state: State, previous: GridPoint | None, factors: int = 1) -> GridPoint:
+    """Return the grid point of a solution; `previous` is the one before it, so many `factors` above."""
     reference = state.reference or set_reference(problem, state)
     least = state.lam if previous else STRONG_RULE_FACTOR * (state.lam * GRID_RATIO) - state.lam
     columns = np.flatnonzero(state.V.any(axis=0))
@@ -58,6 +59,10 @@ def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> Gr
         eta=state.eta,
         reference=reference,
         likely=large_entries(state.gradient, least * problem.penalty_factor),
+        objective=state.objective(problem),
+        penalty=state.penalty(problem),
+        factors=factors,
+        curvature=scaling_curvature(problem, state),
         working_sets=state.working_sets,
         previous=previous and previous.without_working_sets(),
     )
@@ -115,13 +120,12 @@ def _enter_late(
     return own + change, eta
 
 
-def extrapolate(problem: Problem, origin: GridPoint) -> State:
-    """Return the start of the grid point after `origin`.
+def extrapolate(problem: Problem, origin: GridPoint, lam: float) -> State:
+    """Return the start at `lam` of the grid point after `origin`.
 
     Its working sets have the columns whose extrapolated gradient reaches lambda, whose gradient reached the
     previous lambda, or whose coefficient is not zero; for the first grid point those of the strong rule.
     """
-    lam = origin.lam * GRID_RATIO
     start = _on_the_line(problem, origin, lam)
     wanted = origin.likely.copy()
     if origin.previous:

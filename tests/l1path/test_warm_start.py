@@ -8,17 +8,23 @@ from l1path.solve import solve_grid_point
 from l1path.warm_start import extrapolate, grid_point, initial_state, interpolate
 
 
+def next_grid_point(data, last, tol):
+    """Return the grid point after `last`, which is solved to the gap `tol`."""
+    start = extrapolate(data, last, 0.8 * last.lam)
+    return grid_point(data, solve_grid_point(data, start, last.curvature, tol, 100)[1], last)
+
+
 @pytest.mark.parametrize("overshot", [False, True])
 def test_the_loss_of_an_extrapolated_start_is_that_of_its_scores(overshot):
     X, y = problem()
     data = working_copy(X, y)
     last = grid_point(data, initial_state(data), None)
     for _ in range(6):
-        last = grid_point(data, solve_grid_point(data, extrapolate(data, last), 1e-3, 100)[1], last)
+        last = next_grid_point(data, last, 1e-3)
     if overshot:  # the line through the two last grid points ends above the last
         last.V[:, last.columns < data.p] *= 10
         last.eta[:] = data.scores(*data.original_coefficients(last.coefficients(np.arange(data.width))))
-    start = extrapolate(data, last)
+    start = extrapolate(data, last, 0.8 * last.lam)
     assert np.array_equal(start.V[:, last.columns], last.V) == overshot
     loss = start.loss
     start.recompute_loss(data)
@@ -31,7 +37,7 @@ def test_between_grid_points_a_coefficient_enters_where_its_gradient_was(share):
     data = working_copy(X, y)
     last = grid_point(data, initial_state(data), None)
     for _ in range(4):
-        last = grid_point(data, solve_grid_point(data, extrapolate(data, last), 1e-6, 100)[1], last)
+        last = next_grid_point(data, last, 1e-6)
     every, p, previous = np.arange(data.width), data.p, last.previous
     lam = previous.lam + share * (last.lam - previous.lam)
     old, new = previous.coefficients(every)[:, :p], last.coefficients(every)[:, :p]
