@@ -145,6 +145,14 @@ class State:
         kernels.exponentials(eta, problem.in_class, self.shift, self.e, loss)
         self.V, self.eta, self.loss = V, eta, kernels.dot(loss, problem.s)
 
+    def add_to_intercepts(self, problem: Problem, step: Floats) -> None:
+        """Add `step` (K,) to the intercepts; the loss and the gradient are unchanged."""
+        factor = np.empty(len(step))
+        kernels.exp(step, factor)
+        self.V[:, problem.p] += step
+        self.eta += step[:, None]
+        self.e *= factor[:, None]
+
     def move_if_lower(self, problem: Problem, V: Floats, eta: Floats) -> bool:
         """Set these coefficients and scores if the objective is lower there; return whether it is."""
         moved = replace(self, e=np.empty_like(eta), shift=np.empty_like(self.shift))
@@ -155,7 +163,7 @@ class State:
         return True
 
     def recompute_loss(self, problem: Problem) -> None:
-        """Set the loss, which passes over the classes leave as it was."""
+        """Set the loss, which steps over the classes and intercepts leave as it was."""
         self.loss = kernels.cross_entropy(self.eta, self.e, problem.in_class, self.shift, problem.s)
 
     def recompute_scores(self, problem: Problem, coef: Floats | csr_array, b: Floats) -> None:

@@ -78,9 +78,8 @@ def _on_the_line(problem: Problem, origin: GridPoint, lam: float) -> State:
     t = (previous.lam - lam) / (previous.lam - origin.lam) if origin.previous else 0.0
 
     def between(start: Floats, end: Floats) -> Floats:
-        out = end - start
-        out *= t
-        out += start
+        out = np.empty_like(start)
+        kernels.on_the_line(start, end, t, out)
         return out
 
     included = Reference(*map(between, previous.reference, origin.reference))
