@@ -111,7 +111,6 @@ def optimize_intercepts(problem: Problem, state: State, tol: float) -> Floats:
     R = np.empty_like(state.eta)
     others = np.delete(np.arange(len(R)), problem.class_share.argmax())
     for attempt in range(MAX_INTERCEPT_STEPS + 1):
-        state.set_coefficients(problem, state.V, state.eta)
         kernels.residuals(state.e, problem.in_class, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
         balanced = np.abs(g / problem.class_share).max() <= max(tol, MIN_INTERCEPT_TOL)
@@ -124,6 +123,6 @@ def optimize_intercepts(problem: Problem, state: State, tol: float) -> Floats:
         if not np.isfinite(step).all():  # a class whose probabilities are all 0 or 1: no step can balance it
             break
         step /= max(1.0, np.abs(step).max())
-        state.V[:, problem.p] += step
-        state.eta += step[:, None]
+        state.add_to_intercepts(problem, step)
+    state.recompute_loss(problem)
     return R

@@ -15,12 +15,13 @@ from scipy.sparse import issparse
 
 from l1path import kernels
 from l1path.certificate import certify
+from l1path.grid import next_step
 from l1path.problem.dense import DenseProblem
 from l1path.problem.sparse import SparseProblem
 from l1path.problem.validation import check_data, check_limits, check_penalty
 from l1path.screening import rounding_limits
 from l1path.solve import solve_grid_point, solve_point
-from l1path.warm_start import GRID_RATIO, extrapolate, grid_point, initial_state, interpolate
+from l1path.warm_start import extrapolate, grid_point, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from l1path.state import GridPoint
 
 MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding of the gradient at 0
-GRID_TOL = 6e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0031)
 
 
 @dataclass(frozen=True)
@@ -181,13 +181,13 @@ def _solve_along_grid(
     def next_grid_point(problem: Problem, last: GridPoint) -> tuple[Problem, GridPoint]:
         if last.lam * (1 - 1e-12) <= lambdas[-1]:
             return problem, last  # the last of the grid
-        residual, lam = last.reference.residual, last.lam * GRID_RATIO
-        if problem.is_reduced and rounding_limits(problem, residual, lam, tol):
+        step = next_step(problem, last, tol)
+        if problem.is_reduced and rounding_limits(problem, last.reference.residual, step.lam, tol):
             problem = problem.in_float64()
             last = last.on(problem)
-        start = extrapolate(problem, last)
-        problem, state = solve_grid_point(problem, start, max(tol, GRID_TOL), max_iter)
-        return problem, grid_point(problem, state, last)
+        start = extrapolate(problem, last, step.lam)
+        problem, state = solve_grid_point(problem, start, last.curvature, step.tol, max_iter)
+        return problem, grid_point(problem, state, last, step.factors)
 
     def solve_requested(problem: Problem, last: GridPoint, lam: float) -> tuple[Certificate, int]:
         solution = _solve_between(problem, last, lam, tol, max_iter)
@@ -223,4 +223,4 @@ def _solve_between(
     start = interpolate(problem, last.fork(), lam)
     if last.previous is None:  # at lambda_max or above every weight is 0
         return certify(problem, start, tol), 0
-    return solve_point(problem, start, tol, max_iter)
+    return solve_point(problem, start, last.curvature, tol, max_iter)

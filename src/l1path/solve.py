@@ -21,14 +21,13 @@ from l1path.state import repacked
 from l1path.steps.block_descent import pass_over_classes
 from l1path.steps.joint_newton import joint_newton_step, passes_per_joint_step
 from l1path.steps.subspace_newton import History, subspace_newton_step
+from l1path.target import MAX_TARGET, violation_target
 
 if TYPE_CHECKING:
     from l1path.certificate import Certificate
     from l1path.problem.base import Problem
     from l1path.state import State
 
-MAX_TARGET = 0.3  # of the penalty: the largest violation that the passes aim at
-VIOLATION_PER_GAP = 1.2  # of tol: the gap that the passes aim at, since the last one goes beyond
 MIN_PASS_REDUCTION = 0.3  # a pass is predicted to leave at least this fraction of the violation
 MAX_PASSES_PER_CERTIFICATE = 15  # then scores are recomputed, since rounding errors accumulate in them
 MIN_TARGET_REDUCTION = 0.2  # by which a failed certificate multiplies the target
@@ -53,29 +52,6 @@ def reduce_violation(problem: Problem, state: State, history: History, target: f
     return max_passes
 
 
-def scaling_curvature(problem: Problem, state: State) -> float:
-    """Return the curvature in t of the entropy of Y + t R, between t = 1 and t = 1 - MAX_TARGET.
-
-    At the optimum the slope at t = 1 is lambda |W|_1.
-    """
-    R, entropy, values = np.empty_like(state.eta), np.empty(state.eta.shape[1]), []
-    kernels.residuals(state.e, problem.in_class, R)
-    for t in (1.0, 1 - MAX_TARGET):
-        kernels.entropy(R, problem.in_class, t, entropy)
-        values.append(kernels.dot(entropy, problem.s))
-    cost = (values[0] - values[1]) / MAX_TARGET - state.lam * state.l1_norm(problem)
-    return max(0.0, float(2 * cost / MAX_TARGET))
-
-
-def violation_target(problem: Problem, state: State, curvature: float, tol: float) -> float:
-    """Return the violation that is expected to give a relative duality gap of `tol`.
-
-    A violation v scales the dual point by t = 1 - v, which costs slope v + curvature v^2 / 2 of its value.
-    """
-    allowed, slope = VIOLATION_PER_GAP * tol * state.objective(problem), state.lam * state.l1_norm(problem)
-    return float(2 * allowed / (slope + np.sqrt(slope**2 + 2 * curvature * allowed) + 1e-300))
-
-
 def present_violation(problem: Problem, state: State) -> float:
     """Return the largest violation of any coefficient, by the gradient as it was last updated."""
     penalty, ridge = state.lam * problem.penalty_factor, state.lam * problem.ridge_factor
@@ -83,13 +59,16 @@ def present_violation(problem: Problem, state: State) -> float:
     return float(max(kernels.violation(g + ridge * v, v, penalty, unit) for g, v in rows))
 
 
-def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Problem, State]:
+def solve_grid_point(
+    problem: Problem, state: State, curvature: float, tol: float, max_iter: int
+) -> tuple[Problem, State]:
     """Return the solution from the start `state`, with its full gradient and without a certificate.
+
+    curvature : of the entropy near by, as `scaling_curvature` has it.
 
     The problem that is returned with it is the one in float64 if the violation does not fall otherwise.
     """
     passes, target, history, progress = 0, MAX_TARGET, History.for_state(state), Progress()
-    curvature = scaling_curvature(problem, state)
     while True:
         target = min(target, violation_target(problem, state, curvature, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
@@ -113,10 +92,15 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
             problem, history = with_more_effort(problem, state, history)
 
 
-def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Certificate, int]:
-    """Return the best certified solution from the start `state` and the number of passes."""
+def solve_point(
+    problem: Problem, state: State, curvature: float, tol: float, max_iter: int
+) -> tuple[Certificate, int]:
+    """Return the best certified solution from the start `state` and the number of passes.
+
+    curvature : of the entropy near by, as `scaling_curvature` has it.
+    """
     passes, target, history = 0, MAX_TARGET, History.for_state(state)
-    best, progress, curvature = None, Progress(), scaling_curvature(problem, state)
+    best, progress = None, Progress()
     while True:
         target = min(target, violation_target(problem, state, curvature, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)

@@ -130,16 +130,28 @@ class State:
         columns = self.summed_columns(problem)
         return problem.l1_norm(self.V[:, columns], columns)
 
+    def penalty(self, problem: Problem) -> float:
+        """Return the penalty in units of lambda."""
+        columns = self.summed_columns(problem)
+        return problem.penalty(self.V[:, columns], columns)
+
     def objective(self, problem: Problem) -> float:
         """Return the objective P(W, b)."""
-        columns = self.summed_columns(problem)
-        return self.loss + self.lam * problem.penalty(self.V[:, columns], columns)
+        return self.loss + self.lam * self.penalty(problem)
 
     def set_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> None:
         """Set the coefficients and their scores; the gradient is unchanged."""
         loss = np.empty(eta.shape[1])
         kernels.exponentials(eta, problem.in_class, self.shift, self.e, loss)
         self.V, self.eta, self.loss = V, eta, kernels.dot(loss, problem.s)
+
+    def add_to_intercepts(self, problem: Problem, step: Floats) -> None:
+        """Add `step` (K,) to the intercepts; the loss and the gradient are unchanged."""
+        factor = np.empty(len(step))
+        kernels.exp(step, factor)
+        self.V[:, problem.p] += step
+        self.eta += step[:, None]
+        self.e *= factor[:, None]
 
     def move_if_lower(self, problem: Problem, V: Floats, eta: Floats) -> bool:
         """Set these coefficients and scores if the objective is lower there; return whether it is."""
@@ -151,7 +163,7 @@ class State:
         return True
 
     def recompute_loss(self, problem: Problem) -> None:
-        """Set the loss, which passes over the classes leave as it was."""
+        """Set the loss, which steps over the classes and intercepts leave as it was."""
         self.loss = kernels.cross_entropy(self.eta, self.e, problem.in_class, self.shift, problem.s)
 
     def recompute_scores(self, problem: Problem, coef: Floats | csr_array, b: Floats) -> None:
@@ -172,6 +184,10 @@ class GridPoint:
     eta: Floats  # (K, rows)
     reference: Reference
     likely: npt.NDArray[np.bool_]  # (K, columns): what its gradient adds to the next one's working sets
+    objective: float
+    penalty: float  # in units of lambda
+    factors: int  # of GRID_RATIO, from the grid point before
+    curvature: float  # of the dual point's entropy along its scaling
     working_sets: list[WorkingSet]
     previous: GridPoint | None  # without working sets
 

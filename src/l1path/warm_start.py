@@ -1,8 +1,9 @@
 """Warm starts: where a point of the path begins, and with which working sets.
 
 A grid point starts by extrapolation from the two grid points before it, any other point by interpolation
-between the two grid points around it (docs/decisions/0010). The gradient is linear in the residuals, so a
-start has its gradient without a product with the data.
+between the two grid points around it (docs/decisions/0010), in which a coefficient enters the model where its
+gradient reaches lambda. The gradient is linear in the residuals, so a start has a gradient and the residuals
+that it belongs to without a product with the data.
 
 Source of the strong rule: Tibshirani et al. (2012), "Strong rules for discarding predictors in lasso-type
 problems", equation 7.
@@ -15,14 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1path import kernels
+from l1path.grid import GRID_RATIO
 from l1path.problem.base import large_entries
 from l1path.screening import set_reference
 from l1path.state import GridPoint, Reference, State, WorkingSet, zero_sign_changes
+from l1path.target import scaling_curvature
 
 if TYPE_CHECKING:
-    from l1path.problem.base import Floats, Problem
+    from l1path.problem.base import Floats, Indices, Problem
 
-GRID_RATIO = 0.8  # lambda of a grid point as a fraction of the last one; 0.7 took a quarter more time (0010)
 STRONG_RULE_FACTOR = 2.0  # a column stays out if its gradient was below 2 lambda - previous lambda
 LIKELY_COLUMN_FRACTION = 0.8  # of lambda: a rebuilt working set has the columns whose gradient is above it
 WORKING_SET_REBUILD_RATIO = 1.5  # working columns to likely columns: with more the working set is rebuilt
@@ -45,8 +47,8 @@ def initial_state(problem: Problem) -> State:
     return state
 
 
-def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> GridPoint:
-    """Return the grid point of a solution; `previous` is the one before it."""
+def grid_point(problem: Problem, state: State, previous: GridPoint | None, factors: int = 1) -> GridPoint:
+    """Return the grid point of a solution; `previous` is the one before it, so many `factors` above."""
     reference = state.reference or set_reference(problem, state)
     least = state.lam if previous else STRONG_RULE_FACTOR * (state.lam * GRID_RATIO) - state.lam
     columns = np.flatnonzero(state.V.any(axis=0))
@@ -57,6 +59,10 @@ def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> Gr
         eta=state.eta,
         reference=reference,
         likely=large_entries(state.gradient, least * problem.penalty_factor),
+        objective=state.objective(problem),
+        penalty=state.penalty(problem),
+        factors=factors,
+        curvature=scaling_curvature(problem, state),
         working_sets=state.working_sets,
         previous=previous and previous.without_working_sets(),
     )
@@ -72,9 +78,8 @@ def _on_the_line(problem: Problem, origin: GridPoint, lam: float) -> State:
     t = (previous.lam - lam) / (previous.lam - origin.lam) if origin.previous else 0.0
 
     def between(start: Floats, end: Floats) -> Floats:
-        out = end - start
-        out *= t
-        out += start
+        out = np.empty_like(start)
+        kernels.on_the_line(start, end, t, out)
         return out
 
     included = Reference(*map(between, previous.reference, origin.reference))
@@ -83,18 +88,43 @@ def _on_the_line(problem: Problem, origin: GridPoint, lam: float) -> State:
     eta = between(previous.eta, origin.eta)
     if t > 1:
         own, eta = zero_sign_changes(problem, origin.coefficients(columns), own, eta, columns)
+    elif origin.previous:
+        own, eta = _enter_late(problem, origin, lam, columns, own, eta)
     V = np.zeros((len(eta), problem.width))
     V[:, columns] = own
     return State.at(problem, lam, V, eta, included, origin.working_sets)
 
 
-def extrapolate(problem: Problem, origin: GridPoint) -> State:
-    """Return the start of the grid point after `origin`.
+def _enter_late(
+    problem: Problem, origin: GridPoint, lam: float, columns: Indices, own: Floats, eta: Floats
+) -> tuple[Floats, Floats]:
+    """Return the coefficients `own` (K, columns.size) and their scores, less of those that enter the model.
+
+    Between the two grid points a coefficient is 0 until lambda is down at its gradient, and then grows
+    linearly. The gradient there is taken to be the one at the grid point before. The scores are changed in
+    place.
+    """
+    previous = origin.previous or origin
+    new, penalty = origin.coefficients(columns), problem.penalty_factor[columns]
+    enters = (previous.coefficients(columns) == 0) & (new != 0) & (penalty > 0)
+    size = np.abs(previous.reference.gradient[:, columns]) / np.where(penalty > 0, penalty, 1.0)
+    entry = np.clip(size, 1.000001 * origin.lam, previous.lam)  # the lambda at which it enters
+    share = np.clip((entry - lam) / (entry - origin.lam), 0.0, 1.0)
+    change = np.where(enters, share * new - own, 0.0)
+    move = np.empty(eta.shape[1], problem.sum_dtype)
+    for k in np.flatnonzero(change.any(axis=1)):
+        changed = np.flatnonzero(change[k])
+        problem.combine(columns[changed], change[k, changed], move)
+        eta[k] += move
+    return own + change, eta
+
+
+def extrapolate(problem: Problem, origin: GridPoint, lam: float) -> State:
+    """Return the start at `lam` of the grid point after `origin`.
 
     Its working sets have the columns whose extrapolated gradient reaches lambda, whose gradient reached the
     previous lambda, or whose coefficient is not zero; for the first grid point those of the strong rule.
     """
-    lam = origin.lam * GRID_RATIO
     start = _on_the_line(problem, origin, lam)
     wanted = origin.likely.copy()
     if origin.previous:

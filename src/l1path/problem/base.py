@@ -139,6 +139,11 @@ class Problem(ABC):
 
     @property
     @abstractmethod
+    def has_all_columns(self) -> bool:
+        """Whether the working copy has every column that may have a weight at any lambda."""
+
+    @property
+    @abstractmethod
     def sums_over_working_columns(self) -> bool:
         """Whether sums over coefficients are over the columns of the working sets alone, or over all."""
 

@@ -262,6 +262,11 @@ class DenseProblem(Problem):
         return coef, V[:, self.p] - shift
 
     @property
+    def has_all_columns(self) -> bool:
+        """Whether the working copy has every column that may have a weight at any lambda: it has."""
+        return True
+
+    @property
     def sums_over_working_columns(self) -> bool:
         """Whether sums over coefficients are over the columns of the working sets alone."""
         return False

@@ -221,6 +221,11 @@ class SparseProblem(Problem):
         return coef, b
 
     @property
+    def has_all_columns(self) -> bool:
+        """Whether the working copy has every column that may have a weight at any lambda: it has not."""
+        return False
+
+    @property
     def sums_over_working_columns(self) -> bool:
         """Whether sums over coefficients are over the columns of the working sets alone."""
         return True
