@@ -18,32 +18,28 @@ if TYPE_CHECKING:
 
 GRID_RATIO = 0.8  # lambda of a grid point as a fraction of the last one; 0.7 took a quarter more time (0010)
 GRID_TOL = 6e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0031)
-MAX_STEPS = 2  # factors GRID_RATIO from one grid point to the next; 3 took a tenth more time on noise
-INTERPOLATION_ERROR = 0.4  # of tol: what interpolation over more than one factor may add to the objective
-COARSE_GRID_TOL = 1.0  # in units of tol: the gap of a grid point at the end of such a step
+INTERPOLATION_ERROR = 0.4  # of tol: what interpolation over two factors may add to the objective
 
 
 class GridStep(NamedTuple):
     """The way from one grid point to the next."""
 
-    factors: int  # of GRID_RATIO
+    factors: int  # of GRID_RATIO: 1 or 2, since 3 took a tenth more time on noise
     lam: float  # of the next grid point
     tol: float  # the relative duality gap that its violation is to have
 
 
 def next_step(problem: Problem, last: GridPoint, tol: float) -> GridStep:
-    """Return the step from `last`: as many factors as interpolation is predicted to allow, at least one.
+    """Return the step from `last`: two factors where interpolation is predicted to allow them, else one.
 
-    The penalty is predicted to grow as it did from the grid point before, by as much for each factor.
+    The penalty is predicted to grow as it did from the grid point before, by as much for each factor. A copy
+    of sparse data lacks columns that may have a weight two factors below the least lambda asked for.
     """
     lam = last.lam * GRID_RATIO
-    step = GridStep(1, lam, max(tol, GRID_TOL))
+    one = GridStep(1, lam, max(tol, GRID_TOL))
     if last.previous is None or not problem.has_all_columns:
-        return step
+        return one
     growth = max(0.0, last.penalty - last.previous.penalty) / last.factors
-    for factors in range(2, MAX_STEPS + 1):
-        lam *= GRID_RATIO
-        if (last.lam - lam) * (factors * growth) / 4 > INTERPOLATION_ERROR * tol * last.objective:
-            break
-        step = GridStep(factors, lam, min(step.tol, COARSE_GRID_TOL * tol))
-    return step
+    two = GridStep(2, lam * GRID_RATIO, tol)  # to 2 tol it took a tenth more time on noise
+    error = (last.lam - two.lam) * (2 * growth) / 4
+    return two if error <= INTERPOLATION_ERROR * tol * last.objective else one

@@ -38,7 +38,7 @@ def update_gradient(problem: Problem, state: State, R: Floats) -> Floats:
     if not is_new and np.count_nonzero(candidates) > FULL_GRADIENT_FRACTION * candidates.size:
         is_new, reference = True, set_reference(problem, state)
         candidates = _screen(problem, state, reference, length, limit)
-    classes, columns = np.nonzero(candidates)
+    columns, classes = np.nonzero(candidates.T)  # a column is read from memory once for all classes
     if not (is_new and np.all(problem.reference_error <= relative_error)):
         state.gradient[:] = reference.gradient
         problem.gradient_entries(

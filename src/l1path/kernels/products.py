@@ -9,7 +9,7 @@ from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import total
 
 ROW_BLOCK = 1024  # rows, combined or read from columns, that stay in the first-level cache
-MAX_CHANGED_FRACTION = 0.25  # of the rows: if more have changed, all are multiplied
+MAX_CHANGED_FRACTION = 0.15  # of the rows: if more have changed, all are multiplied
 TILE = 16  # rows transposed at a time: as many cache lines are written side by side
 
 

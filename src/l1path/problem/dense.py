@@ -155,7 +155,7 @@ class DenseProblem(Problem):
         K = len(sR)
         if not self.rows.size:
             gradient = np.zeros((K, self.width))
-            classes, chosen = np.indices((K, self.p + 1)).reshape(2, -1)
+            chosen, classes = np.indices((self.p + 1, K)).reshape(2, -1)
             self.gradient_entries(sR.astype(self.sum_dtype), classes, chosen, gradient)
             return gradient
         residuals = np.zeros((round_up(K, 2), len(self.s)), self.sum_dtype)
