@@ -111,7 +111,7 @@ def optimize_intercepts(problem: Problem, state: State, tol: float) -> Floats:
     R = np.empty_like(state.eta)
     others = np.delete(np.arange(len(R)), problem.class_share.argmax())
     for attempt in range(MAX_INTERCEPT_STEPS + 1):
-        state.set_coefficients(problem, state.V, state.eta)
+        state.set_scores(problem, state.eta)
         kernels.residuals(state.e, problem.in_class, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
         balanced = np.abs(g / problem.class_share).max() <= max(tol, MIN_INTERCEPT_TOL)

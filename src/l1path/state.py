@@ -99,7 +99,7 @@ class State:
         """Return the state of these coefficients and their scores, with what the gradient includes."""
         e, shift = np.empty_like(eta), np.empty(eta.shape[1])
         state = cls(lam, V, eta, e, shift, 0.0, *included, working_sets, None)
-        state.set_coefficients(problem, V, eta)
+        state.set_scores(problem, eta)
         return state
 
     def add_to_working_sets(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
@@ -135,20 +135,26 @@ class State:
         columns = self.summed_columns(problem)
         return self.loss + self.lam * problem.penalty(self.V[:, columns], columns)
 
-    def set_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> None:
-        """Set the coefficients and their scores; the gradient is unchanged."""
+    def set_scores(self, problem: Problem, eta: Floats) -> None:
+        """Set the scores, with their exponentials and loss; the gradient is unchanged."""
         loss = np.empty(eta.shape[1])
         kernels.exponentials(eta, problem.in_class, self.shift, self.e, loss)
-        self.V, self.eta, self.loss = V, eta, kernels.dot(loss, problem.s)
+        self.eta, self.loss = eta, kernels.dot(loss, problem.s)
 
-    def move_if_lower(self, problem: Problem, V: Floats, eta: Floats) -> bool:
-        """Set these coefficients and scores if the objective is lower there; return whether it is."""
-        moved = replace(self, e=np.empty_like(eta), shift=np.empty_like(self.shift))
-        moved.set_coefficients(problem, V, eta)
-        if not moved.objective(problem) < self.objective(problem):
-            return False
-        self.V, self.eta, self.e, self.shift, self.loss = V, eta, moved.e, moved.shift, moved.loss
-        return True
+    def move_if_lower(self, problem: Problem, columns: Columns, V: Floats, eta: Floats) -> bool:
+        """Set the coefficients in `columns` and the scores if the objective is lower; return whether it is.
+
+        The exponentials take the place of the present ones, which are computed again if it is not: few moves
+        are not lower, and both would occupy twice the memory.
+        """
+        objective, present, present_eta = self.objective(problem), self.V[:, columns].copy(), self.eta
+        self.V[:, columns] = V
+        self.set_scores(problem, eta)
+        if self.objective(problem) < objective:
+            return True
+        self.V[:, columns] = present
+        self.set_scores(problem, present_eta)
+        return False
 
     def recompute_loss(self, problem: Problem) -> None:
         """Set the loss, which passes over the classes leave as it was."""
@@ -159,7 +165,8 @@ class State:
 
         The scores that the passes update accumulate rounding errors, which the coefficients do not have.
         """
-        self.set_coefficients(problem, self.V, problem.scores(coef, b))
+        problem.scores(coef, b, self.eta)
+        self.set_scores(problem, self.eta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,7 @@ class GridPoint:
     columns: Indices  # in which a class has a coefficient other than 0
     V: Floats  # (K, columns.size): the coefficients in them
     eta: Floats  # (K, rows)
+    loss: float  # the cross-entropy at eta
     reference: Reference
     likely: npt.NDArray[np.bool_]  # (K, columns): what its gradient adds to the next one's working sets
     working_sets: list[WorkingSet]

@@ -55,6 +55,7 @@ def grid_point(problem: Problem, state: State, previous: GridPoint | None) -> Gr
         columns=columns,
         V=state.V[:, columns],
         eta=state.eta,
+        loss=state.loss,
         reference=reference,
         likely=large_entries(state.gradient, least * problem.penalty_factor),
         working_sets=state.working_sets,
@@ -99,8 +100,9 @@ def extrapolate(problem: Problem, origin: GridPoint) -> State:
     wanted = origin.likely.copy()
     if origin.previous:
         wanted |= large_entries(start.gradient, lam * problem.penalty_factor)
-        V = origin.coefficients(np.arange(problem.width))
-        start.move_if_lower(problem, V, origin.eta.copy())
+        if origin.loss + lam * problem.penalty(origin.V, origin.columns) < start.objective(problem):
+            start.V[:] = origin.coefficients(np.arange(problem.width))
+            start.set_scores(problem, origin.eta.copy())
     wanted |= start.V != 0
     likely = wanted | large_entries(start.gradient, LIKELY_COLUMN_FRACTION * lam * problem.penalty_factor)
     for k, working_set in enumerate(start.working_sets):

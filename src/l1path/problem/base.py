@@ -108,8 +108,8 @@ class Problem(ABC):
         """Set `out` (rows,) to the sum of the working columns `chosen` with these weights."""
 
     @abstractmethod
-    def scores(self, coef: Any, b: Floats) -> Floats:
-        """Return the scores (K, rows) of `coef` (K, p as given) and b (K,), from the data as given."""
+    def scores(self, coef: Any, b: Floats, out: Floats) -> None:
+        """Set `out` (K, rows) to the scores of `coef` (K, p as given) and b (K,), from the data as given."""
 
     @abstractmethod
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:

@@ -171,16 +171,15 @@ class DenseProblem(Problem):
         start = -kernels.dot(weights, self.offset[chosen])
         kernels.combine_columns(self.columns, chosen, weights, start, out)
 
-    def scores(self, coef: Floats, b: Floats) -> Floats:
-        """Return the scores (K, rows) of `coef` (K, p) and b (K,), in float64 on the data as given."""
-        eta = np.zeros((len(coef), len(self.s)))
+    def scores(self, coef: Floats, b: Floats, out: Floats) -> None:
+        """Set `out` (K, rows) to the scores of `coef` (K, p) and b (K,), in float64 on the data as given."""
         nonzero = coef != 0
         sparse = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1))), np.nonzero(coef)[1], coef[nonzero]
         if self.levels is None:
-            kernels.scores(self.X, *sparse, b, eta)
+            out[:, len(self.X) :] = 0
+            kernels.scores(self.X, *sparse, b, out)
         else:
-            kernels.scores_from_bytes(self.levels, self.columns, *sparse, b, eta)
-        return eta
+            kernels.scores_from_bytes(self.levels, self.columns, *sparse, b, out)
 
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
         """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""

@@ -166,15 +166,13 @@ class SparseProblem(Problem):
         start = -kernels.dot(weights, self.offset[chosen])
         kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, weights, start, out)
 
-    def scores(self, coef: Any, b: Floats) -> Floats:
-        """Return the scores (K, rows) of `coef` (K, p as given) and b (K,), from the data as given."""
-        eta = np.empty((len(b), len(self.s)))
-        for k, own in enumerate(eta):
+    def scores(self, coef: Any, b: Floats, out: Floats) -> None:
+        """Set `out` (K, rows) to the scores of `coef` (K, p as given) and b (K,), from the data as given."""
+        for k, own in enumerate(out):
             entries = slice(*coef.indptr[k : k + 2])
             chosen, weights = np.searchsorted(self.kept, coef.indices[entries]), coef.data[entries]
             start = b[k] + kernels.dot(weights, self.stored_center[chosen])
             kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, weights, start, own)
-        return eta
 
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
         """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""

@@ -46,7 +46,8 @@ class History:
     @classmethod
     def for_state(cls, state: State) -> History:
         """Return an empty history for the shapes of this state."""
-        return cls([(slice(0), state.V[:, :0])] * SUBSPACE_SIZE, np.empty((SUBSPACE_SIZE, *state.eta.shape)))
+        none = slice(0), np.zeros((len(state.V), 0))
+        return cls([none] * SUBSPACE_SIZE, np.empty((SUBSPACE_SIZE, *state.eta.shape)))
 
     def add(self, problem: Problem, state: State) -> None:
         """Add the state from which a pass is about to begin."""
@@ -98,14 +99,14 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> No
     c[used] = kernels.solve_linear(H, -g[used] / size) / size
     c *= min(1.0, MAX_COMBINATION_WEIGHT / np.abs(c).sum())
     combined, new_eta = _combine(c, V, present), _combine(c, eta, state.eta)
-    new_V = np.zeros(state.V.shape)
-    new_V[:, columns], new_eta = zero_sign_changes(problem, present, combined, new_eta, columns)
+    new_V, new_eta = zero_sign_changes(problem, present, combined, new_eta, columns)
     # adding one number to all intercepts changes nothing
-    common = kernels.total(new_V[:, problem.p]) / len(new_V)
-    new_V[:, problem.p] -= common
+    p = _places(np.array([problem.p]), columns)
+    common = kernels.total(new_V[:, p].ravel()) / len(new_V)
+    new_V[:, p] -= common
     new_eta -= common
     state.recompute_loss(problem)
-    state.move_if_lower(problem, new_V, new_eta)
+    state.move_if_lower(problem, columns, new_V, new_eta)
 
 
 def _places(own: Columns, columns: Columns) -> Columns:
