@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -64,11 +64,45 @@ class WorkingSet:
         return True
 
 
-class Reference(NamedTuple):
+def between(start: Reals, end: Reals, t: float) -> Floats:
+    """Return ``start + t (end - start)``, in float64."""
+    out: Floats = np.subtract(end, start, dtype=np.float64)
+    out *= t
+    out += start
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
     """Weighted residuals with the gradient of every column at them."""
 
-    residual: Floats  # (K, rows)
+    residual: Reals  # (K, rows), as rounded where the gradient is a product of them
     gradient: Floats  # (K, columns)
+    error: float | Floats  # a bound of the gradient's rounding relative to |x_j| |R|
+
+    def row(self, k: int) -> tuple[Reals, Floats]:
+        """Return the residuals and the gradient of class k."""
+        return self.residual[k], self.gradient[k]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLine:
+    """The reference at `t` on the line from `start` (t = 0) to `end` (t = 1), which is made row by row."""
+
+    start: Reference
+    end: Reference
+    t: float
+
+    @property
+    def error(self) -> float | Floats:
+        """A bound of the gradient's rounding relative to |x_j| |R|, for t from 0 to 1."""
+        return np.maximum(self.start.error, self.end.error)
+
+    def row(self, k: int) -> tuple[Floats, Floats]:
+        """Return the residuals and the gradient of class k."""
+        start, end = self.start, self.end
+        residual = between(start.residual[k], end.residual[k], self.t)
+        return residual, between(start.gradient[k], end.gradient[k], self.t)
 
 
 @dataclass(slots=True)
@@ -84,7 +118,7 @@ class State:
     gradient_residual: Floats  # (K, rows): s (softmax - Y) as it is included in the gradient
     gradient: Floats  # (K, columns), of the cross-entropy
     working_sets: list[WorkingSet]
-    reference: Reference | None  # None until a full gradient is computed
+    reference: Reference | ReferenceLine | None  # None until a full gradient is computed
 
     @classmethod
     def at(
@@ -93,12 +127,11 @@ class State:
         lam: float,
         V: Floats,
         eta: Floats,
-        included: Reference,
         working_sets: list[WorkingSet],
     ) -> State:
-        """Return the state of these coefficients and their scores, with what the gradient includes."""
-        e, shift = np.empty_like(eta), np.empty(eta.shape[1])
-        state = cls(lam, V, eta, e, shift, 0.0, *included, working_sets, None)
+        """Return the state of these coefficients and their scores; its gradient includes nothing."""
+        e, shift, residual = np.empty_like(eta), np.empty(eta.shape[1]), np.zeros_like(eta)
+        state = cls(lam, V, eta, e, shift, 0.0, residual, np.zeros_like(V), working_sets, None)
         state.set_scores(problem, eta)
         return state
 
@@ -176,7 +209,7 @@ class GridPoint:
     lam: float
     columns: Indices  # in which a class has a coefficient other than 0
     V: Floats  # (K, columns.size): the coefficients in them
-    eta: Floats  # (K, rows)
+    eta: Reals  # (K, rows), in the precision of sums
     loss: float  # the cross-entropy at eta
     reference: Reference
     likely: npt.NDArray[np.bool_]  # (K, columns): what its gradient adds to the next one's working sets
@@ -217,15 +250,15 @@ def repacked(problem: Problem, lam: float, working_sets: list[WorkingSet]) -> li
 
 
 def zero_sign_changes(
-    problem: Problem, old: Floats, V: Floats, eta: Floats, columns: Columns = slice(None)
-) -> tuple[Floats, Floats]:
-    """Return `V` and its scores with 0 for every coefficient whose sign differs from the one in `old`.
+    problem: Problem, old: Floats, V: Floats, eta: Reals, columns: Columns = slice(None)
+) -> Floats:
+    """Return `V` with 0 for every coefficient whose sign differs from the one in `old`.
 
-    V, old : (K, columns), or of some `columns` only.  The scores are changed in place.
+    V, old : (K, columns), or of some `columns` only.  The scores of V are changed in place.
     """
     changed = (V != 0) & (V * old <= 0) & (problem.penalty_factor[columns] > 0)
     numbers, move = np.arange(problem.width)[columns], np.empty(eta.shape[1], problem.sum_dtype)
     for k in np.flatnonzero(changed.any(axis=1)):
         problem.combine(numbers[changed[k]], V[k, changed[k]], move)
         eta[k] -= move
-    return np.where(changed, 0.0, V), eta
+    return np.where(changed, 0.0, V)

@@ -96,7 +96,7 @@ class Problem(ABC):
         """The same bound for the products of a full gradient."""
 
     @abstractmethod
-    def full_gradient(self, sR: Floats) -> Floats:
+    def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
 
     @abstractmethod

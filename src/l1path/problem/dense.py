@@ -147,13 +147,13 @@ class DenseProblem(Problem):
         """The error of a full gradient's products relative to |x_j| |R|."""
         return GRADIENT_ROUNDINGS * float(np.finfo(self.sum_dtype).eps) / 2
 
-    def full_gradient(self, sR: Floats) -> Floats:
+    def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
         K = len(sR)
         if not self.rows.size:
             gradient = np.zeros((K, self.width))
             classes, chosen = np.indices((K, self.p + 1)).reshape(2, -1)
-            self.gradient_entries(sR.astype(self.sum_dtype), classes, chosen, gradient)
+            self.gradient_entries(sR.astype(self.sum_dtype, copy=False), classes, chosen, gradient)
             return gradient
         residuals = np.zeros((round_up(K, 2), len(self.s)), self.sum_dtype)
         residuals[:K] = sR

@@ -147,7 +147,7 @@ class SparseProblem(Problem):
         """The same bound for the products of a full gradient."""
         return self.product_error[1]
 
-    def full_gradient(self, sR: Floats) -> Floats:
+    def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
         gradient, sums = np.zeros((len(sR), self.width)), row_sums(sR)
         kernels.sparse_full_gradient(*self._matrix, np.ascontiguousarray(sR.T), gradient)

@@ -84,7 +84,7 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> No
     for a, (own, coefficients) in enumerate(history.V[:m]):
         iterate = np.zeros(present.shape)
         iterate[:, _places(own, columns)] = coefficients
-        V[a] = zero_sign_changes(problem, present, iterate, eta[a], columns)[0]
+        V[a] = zero_sign_changes(problem, present, iterate, eta[a], columns)
         history.V[a] = columns, V[a].copy()
     g, H = kernels.subspace_model(eta, state.eta, state.e, problem.in_class, problem.s)
     penalty = state.lam * problem.penalty_factor[columns] * np.sign(present)
@@ -99,7 +99,7 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> No
     c[used] = kernels.solve_linear(H, -g[used] / size) / size
     c *= min(1.0, MAX_COMBINATION_WEIGHT / np.abs(c).sum())
     combined, new_eta = _combine(c, V, present), _combine(c, eta, state.eta)
-    new_V, new_eta = zero_sign_changes(problem, present, combined, new_eta, columns)
+    new_V = zero_sign_changes(problem, present, combined, new_eta, columns)
     # adding one number to all intercepts changes nothing
     p = _places(np.array([problem.p]), columns)
     common = kernels.total(new_V[:, p].ravel()) / len(new_V)
