@@ -174,19 +174,21 @@ class State:
         kernels.exponentials(eta, problem.in_class, self.shift, self.e, loss)
         self.eta, self.loss = eta, kernels.dot(loss, problem.s)
 
-    def move_if_lower(self, problem: Problem, columns: Columns, V: Floats, eta: Floats) -> bool:
-        """Set the coefficients in `columns` and the scores if the objective is lower; return whether it is.
+    def move_if_lower(self, problem: Problem, columns: Columns, V: Floats, move: Reals) -> bool:
+        """Set the coefficients in `columns`, which adds `move` (K, rows) to the scores, if that is lower.
 
-        The exponentials take the place of the present ones, which are computed again if it is not: few moves
-        are not lower, and both would occupy twice the memory.
+        Returns whether the objective is lower there. Where it is not, the scores are moved back and their
+        exponentials computed again: that is rare, and both sides of a move would occupy twice the memory.
         """
-        objective, present, present_eta = self.objective(problem), self.V[:, columns].copy(), self.eta
+        objective, present = self.objective(problem), self.V[:, columns].copy()
         self.V[:, columns] = V
-        self.set_scores(problem, eta)
+        self.eta += move
+        self.set_scores(problem, self.eta)
         if self.objective(problem) < objective:
             return True
         self.V[:, columns] = present
-        self.set_scores(problem, present_eta)
+        self.eta -= move
+        self.set_scores(problem, self.eta)
         return False
 
     def recompute_loss(self, problem: Problem) -> None:

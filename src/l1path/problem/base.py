@@ -18,7 +18,7 @@ from l1path import kernels
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from l1path.state import State, WorkingSet
+    from l1path.state import State
 
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
@@ -125,9 +125,12 @@ class Problem(ABC):
 
     @abstractmethod
     def class_step(
-        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+        self, state: State, k: int, above: Floats, below: Floats, target: float, move: Reals
     ) -> float:
-        """Minimize over class k by a quadratic model, in place; return its violation before."""
+        """Minimize over class k by a quadratic model, in place; return its violation before.
+
+        `move` (rows,), in the precision of sums, is set to what is added to the scores.
+        """
 
     @abstractmethod
     def eligible(self, lam: float) -> npt.NDArray[np.bool_]:

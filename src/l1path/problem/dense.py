@@ -20,7 +20,7 @@ from l1path.problem.base import (
 
 if TYPE_CHECKING:
     from l1path.problem.base import Floats, Indices, Numbers, Reals
-    from l1path.state import State, WorkingSet
+    from l1path.state import State
 
 FLOAT64_MAX_SIZE = 2**18  # numbers in X: up to this size float32 would save no time
 FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
@@ -197,9 +197,13 @@ class DenseProblem(Problem):
             kernels.pack_columns(self.columns, columns, at, packed)
 
     def class_step(
-        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+        self, state: State, k: int, above: Floats, below: Floats, target: float, move: Reals
     ) -> float:
-        """Minimize over class k by a quadratic model, in place; return its violation before."""
+        """Minimize over class k by a quadratic model, in place; return its violation before.
+
+        `move` (rows,), in the precision of sums, is set to what is added to the scores.
+        """
+        working_set = state.working_sets[k]
         violation, working_set.gram_size = kernels.class_step(
             self.in_class[k], self.s, self.columns, self.offset, self.penalty_factor, self.ridge_factor,
             state.lam, self.intercept_unit(state.lam), target,
@@ -207,7 +211,7 @@ class DenseProblem(Problem):
             above, below, state.shift,
             state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
             working_set.columns, working_set.packed, working_set.gram, working_set.gram_size,
-            working_set.gram_weights,
+            working_set.gram_weights, move,
         )  # fmt: skip
         return float(violation)
 

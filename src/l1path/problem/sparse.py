@@ -30,7 +30,7 @@ from l1path.problem.base import (
 
 if TYPE_CHECKING:
     from l1path.problem.base import Floats, Indices, Numbers, Reals
-    from l1path.state import State, WorkingSet
+    from l1path.state import State
 
 LEAST_LAMBDA = 0.75  # of the least lambda asked for: the last grid point is above it
 HESSIAN_ROWS = 256  # whose columns are densified at a time for a joint step
@@ -193,14 +193,18 @@ class SparseProblem(Problem):
         """Do nothing."""
 
     def class_step(
-        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+        self, state: State, k: int, above: Floats, below: Floats, target: float, move: Reals
     ) -> float:
-        """Minimize over class k by a quadratic model, in place; return its violation before."""
+        """Minimize over class k by a quadratic model, in place; return its violation before.
+
+        `move` (rows,), in the precision of sums, is set to what is added to the scores.
+        """
+        working_set = state.working_sets[k]
         violation, working_set.gram_size = kernels.sparse_class_step(
             self.in_class[k], self.s, *self._matrix, self.fit_intercept, self.offset, self.penalty_factor,
             self.ridge_factor, state.lam, self.intercept_unit(state.lam), target, above, below, state.shift,
             state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
-            working_set.columns, working_set.gram, working_set.gram_size, working_set.gram_weights,
+            working_set.columns, working_set.gram, working_set.gram_size, working_set.gram_weights, move,
         )  # fmt: skip
         return float(violation)
 

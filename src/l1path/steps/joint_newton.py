@@ -87,10 +87,7 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> None:
         V[wanted] = minimum if t == 1 else start + t * step
         common = kernels.total(V[:, p]) / K  # adding one number to all intercepts changes nothing
         V[:, p] -= common
-        eta = t * move
-        eta -= common
-        eta += state.eta
-        if state.move_if_lower(problem, summed, V[:, summed], eta):
+        if state.move_if_lower(problem, summed, V[:, summed], t * move - common):
             return
         t /= 2
 
