@@ -172,7 +172,8 @@ def _solve_along_grid(
     """Return the certified solution and its number of passes at each of `lambdas`, which decrease.
 
     One thread solves the grid points one after the other. The points asked for are solved beside them, each
-    as soon as the two grid points around it are there; then `report` is called with its lambda.
+    as soon as the two grid points around it are there; then `report` is called with its lambda. A single
+    thread solves a grid point when it is needed, since one that waits occupies memory.
     """
 
     def first_grid_point(problem: Problem) -> GridPoint:
@@ -194,26 +195,34 @@ def _solve_along_grid(
         report(lam)
         return solution
 
+    def advance() -> Future[tuple[Problem, GridPoint]]:
+        return workers.submit(next_grid_point, problem, last)
+
     solutions: dict[float, Future[tuple[Certificate, int]]] = {}
     problem = wait_for(made)
     del made
     last = workers.call(first_grid_point, problem)
-    if lambdas[-1] * MAX_C_RATIO < last.lam:
-        raise ValueError(
-            f"Cs: expected C up to {MAX_C_RATIO:g} times C_max, the largest at which every weight is 0, "
-            f"got {last.lam / lambdas[-1]:.3g} times it. float64 cannot solve this; check the scale of X."
-        )
+    _check_largest_C(last.lam / lambdas[-1])
     own = last.fork()  # a copy, since the next grid point takes over the working sets of the last
-    grid = workers.submit(next_grid_point, problem, last)
+    grid = advance() if workers.threads > 1 else None
     for lam in lambdas:
         while lam < last.lam * (1 - 1e-12):
-            problem, last = wait_for(grid)
+            problem, last = wait_for(grid or advance())
             own = last.fork()
-            grid = workers.submit(next_grid_point, problem, last)
+            grid = advance() if workers.threads > 1 else None
         if len(solutions) >= workers.threads:  # a queued point occupies memory with its working sets
             wait_for(list(solutions.values())[-workers.threads])
         solutions[lam] = workers.submit(solve_requested, problem, own, lam)
     return {lam: wait_for(future) for lam, future in solutions.items()}
+
+
+def _check_largest_C(ratio: float) -> None:
+    """Raise ValueError if `ratio`, of the largest C to C_max, is too large."""
+    if ratio > MAX_C_RATIO:
+        raise ValueError(
+            f"Cs: expected C up to {MAX_C_RATIO:g} times C_max, the largest at which every weight is 0, "
+            f"got {ratio:.3g} times it. float64 cannot solve this; check the scale of X."
+        )
 
 
 def _solve_between(

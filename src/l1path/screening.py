@@ -39,7 +39,7 @@ def update_gradient(problem: Problem, state: State, R: Floats) -> Floats:
         is_new, reference = True, set_reference(problem, state)
         candidates = _screen(problem, state, reference, length, limit)
     classes, columns = np.nonzero(candidates)
-    if not (is_new and np.all(reference.error <= relative_error)):
+    if not (is_new and np.all(problem.reference_error <= relative_error)):
         for k, row in enumerate(state.gradient):
             row[:] = reference.row(k)[1]
         problem.gradient_entries(
@@ -84,8 +84,8 @@ def set_reference(problem: Problem, state: State) -> Reference:
     """
     state.reference = None  # its memory is free for the new one
     residual = state.gradient_residual.astype(problem.sum_dtype)
-    state.reference = Reference(residual, problem.full_gradient(residual), problem.reference_error)
-    state.gradient[:] = state.reference.gradient
+    state.gradient = problem.full_gradient(residual)
+    state.reference = Reference.of(problem, residual, state.gradient)
     return state.reference
 
 

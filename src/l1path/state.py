@@ -77,12 +77,24 @@ class Reference:
     """Weighted residuals with the gradient of every column at them."""
 
     residual: Reals  # (K, rows), as rounded where the gradient is a product of them
-    gradient: Floats  # (K, columns)
+    gradient: Reals  # (K, columns), in units of `unit`
+    unit: float  # a power of two
     error: float | Floats  # a bound of the gradient's rounding relative to |x_j| |R|
+
+    @classmethod
+    def of(cls, problem: Problem, residual: Reals, gradient: Floats) -> Reference:
+        """Return the reference of these residuals, with their gradient in the precision of references."""
+        kept, error = np.empty(gradient.shape, problem.reference_dtype), problem.reference_error
+        unit = float(np.ldexp(1.0, np.frexp(max(np.abs(row).max() for row in gradient))[1]))
+        for row, own in zip(gradient, kept, strict=True):
+            own[:] = row / unit
+        if kept.dtype == np.float32:
+            error = error + float(np.finfo(np.float32).eps) / 2  # what underflows is nothing beside lambda
+        return cls(residual, kept, unit, error)
 
     def row(self, k: int) -> tuple[Reals, Floats]:
         """Return the residuals and the gradient of class k."""
-        return self.residual[k], self.gradient[k]
+        return self.residual[k], self.unit * self.gradient[k].astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +112,8 @@ class ReferenceLine:
 
     def row(self, k: int) -> tuple[Floats, Floats]:
         """Return the residuals and the gradient of class k."""
-        start, end = self.start, self.end
-        residual = between(start.residual[k], end.residual[k], self.t)
-        return residual, between(start.gradient[k], end.gradient[k], self.t)
+        (R, gradient), (R_end, gradient_end) = self.start.row(k), self.end.row(k)
+        return between(R, R_end, self.t), between(gradient, gradient_end, self.t)
 
 
 @dataclass(slots=True)

@@ -95,6 +95,11 @@ class Problem(ABC):
     def reference_error(self) -> float | Floats:
         """The same bound for the products of a full gradient."""
 
+    @property
+    @abstractmethod
+    def reference_dtype(self) -> np.dtype[np.floating]:
+        """The type in which the gradient of a reference is kept."""
+
     @abstractmethod
     def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""

@@ -147,6 +147,11 @@ class DenseProblem(Problem):
         """The error of a full gradient's products relative to |x_j| |R|."""
         return GRADIENT_ROUNDINGS * float(np.finfo(self.sum_dtype).eps) / 2
 
+    @property
+    def reference_dtype(self) -> np.dtype[np.floating]:
+        """The type in which the gradient of a reference is kept: passes go on from it."""
+        return np.dtype(np.float64)
+
     def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
         K = len(sR)

@@ -147,6 +147,11 @@ class SparseProblem(Problem):
         """The same bound for the products of a full gradient."""
         return self.product_error[1]
 
+    @property
+    def reference_dtype(self) -> np.dtype[np.floating]:
+        """The type in which the gradient of a reference is kept: it only screens, and is the most memory."""
+        return np.dtype(np.float32)
+
     def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
         gradient, sums = np.zeros((len(sR), self.width)), row_sums(sR)
