@@ -179,7 +179,8 @@ def _solve_along_grid(
     def first_grid_point(problem: Problem) -> GridPoint:
         return grid_point(problem, initial_state(problem), None)
 
-    def next_grid_point(problem: Problem, last: GridPoint) -> tuple[Problem, GridPoint]:
+    def next_grid_point(problem: Problem, given: list[GridPoint]) -> tuple[Problem, GridPoint]:
+        last = given.pop()  # so that it is freed when it is out of use
         if last.lam * (1 - 1e-12) <= lambdas[-1]:
             return problem, last  # the last of the grid
         residual, lam = last.reference.residual, last.lam * GRID_RATIO
@@ -187,6 +188,7 @@ def _solve_along_grid(
             problem = problem.in_float64()
             last = last.on(problem)
         start = extrapolate(problem, last)
+        last = last.without_working_sets()  # and without the grid point before, which occupies memory
         problem, state = solve_grid_point(problem, start, max(tol, GRID_TOL), max_iter)
         return problem, grid_point(problem, state, last)
 
@@ -195,21 +197,24 @@ def _solve_along_grid(
         report(lam)
         return solution
 
-    def advance() -> Future[tuple[Problem, GridPoint]]:
-        return workers.submit(next_grid_point, problem, last)
-
     solutions: dict[float, Future[tuple[Certificate, int]]] = {}
     problem = wait_for(made)
     del made
     last = workers.call(first_grid_point, problem)
     _check_largest_C(last.lam / lambdas[-1])
-    own = last.fork()  # a copy, since the next grid point takes over the working sets of the last
-    grid = advance() if workers.threads > 1 else None
+    grid: Future[tuple[Problem, GridPoint]] | None = None
+    # a copy, since the next grid point takes over the working sets of the last
+    own, given = last.fork(), [last]
+    del last
     for lam in lambdas:
-        while lam < last.lam * (1 - 1e-12):
-            problem, last = wait_for(grid or advance())
-            own = last.fork()
-            grid = advance() if workers.threads > 1 else None
+        while lam < own.lam * (1 - 1e-12):
+            grid = grid or workers.submit(next_grid_point, problem, given)
+            del own  # only the points that need it have it now
+            problem, last = wait_for(grid)
+            own, given, grid = last.fork(), [last], None
+            del last
+            if workers.threads > 1:
+                grid = workers.submit(next_grid_point, problem, given)
         if len(solutions) >= workers.threads:  # a queued point occupies memory with its working sets
             wait_for(list(solutions.values())[-workers.threads])
         solutions[lam] = workers.submit(solve_requested, problem, own, lam)

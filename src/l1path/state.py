@@ -245,7 +245,7 @@ class GridPoint:
 
     def without_working_sets(self) -> GridPoint:
         """Return what the next grid point needs of this one as its `previous`: the rest occupies memory."""
-        return replace(self, likely=self.likely[:0], working_sets=[], previous=None)
+        return replace(self, likely=self.likely[:0].copy(), working_sets=[], previous=None)
 
 
 def repacked(problem: Problem, lam: float, working_sets: list[WorkingSet]) -> list[WorkingSet]:
