@@ -27,6 +27,7 @@ class WorkingSet:
     gram_size: int  # the number of leading columns that the Gram matrix has
     gram_weights: Reals  # (rows,), the row weights of the Gram matrix
     shared: bool = False  # whether another state uses `packed` too, so that growing needs a copy
+    gram_is_shared: bool = False  # the same for the Gram matrix and its weights, and refreshing them
 
     @classmethod
     def empty(cls, problem: Problem) -> WorkingSet:
@@ -41,8 +42,19 @@ class WorkingSet:
         )
 
     def fork(self) -> WorkingSet:
-        """Return a copy that can grow and refresh its Gram matrix without changing this one."""
-        return replace(self, gram=self.gram.copy(), gram_weights=self.gram_weights.copy(), shared=True)
+        """Return a copy that can grow and refresh its Gram matrix without changing this one.
+
+        This one goes on to grow in its `packed` array, of which the copy has the first columns. Each copies
+        the Gram matrix before its first class step.
+        """
+        self.gram_is_shared = True
+        return replace(self, shared=True)
+
+    def own_gram(self) -> None:
+        """Copy the Gram matrix and its weights if another state uses them."""
+        if self.gram_is_shared:
+            self.gram, self.gram_weights = self.gram.copy(), self.gram_weights.copy()
+            self.gram_is_shared = False
 
     def add(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of the mask `wanted` (columns,) that are missing; return whether any was."""

@@ -209,6 +209,7 @@ class DenseProblem(Problem):
         `move` (rows,), in the precision of sums, is set to what is added to the scores.
         """
         working_set = state.working_sets[k]
+        working_set.own_gram()
         violation, working_set.gram_size = kernels.class_step(
             self.in_class[k], self.s, self.columns, self.offset, self.penalty_factor, self.ridge_factor,
             state.lam, self.intercept_unit(state.lam), target,
