@@ -112,9 +112,9 @@ def multinomial_l1_path(
         raise ValueError("; ".join(faults))
     if not (has_weight := weight > 0).all():
         X, labels, weight = X[has_weight], labels[has_weight], weight[has_weight]
-    points, K = len(Cs), int(labels.max()) + 1
+    points, K, total_weight = len(Cs), int(labels.max()) + 1, kernels.total(weight)
     coefs: Floats | list[Any] = [None] * points if issparse(X) else np.empty((points, K, X.shape[1]))
-    lambdas = l1_ratio / (Cs * kernels.total(weight))
+    lambdas = l1_ratio / (Cs * total_weight)
     requested = Counter(lambdas.tolist())
     lock = Lock()
 
@@ -129,10 +129,10 @@ def multinomial_l1_path(
         made: list[Future[Problem]] = []  # from where the solver takes it, to free a copy that is out of use
         if issparse(X):
             least = float(lambdas.min())
-            made.append(workers.submit(SparseProblem.from_data, X, labels, weight, *how, least))
+            made.append(workers.submit(SparseProblem.from_data, X, labels, weight, tol, *how, least))
         else:
             made.append(workers.submit(DenseProblem.from_data, X, labels, weight, tol, *how))
-        del X  # a copy by columns, if it was given by rows
+        del X, labels, weight  # X is a copy by columns, if it was given by rows
         order = sorted(requested, reverse=True)
         solutions = _solve_along_grid(made.pop(), order, tol, max_iter, workers, report)
     intercept, gap, primal = np.empty((points, K)), np.empty(points), np.empty(points)
@@ -155,7 +155,7 @@ def multinomial_l1_path(
         weights=coefs if isinstance(coefs, np.ndarray) else tuple(coefs),
         intercept=intercept,
         duality_gap=gap,
-        objective=primal * Cs * kernels.total(weight),
+        objective=primal * Cs * total_weight,
         n_iter=passes,
         converged=gap <= tol,
     )

@@ -58,9 +58,9 @@ def rounding_limits(problem: Problem, residual: Reals, lam: float, tol: float) -
     residual : (K, rows), of a solution near `lam`.
     """
     p = problem.p
-    length = ((problem.column_norm + abs(problem.offset))[:p] / problem.penalty_factor[:p]).max()
+    error = problem.product_error[1] * (problem.column_norm + abs(problem.offset))
     size = _weighted_norms(problem, residual).max()
-    return bool(problem.product_error[1] * length * size > MAX_ROUNDING_SHARE * tol * lam)
+    return bool((error[:p] / problem.penalty_factor[:p]).max() * size > MAX_ROUNDING_SHARE * tol * lam)
 
 
 def _screen(

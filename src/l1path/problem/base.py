@@ -28,6 +28,8 @@ Columns = Indices | slice  # some columns, or all
 
 CONSTANT_COLUMN_TOL = 1e-12  # a column is constant if its entries are this near to their mean, relatively
 MIN_COLUMN_WIDTH = 1e-100  # a narrower column is constant too: the inverse of its scale could overflow
+FLOAT64_MAX_SIZE = 2**18  # numbers stored in X: up to this size float32 would save no time
+FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
 HALF_ULP = float(np.finfo(np.float64).eps) / 2
 
 
@@ -69,7 +71,7 @@ class Problem(ABC):
     @property
     @abstractmethod
     def is_reduced(self) -> bool:
-        """Whether the working copy is in bytes or float32."""
+        """Whether the working copy, or sums over it, are in less than float64."""
 
     @abstractmethod
     def in_float64(self) -> Problem:
@@ -168,6 +170,11 @@ class Problem(ABC):
             return self.l1_norm(V, columns)
         factor = self.ridge_factor[columns]
         return self.l1_norm(V, columns) + float(sum(kernels.dot(row * row, factor) for row in V)) / 2
+
+
+def float32_suffices(size: int, tol: float) -> bool:
+    """Return whether sums may be in float32, by the numbers stored in X and the tolerance."""
+    return size > FLOAT64_MAX_SIZE and tol >= FLOAT32_MIN_TOL
 
 
 def least_penalty_per_norm(factor: Floats, norm: Floats) -> float:

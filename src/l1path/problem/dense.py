@@ -12,6 +12,7 @@ from l1path import kernels
 from l1path.problem.base import (
     Problem,
     class_indicators,
+    float32_suffices,
     is_constant,
     least_penalty_per_norm,
     round_up,
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from l1path.problem.base import Floats, Indices, Numbers, Reals
     from l1path.state import State
 
-FLOAT64_MAX_SIZE = 2**18  # numbers in X: up to this size float32 would save no time
-FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
 NARROW_WIDTH = 128  # columns: up to this width rows are read from columns as fast as from a copy by rows
 RESIDUAL_UPDATE_THRESHOLD = 1.0  # of the target: the gradient ignores a residual that has changed by less
 GRADIENT_ROUNDINGS = (
@@ -63,7 +62,7 @@ class DenseProblem(Problem):
     ) -> DenseProblem:
         """Make the working copy for X (n, p), labels (n,) 0 to K - 1, row weights (n,) and the tolerance."""
         n, p = X.shape
-        reduced_precision = X.size > FLOAT64_MAX_SIZE and tol >= FLOAT32_MIN_TOL
+        reduced_precision = float32_suffices(X.size, tol)
         height, width = round_up(n + 1, 8), round_up(p + 2, 16)
         in_class, s, class_share = class_indicators(labels, weight, height)
         low, high, mean = kernels.column_ranges(X, s)
