@@ -23,7 +23,7 @@ def test_the_loss_of_an_extrapolated_start_is_that_of_its_scores(overshot):
         last = next_grid_point(data, last, 1e-3)
     if overshot:  # the line through the two last grid points ends above the last
         last.V[:, last.columns < data.p] *= 10
-        last.eta[:] = data.scores(*data.original_coefficients(last.coefficients(np.arange(data.width))))
+        data.scores(*data.original_coefficients(last.coefficients(np.arange(data.width))), last.eta)
     start = extrapolate(data, last, 0.8 * last.lam)
     assert np.array_equal(start.V[:, last.columns], last.V) == overshot
     loss = start.loss

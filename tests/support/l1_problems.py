@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax, xlogy
 
-from l1path.problem import dense
+from l1path.problem import base
 from l1path.problem.dense import DenseProblem
 
 KINDS = ["float64", "float32", "uint8"]  # of a working copy
@@ -28,10 +28,10 @@ def data_of_kind(kind, X):
 
 @contextmanager
 def stored_as(kind):
-    """Let small data have the working copy of large data, unless the kind is float64."""
+    """Let small data be solved in the precision of large data, unless the kind is float64."""
     with pytest.MonkeyPatch.context() as patch:
         if kind != "float64":
-            patch.setattr(dense, "FLOAT64_MAX_SIZE", 0)
+            patch.setattr(base, "FLOAT64_MAX_SIZE", 0)
         yield
 
 

@@ -19,7 +19,7 @@ from l1path.kernels.class_step import (
     sums_of_later_classes,
     violation,
 )
-from l1path.kernels.elementary import dot, exp, l1_distance, log, on_the_line, total
+from l1path.kernels.elementary import dot, exp, l1_distance, log, total
 from l1path.kernels.gram import gram_rows, gram_rows_by_columns, mirror, pack_columns, select_heavy_rows
 from l1path.kernels.joint import cholesky, cholesky_solve, joint_hessian, penalized_minimum
 from l1path.kernels.newton import add_combination, intercept_hessian, solve_linear, subspace_model
@@ -87,7 +87,6 @@ __all__ = [
     "line_search_slope",
     "log",
     "mirror",
-    "on_the_line",
     "pack_columns",
     "penalized_minimum",
     "residual_and_weight",

@@ -191,7 +191,8 @@ def take_step(
 ):  # fmt: skip
     """Go from `coef` to `new`, or as far as the line search allows: sets V, eta and e.
 
-    move : what the whole `step`, new - coef, adds to eta.  g, penalty, ridge : of the columns `chosen`.
+    move : what the whole `step`, new - coef, adds to eta; in the end what has been added.  g, penalty,
+    ridge : of the columns `chosen`.
     """
     t = line_search(
         eta, move, dot(g, step), dot(penalty, np.abs(new) - np.abs(coef)), dot(ridge * coef, step),
@@ -202,12 +203,15 @@ def take_step(
             V[chosen[q]] = new[q] if t == 1.0 else coef[q] + t * step[q]
         for i in range(e.size):
             eta[i] += t * move[i]
+    for i in range(e.size):
+        move[i] *= t
 
 
 @kernel
 def class_step(
     in_class, s, columns, offset, penalty_factor, ridge_factor, lam, free_unit, target, update_threshold,
     above, below, shift, eta, e, gradient_residual, V, gradient, chosen, packed, G, gram_size, gram_weights,
+    move,
 ):  # fmt: skip
     """Minimize over one class by a quadratic model; return its violation before, `gram_size`, if it is done.
 
@@ -216,9 +220,10 @@ def class_step(
     needed. The gradient is updated for rows whose residual has changed by more than `update_threshold`. G is
     the Gram matrix of the first `gram_size` working columns under the row weights `gram_weights`. Where it
     lacks columns, or is of weights too far from the present ones, the step stops and wants the whole matrix
-    under `gram_weights`; then it is called again. When done, below += e.
+    under `gram_weights`; then it is called again. When done, below += e and `move` is what has been added to
+    eta.
     """
-    r, w, move = np.empty(e.size), np.empty(e.size, G.dtype), np.empty(e.size, G.dtype)
+    r, w = np.empty(e.size), np.empty(e.size, G.dtype)
     rows, change = np.empty(e.size, np.intp), np.empty(e.size, G.dtype)
     residual_and_weight(e, above, below, in_class, s, r, w)
     count = changed_residuals(r, gradient_residual, s, update_threshold, rows, change)
@@ -251,6 +256,8 @@ def class_step(
         take_step(
             coef, new, step, move, g, penalty, ridge, chosen, shift, above, below, in_class, s, V, eta, e,
         )  # fmt: skip
+    else:
+        move[:] = 0
     for i in range(e.size):
         below[i] += e[i]
     return worst, gram_size, True

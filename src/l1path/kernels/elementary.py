@@ -78,15 +78,6 @@ def log(x, out):
 
 
 @kernel
-def on_the_line(start, end, t, out):
-    """out[:] = start + t * (end - start).  All (K, n)."""
-    for k in range(out.shape[0]):
-        a, z, row = start[k], end[k], out[k]
-        for i in range(row.size):
-            row[i] = a[i] + t * (z[i] - a[i])
-
-
-@kernel
 def sum_lanes(lanes):
     """lanes.sum(), from the first to the last."""
     out = 0.0

@@ -123,7 +123,8 @@ def weighted_norm(r, s):
     """np.sqrt(((r**2)[s > 0] / s[s > 0]).sum())."""
     lanes = np.empty(s.size)
     for i in range(s.size):
-        lanes[i] = r[i] * r[i] / s[i] if s[i] > 0.0 else 0.0
+        x = np.float64(r[i])
+        lanes[i] = x * x / s[i] if s[i] > 0.0 else 0.0
     return np.sqrt(total(lanes))
 
 

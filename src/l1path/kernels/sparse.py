@@ -153,10 +153,11 @@ def sparse_gram_matrix(data, indices, indptr, fit_intercept, offset, chosen, w, 
 def sparse_class_step(
     in_class, s, data, indices, indptr, fit_intercept, offset, penalty_factor, ridge_factor, lam, free_unit,
     target, above, below, shift, eta, e, gradient_residual, V, gradient, chosen, G, gram_size, gram_weights,
+    move,
 ):  # fmt: skip
     """`class_step` for sparse columns: the gradient is computed of all rows, and a stale Gram matrix anew."""
     n, m, p = e.size, chosen.size, indptr.size - 1
-    w, move = np.empty(n), np.empty(n)
+    w = np.empty(n)
     residual_and_weight(e, above, below, in_class, s, gradient_residual, w)
     mean, residual_sum = offset[chosen], total(gradient_residual)
     coef, penalty, ridge, g = V[chosen], lam * penalty_factor[chosen], lam * ridge_factor[chosen], np.zeros(m)
@@ -184,6 +185,8 @@ def sparse_class_step(
         take_step(
             coef, new, step, move, g, penalty, ridge, chosen, shift, above, below, in_class, s, V, eta, e,
         )  # fmt: skip
+    else:
+        move[:] = 0
     for i in range(n):
         below[i] += e[i]
     return worst, gram_size

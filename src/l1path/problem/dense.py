@@ -13,6 +13,7 @@ from l1path import kernels
 from l1path.problem.base import (
     Problem,
     class_indicators,
+    float32_suffices,
     is_constant,
     least_penalty_per_norm,
     round_up,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from l1path.problem.base import Floats, Indices, Numbers, Reals
     from l1path.state import State, WorkingSet
 
-FLOAT64_MAX_SIZE = 2**18  # numbers in X: up to this size float32 would save no time
-FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
 NARROW_WIDTH = 128  # columns: up to this width rows are read from columns as fast as from a copy by rows
 GRAM_ROW_THRESHOLD = 0.1  # of the mean weight: a lighter row adds to the diagonal of the Gram matrix only
 RESIDUAL_UPDATE_THRESHOLD = 1.0  # of the target: the gradient ignores a residual that has changed by less
@@ -66,7 +65,7 @@ class DenseProblem(Problem):
     ) -> DenseProblem:
         """Make the working copy for X (n, p), labels (n,) 0 to K - 1, row weights (n,) and the tolerance."""
         n, p = X.shape
-        reduced_precision = X.size > FLOAT64_MAX_SIZE and tol >= FLOAT32_MIN_TOL
+        reduced_precision = float32_suffices(X.size, tol)
         height, width = round_up(n + 1, 8), round_up(p + 2, 16)
         in_class, s, class_share = class_indicators(labels, weight, height)
         low, high, mean = kernels.column_ranges(X, s)
@@ -150,13 +149,18 @@ class DenseProblem(Problem):
         """The error of a full gradient's products relative to |x_j| |R|."""
         return GRADIENT_ROUNDINGS * float(np.finfo(self.sum_dtype).eps) / 2
 
-    def full_gradient(self, sR: Floats) -> Floats:
+    @property
+    def reference_dtype(self) -> np.dtype[np.floating]:
+        """The type in which the gradient of a reference is kept: passes go on from it."""
+        return np.dtype(np.float64)
+
+    def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
         K = len(sR)
         if not self.rows.size:
             gradient = np.zeros((K, self.width))
             chosen, classes = np.indices((self.p + 1, K)).reshape(2, -1)
-            self.gradient_entries(sR.astype(self.sum_dtype), classes, chosen, gradient)
+            self.gradient_entries(sR.astype(self.sum_dtype, copy=False), classes, chosen, gradient)
             return gradient
         residuals = np.zeros((round_up(K, 2), len(self.s)), self.sum_dtype)
         residuals[:K] = sR
@@ -187,20 +191,19 @@ class DenseProblem(Problem):
         start = -kernels.dot(weights, self.offset[chosen])
         kernels.combine_columns(self.columns, chosen, weights, start, out)
 
-    def scores(self, coef: Floats, b: Floats) -> Floats:
-        """Return the scores (K, rows) of `coef` (K, p) and b (K,), in float64 on the data as given."""
-        eta = np.zeros((len(coef), len(self.s)))
+    def scores(self, coef: Floats, b: Floats, out: Floats) -> None:
+        """Set `out` (K, rows) to the scores of `coef` (K, p) and b (K,), in float64 on the data as given."""
         nonzero = coef != 0
         starts, chosen = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1))), np.nonzero(coef)[1]
         data = (self.X,) if self.levels is None else (self.levels, self.columns)
+        out[:, len(self.X) :] = 0
         share(
             kernels.scores if self.levels is None else kernels.scores_from_bytes,
             [
-                (*data, starts[a : z + 1], chosen, coef[nonzero], b[a:z], eta[a:z])
+                (*data, starts[a : z + 1], chosen, coef[nonzero], b[a:z], out[a:z])
                 for a, z in equal_parts(len(coef), chosen.size * len(self.s))
             ],
         )
-        return eta
 
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
         """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""
@@ -218,10 +221,14 @@ class DenseProblem(Problem):
             kernels.pack_columns(self.columns, columns, at, packed)
 
     def class_step(
-        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+        self, state: State, k: int, above: Floats, below: Floats, target: float, move: Reals
     ) -> float:
-        """Minimize over class k by a quadratic model, in place; return its violation before."""
-        done = False
+        """Minimize over class k by a quadratic model, in place; return its violation before.
+
+        `move` (rows,), in the precision of sums, is set to what is added to the scores.
+        """
+        working_set, done = state.working_sets[k], False
+        working_set.own_gram()
         while not done:
             violation, working_set.gram_size, done = kernels.class_step(
                 self.in_class[k], self.s, self.columns, self.offset, self.penalty_factor, self.ridge_factor,
@@ -230,7 +237,7 @@ class DenseProblem(Problem):
                 above, below, state.shift,
                 state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
                 working_set.columns, working_set.packed, working_set.gram, working_set.gram_size,
-                working_set.gram_weights,
+                working_set.gram_weights, move,
             )  # fmt: skip
             if not done:
                 stop_if_unwanted()

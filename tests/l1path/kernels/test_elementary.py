@@ -29,9 +29,3 @@ def test_sums(size):
     assert kernels.dot(a, b) == pytest.approx(a @ b, abs=1e-12)
     assert kernels.total(a) == pytest.approx(a.sum(), abs=1e-12)
     assert kernels.l1_distance(a, b) == pytest.approx(np.abs(a - b).sum(), abs=1e-12)
-
-
-def test_on_the_line():
-    start, end, out = normal(3, 40), normal(3, 40), np.empty((3, 40))
-    kernels.on_the_line(start, end, 1.7, out)
-    np.testing.assert_allclose(out, start + 1.7 * (end - start), rtol=1e-12, atol=1e-12)
