@@ -51,7 +51,8 @@ def test_the_step_follows_the_growth_of_the_penalty_relative_to_the_objective():
     lam = GRID_RATIO * first.lam
     added = (lam - GRID_RATIO**2 * lam) * 2 / 4  # to the objective for each unit of growth
     for growth, factors in [(0.0, 2), (0.39e-3 / added, 2), (0.41e-3 / added, 1), (-1.0, 2)]:
-        last = replace(first, lam=lam, objective=1.0, penalty=first.penalty + growth, previous=first)
+        penalty = first.penalty + growth
+        last = replace(first, lam=lam, loss=1 - lam * penalty, penalty=penalty, previous=first)
         step = next_step(data, last, 1e-3)
         assert (step.factors, step.lam) == (factors, pytest.approx(lam * GRID_RATIO**factors))
         assert step.tol == (GRID_TOL if factors == 1 else 1e-3)

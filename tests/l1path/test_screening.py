@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l1_problems import KINDS, data_of_kind, problem, stored_as, working_copy
+from l1_problems import KINDS, data_of_kind, next_grid_point, problem, stored_as, working_copy
 from l1path import screening
-from l1path.solve import solve_grid_point
 from l1path.state import ReferenceLine
-from l1path.warm_start import extrapolate, grid_point, initial_state
+from l1path.warm_start import grid_point, initial_state
 
 
 @settings(max_examples=60)
@@ -45,7 +44,7 @@ def test_a_reference_and_a_line_of_references_bound_the_rounding_of_their_gradie
     with stored_as(kind):
         data = working_copy(X, y)
         first = grid_point(data, initial_state(data), None)
-        second = grid_point(data, solve_grid_point(data, extrapolate(data, first), 1e-3, 100)[1], first)
+        second = next_grid_point(data, first, 1e-3)
     length = (data.column_norm + abs(data.offset))[:40]
     line = ReferenceLine(second.reference, first.reference, 0.3)
     for reference in (first.reference, second.reference, line):
