@@ -188,9 +188,8 @@ def _solve_along_grid(
             problem = problem.in_float64()
             last = last.on(problem)
         start = extrapolate(problem, last, step.lam)
-        curvature = last.curvature
         last = last.without_working_sets()  # and without the grid point before, which occupies memory
-        problem, state = solve_grid_point(problem, start, curvature, step.tol, max_iter)
+        problem, state = solve_grid_point(problem, start, step.tol, max_iter)
         return problem, grid_point(problem, state, last, step.factors)
 
     def solve_requested(problem: Problem, last: GridPoint, lam: float) -> tuple[Certificate, int]:
@@ -238,4 +237,4 @@ def _solve_between(
     start = interpolate(problem, last.fork(), lam)
     if last.previous is None:  # at lambda_max or above every weight is 0
         return certify(problem, start, tol), 0
-    return solve_point(problem, start, last.curvature, tol, max_iter)
+    return solve_point(problem, start, tol, max_iter)

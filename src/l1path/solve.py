@@ -20,7 +20,7 @@ from l1path.screening import set_reference, update_gradient
 from l1path.state import repacked
 from l1path.steps.joint_newton import joint_newton_step, passes_per_joint_step
 from l1path.steps.subspace_newton import History, subspace_newton_step
-from l1path.target import MAX_TARGET, violation_target
+from l1path.target import MAX_TARGET, scaling_curvature, violation_target
 
 if TYPE_CHECKING:
     from l1path.certificate import Certificate
@@ -57,16 +57,13 @@ def present_violation(problem: Problem, state: State) -> float:
     return float(max(kernels.violation(g + ridge * v, v, penalty, unit) for g, v in rows))
 
 
-def solve_grid_point(
-    problem: Problem, state: State, curvature: float, tol: float, max_iter: int
-) -> tuple[Problem, State]:
+def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Problem, State]:
     """Return the solution from the start `state`, with its full gradient and without a certificate.
-
-    curvature : of the entropy near by, as `scaling_curvature` has it.
 
     The problem that is returned with it is the one in float64 if the violation does not fall otherwise.
     """
     passes, target, history, progress = 0, MAX_TARGET, History.for_state(problem, state), Progress()
+    curvature = scaling_curvature(problem, state)
     while True:
         target = min(target, violation_target(problem, state, curvature, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
@@ -90,15 +87,10 @@ def solve_grid_point(
             problem, history = with_more_effort(problem, state, history)
 
 
-def solve_point(
-    problem: Problem, state: State, curvature: float, tol: float, max_iter: int
-) -> tuple[Certificate, int]:
-    """Return the best certified solution from the start `state` and the number of passes.
-
-    curvature : of the entropy near by, as `scaling_curvature` has it.
-    """
+def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Certificate, int]:
+    """Return the best certified solution from the start `state` and the number of passes."""
     passes, target, history = 0, MAX_TARGET, History.for_state(problem, state)
-    best, progress = None, Progress()
+    best, progress, curvature = None, Progress(), scaling_curvature(problem, state)
     while True:
         target = min(target, violation_target(problem, state, curvature, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)

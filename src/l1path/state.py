@@ -252,7 +252,6 @@ class GridPoint:
     likely: npt.NDArray[np.bool_]  # (K, columns): what its gradient adds to the next one's working sets
     penalty: float  # in units of lambda
     factors: int  # of GRID_RATIO, from the grid point before
-    curvature: float  # of the dual point's entropy along its scaling
     working_sets: list[WorkingSet]
     previous: GridPoint | None  # without working sets
 

@@ -20,7 +20,6 @@ from l1path.grid import GRID_RATIO
 from l1path.problem.base import large_entries
 from l1path.screening import set_reference
 from l1path.state import GridPoint, Reference, ReferenceLine, State, WorkingSet, between, zero_sign_changes
-from l1path.target import scaling_curvature
 
 if TYPE_CHECKING:
     from l1path.problem.base import Floats, Indices, Problem
@@ -62,7 +61,6 @@ def grid_point(problem: Problem, state: State, previous: GridPoint | None, facto
         likely=large_entries(state.gradient, least * problem.penalty_factor),
         penalty=state.penalty(problem),
         factors=factors,
-        curvature=scaling_curvature(problem, state),
         working_sets=state.working_sets,
         previous=previous and previous.without_working_sets(),
     )

@@ -46,7 +46,7 @@ def working_copy(X, y):
 def next_grid_point(data, last, tol):
     """Return the grid point one factor after `last`, which is solved to the gap `tol`."""
     start = extrapolate(data, last, GRID_RATIO * last.lam)
-    return grid_point(data, solve_grid_point(data, start, last.curvature, tol, 100)[1], last)
+    return grid_point(data, solve_grid_point(data, start, tol, 100)[1], last)
 
 
 def reference_certificate(X, y, coef, intercept, C):

@@ -36,13 +36,13 @@ from l1path.kernels.products import (
 )
 from l1path.kernels.softmax import cross_entropy, entropy, exponentials, residuals
 from l1path.kernels.sparse import (
-    dense_rows,
     sparse_class_step,
     sparse_column_sums,
     sparse_combine,
     sparse_full_gradient,
     sparse_gradient_entries,
     sparse_gram_matrix,
+    sparse_joint_hessian,
 )
 from l1path.kernels.working_copy import (
     INTEGER_TOL,
@@ -70,7 +70,6 @@ __all__ = [
     "combine_columns",
     "coordinate_descent",
     "cross_entropy",
-    "dense_rows",
     "dot",
     "entropy",
     "exp",
@@ -101,6 +100,7 @@ __all__ = [
     "sparse_full_gradient",
     "sparse_gradient_entries",
     "sparse_gram_matrix",
+    "sparse_joint_hessian",
     "subspace_model",
     "sums_of_later_classes",
     "total",

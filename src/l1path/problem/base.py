@@ -119,6 +119,10 @@ class Problem(ABC):
         """Set `out` (K, rows) to the scores of `coef` (K, p as given) and b (K,), from the data as given."""
 
     @abstractmethod
+    def hessian_work(self, chosen: Indices) -> float:
+        """Return the multiply-adds that the Hessian over the weights of the columns `chosen` takes."""
+
+    @abstractmethod
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
         """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""
 

@@ -205,6 +205,10 @@ class DenseProblem(Problem):
             ],
         )
 
+    def hessian_work(self, chosen: Indices) -> float:
+        """Return the multiply-adds that the Hessian over the weights of the columns `chosen` takes."""
+        return len(self.s) * chosen.size**2 / 2
+
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
         """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""
         H = np.zeros((chosen.size, chosen.size))

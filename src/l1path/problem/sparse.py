@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from l1path.state import State
 
 LEAST_LAMBDA = 0.75  # of the least lambda asked for: the last grid point is above it
-HESSIAN_ROWS = 256  # whose columns are densified at a time for a joint step
+SCATTERED_PRODUCT = 8  # multiply-adds in sequence, that take as long as one of a Hessian (measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +187,17 @@ class SparseProblem(Problem):
             start = b[k] + kernels.dot(weights, self.stored_center[chosen])
             kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, weights, start, own)
 
+    def hessian_work(self, chosen: Indices) -> float:
+        """Return what the Hessian over the weights of the columns `chosen` takes, in sequence."""
+        entries = float(np.diff(self.indptr)[chosen[chosen < self.p]].sum())
+        return SCATTERED_PRODUCT * entries**2 / (2 * len(self.s)) + len(self.in_class) * entries
+
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
         """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""
-        H, offset, numbers = np.zeros((chosen.size, chosen.size)), self.offset[chosen], np.arange(chosen.size)
-        for a in range(0, len(self.s), HESSIAN_ROWS):
-            s = self.s[a : a + HESSIAN_ROWS]
-            block = np.empty((chosen.size, len(s)))
-            kernels.dense_rows(*self._matrix, self.fit_intercept, chosen, a, block)
-            shares = np.ascontiguousarray(P[:, a : a + HESSIAN_ROWS])
-            kernels.joint_hessian(block, offset, shares, s, numbers, starts, H)
+        H = np.empty((chosen.size, chosen.size))
+        kernels.sparse_joint_hessian(
+            *self._matrix, self.fit_intercept, self.offset, chosen, starts, P, self.s, H
+        )
         return H
 
     def packed_columns(self, capacity: int) -> Numbers:

@@ -35,10 +35,11 @@ MODEL_ROUNDS = 4  # factorizations that a joint step is expected to need
 
 def passes_per_joint_step(problem: Problem, state: State) -> float:
     """Return the passes that cost as much as a joint step, from sizes alone; infinite if it is too large."""
-    (K, n), d = state.eta.shape, np.count_nonzero(_wanted(problem, state, state.gradient))
+    (K, n), chosen = state.eta.shape, np.nonzero(_wanted(problem, state, state.gradient))[1]
+    d = chosen.size
     if d > MAX_JOINT_SIZE:
         return np.inf
-    joint = n * d**2 / 2 + MODEL_ROUNDS * d**3 / 6
+    joint = problem.hessian_work(chosen) + MODEL_ROUNDS * d**3 / 6
     return float(joint / (n * (PASS_COST_OF_A_ROW * K + PASS_COST_OF_A_WEIGHT * problem.density * d)))
 
 
