@@ -16,19 +16,21 @@ docs/method.md has the mathematics. The modules in reading order:
 3. `problem.validation`: the checks of the input.
 4. `problem.base`: what the solver needs of the data: labels, weights, penalty, products with a working copy.
    `problem.dense` has it in bytes, float32 or float64, `problem.sparse` by its sparse columns.
-5. `state`: an iterate and a grid point, with the working set of each class and its Gram matrix.
-6. `warm_start`: extrapolation, interpolation and the strong rule.
-7. `solve`: one point, from its warm start to its certificate.
-8. `steps.block_descent`: a pass over the classes, each by a quadratic model, coordinate descent and a line
-   search.
-9. `steps.subspace_newton`: a Newton step in the span of the last iterates.
-10. `steps.joint_newton`: a Newton step over all classes, where the passes are slow.
-11. `screening`: the gradient, of which only the entries that may matter are computed.
-12. `certificate`: optimal intercepts, the dual point and the duality gap.
-13. `workers`: the threads in which all this runs, and the end that ctrl-C makes of it.
-14. `classifier.estimator`: the path as a scikit-learn classifier.
-15. `classifier.cross_validation`: the selection of C by the one-standard-error rule.
-16. `classifier.display`: the weights along C as a figure.
+5. `grid`: how far it is from one grid point to the next.
+6. `state`: an iterate and a grid point, with the working set of each class and its Gram matrix.
+7. `warm_start`: extrapolation, interpolation and the strong rule.
+8. `solve`: one point, from its warm start to its certificate.
+9. `target`: the violation that its passes aim at.
+10. `steps.block_descent`: a pass over the classes, each by a quadratic model, coordinate descent and a line
+    search.
+11. `steps.subspace_newton`: a Newton step in the span of the last iterates.
+12. `steps.joint_newton`: a Newton step over all classes, where the passes are slow.
+13. `screening`: the gradient, of which only the entries that may matter are computed.
+14. `certificate`: optimal intercepts, the dual point and the duality gap.
+15. `workers`: the threads in which all this runs, and the end that ctrl-C makes of it.
+16. `classifier.estimator`: the path as a scikit-learn classifier.
+17. `classifier.cross_validation`: the selection of C by the one-standard-error rule.
+18. `classifier.display`: the weights along C as a figure.
 
 The compiled loops of all of them are in `kernels`. Public names are imported when they are first used,
 and `l1path.objective` imports the kernels, and numba with them, when it first computes.

@@ -37,13 +37,14 @@ class Certificate:
 
 
 def certify(problem: Problem, state: State, tol: float) -> Certificate:
-    """Give `state` optimal intercepts, recompute its scores and gradient, and return its certificate.
+    """Recompute the scores of `state` and its gradient, with optimal intercepts, and return its certificate.
 
-    The primal is that of the data as given, in float64 throughout.
+    The primal, and the residuals from which the dual point is made, are those of the data as given, in
+    float64 throughout.
     """
+    state.recompute_scores(problem, *problem.original_coefficients(state.V))
     dual = dual_value(problem, state, tol)
     coef, b = problem.original_coefficients(state.V)
-    state.recompute_scores(problem, coef, b)
     primal = state.objective(problem)
     gap = float(np.maximum(0.0, primal - dual)) / primal  # np.maximum keeps NaN
     return Certificate(coef, b - kernels.total(b) / len(b), primal, gap)
@@ -67,8 +68,7 @@ def dual_value(problem: Problem, state: State, tol: float) -> float:
     The t without |X' s R| is tried too, and the D of higher value is taken.
 
     The products are computed on the working copy. What their rounding may hide is added to their size, so
-    that D is feasible for the data as given too. R belongs to the scores of the passes, which differ from
-    those of the coefficients by rounding: any R gives a valid dual point.
+    that D is feasible for the data as given too.
     """
     lam = state.lam
     intercept_tol = IMBALANCE_COST * tol * min(1.0, lam * problem.min_penalty_per_norm)
@@ -111,7 +111,6 @@ def optimize_intercepts(problem: Problem, state: State, tol: float) -> Floats:
     R = np.empty_like(state.eta)
     others = np.delete(np.arange(len(R)), problem.class_share.argmax())
     for attempt in range(MAX_INTERCEPT_STEPS + 1):
-        state.set_coefficients(problem, state.V, state.eta)
         kernels.residuals(state.e, problem.in_class, R)
         g = np.array([kernels.dot(row, problem.s) for row in R])
         balanced = np.abs(g / problem.class_share).max() <= max(tol, MIN_INTERCEPT_TOL)
@@ -124,6 +123,6 @@ def optimize_intercepts(problem: Problem, state: State, tol: float) -> Floats:
         if not np.isfinite(step).all():  # a class whose probabilities are all 0 or 1: no step can balance it
             break
         step /= max(1.0, np.abs(step).max())
-        state.V[:, problem.p] += step
-        state.eta += step[:, None]
+        state.add_to_intercepts(problem, step)
+    state.recompute_loss(problem)
     return R

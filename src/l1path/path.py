@@ -15,12 +15,13 @@ from scipy.sparse import issparse
 
 from l1path import kernels
 from l1path.certificate import certify
+from l1path.grid import next_step
 from l1path.problem.dense import DenseProblem
 from l1path.problem.sparse import SparseProblem
 from l1path.problem.validation import check_data, check_limits, check_penalty
 from l1path.screening import rounding_limits
 from l1path.solve import solve_grid_point, solve_point
-from l1path.warm_start import GRID_RATIO, extrapolate, grid_point, initial_state, interpolate
+from l1path.warm_start import extrapolate, grid_point, initial_state, interpolate
 from l1path.workers import Workers, usable_threads, wait_for
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from l1path.state import GridPoint
 
 MAX_C_RATIO = 1e15  # of C to C_max: beyond it lambda is less than the rounding of the gradient at 0
-GRID_TOL = 6e-3  # relative duality gap of a grid point, which is only a start (docs/decisions/0031)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def multinomial_l1_path(
     l1_ratio : above 0, up to 1.  fit_intercept : False keeps b at 0.
     tol : the relative duality gap at which a point is done.  max_iter : passes over the classes for one
     point. threads : points to solve side by side, by default the processors that joblib counts for this
-    process, or one within a worker of joblib's. They change no bit.
+    process, or one within a worker of joblib's; idle ones help with products. They change no bit.
     progress : called once for each of the Cs when its point is done, by one thread at a time.
 
     A column whose entries are within 1e-12 of their mean, relative to their size, counts as constant: its
@@ -112,9 +112,9 @@ def multinomial_l1_path(
         raise ValueError("; ".join(faults))
     if not (has_weight := weight > 0).all():
         X, labels, weight = X[has_weight], labels[has_weight], weight[has_weight]
-    points, K = len(Cs), int(labels.max()) + 1
+    points, K, total_weight = len(Cs), int(labels.max()) + 1, kernels.total(weight)
     coefs: Floats | list[Any] = [None] * points if issparse(X) else np.empty((points, K, X.shape[1]))
-    lambdas = l1_ratio / (Cs * kernels.total(weight))
+    lambdas = l1_ratio / (Cs * total_weight)
     requested = Counter(lambdas.tolist())
     lock = Lock()
 
@@ -124,15 +124,15 @@ def multinomial_l1_path(
                 for _ in range(requested[lam]):
                     progress()
 
-    with Workers(min(threads, len(requested) + 1)) as workers:
+    with Workers(min(threads, max(len(requested) + 1, usable_threads(-1)))) as workers:
         how = l1_ratio, bool(fit_intercept)
         made: list[Future[Problem]] = []  # from where the solver takes it, to free a copy that is out of use
         if issparse(X):
             least = float(lambdas.min())
-            made.append(workers.submit(SparseProblem.from_data, X, labels, weight, *how, least))
+            made.append(workers.submit(SparseProblem.from_data, X, labels, weight, tol, *how, least))
         else:
             made.append(workers.submit(DenseProblem.from_data, X, labels, weight, tol, *how))
-        del X  # a copy by columns, if it was given by rows
+        del X, labels, weight  # X is a copy by columns, if it was given by rows
         order = sorted(requested, reverse=True)
         solutions = _solve_along_grid(made.pop(), order, tol, max_iter, workers, report)
     intercept, gap, primal = np.empty((points, K)), np.empty(points), np.empty(points)
@@ -155,7 +155,7 @@ def multinomial_l1_path(
         weights=coefs if isinstance(coefs, np.ndarray) else tuple(coefs),
         intercept=intercept,
         duality_gap=gap,
-        objective=primal * Cs * kernels.total(weight),
+        objective=primal * Cs * total_weight,
         n_iter=passes,
         converged=gap <= tol,
     )
@@ -172,22 +172,25 @@ def _solve_along_grid(
     """Return the certified solution and its number of passes at each of `lambdas`, which decrease.
 
     One thread solves the grid points one after the other. The points asked for are solved beside them, each
-    as soon as the two grid points around it are there; then `report` is called with its lambda.
+    as soon as the two grid points around it are there; then `report` is called with its lambda. A single
+    thread solves a grid point when it is needed, since one that waits occupies memory.
     """
 
     def first_grid_point(problem: Problem) -> GridPoint:
         return grid_point(problem, initial_state(problem), None)
 
-    def next_grid_point(problem: Problem, last: GridPoint) -> tuple[Problem, GridPoint]:
+    def next_grid_point(problem: Problem, given: list[GridPoint]) -> tuple[Problem, GridPoint]:
+        last = given.pop()  # so that it is freed when it is out of use
         if last.lam * (1 - 1e-12) <= lambdas[-1]:
             return problem, last  # the last of the grid
-        residual, lam = last.reference.residual, last.lam * GRID_RATIO
-        if problem.is_reduced and rounding_limits(problem, residual, lam, tol):
+        step = next_step(problem, last, tol)
+        if problem.is_reduced and rounding_limits(problem, last.reference.residual, step.lam, tol):
             problem = problem.in_float64()
             last = last.on(problem)
-        start = extrapolate(problem, last)
-        problem, state = solve_grid_point(problem, start, max(tol, GRID_TOL), max_iter)
-        return problem, grid_point(problem, state, last)
+        start = extrapolate(problem, last, step.lam)
+        last = last.without_working_sets()  # and without the grid point before, which occupies memory
+        problem, state = solve_grid_point(problem, start, step.tol, max_iter)
+        return problem, grid_point(problem, state, last, step.factors)
 
     def solve_requested(problem: Problem, last: GridPoint, lam: float) -> tuple[Certificate, int]:
         solution = _solve_between(problem, last, lam, tol, max_iter)
@@ -198,22 +201,33 @@ def _solve_along_grid(
     problem = wait_for(made)
     del made
     last = workers.call(first_grid_point, problem)
-    if lambdas[-1] * MAX_C_RATIO < last.lam:
-        raise ValueError(
-            f"Cs: expected C up to {MAX_C_RATIO:g} times C_max, the largest at which every weight is 0, "
-            f"got {last.lam / lambdas[-1]:.3g} times it. float64 cannot solve this; check the scale of X."
-        )
-    own = last.fork()  # a copy, since the next grid point takes over the working sets of the last
-    grid = workers.submit(next_grid_point, problem, last)
+    _check_largest_C(last.lam / lambdas[-1])
+    grid: Future[tuple[Problem, GridPoint]] | None = None
+    # a copy, since the next grid point takes over the working sets of the last
+    own, given = last.fork(), [last]
+    del last
     for lam in lambdas:
-        while lam < last.lam * (1 - 1e-12):
+        while lam < own.lam * (1 - 1e-12):
+            grid = grid or workers.submit(next_grid_point, problem, given)
+            del own  # only the points that need it have it now
             problem, last = wait_for(grid)
-            own = last.fork()
-            grid = workers.submit(next_grid_point, problem, last)
+            own, given, grid = last.fork(), [last], None
+            del last
+            if workers.threads > 1:
+                grid = workers.submit(next_grid_point, problem, given)
         if len(solutions) >= workers.threads:  # a queued point occupies memory with its working sets
             wait_for(list(solutions.values())[-workers.threads])
         solutions[lam] = workers.submit(solve_requested, problem, own, lam)
     return {lam: wait_for(future) for lam, future in solutions.items()}
+
+
+def _check_largest_C(ratio: float) -> None:
+    """Raise ValueError if `ratio`, of the largest C to C_max, is too large."""
+    if ratio > MAX_C_RATIO:
+        raise ValueError(
+            f"Cs: expected C up to {MAX_C_RATIO:g} times C_max, the largest at which every weight is 0, "
+            f"got {ratio:.3g} times it. float64 cannot solve this; check the scale of X."
+        )
 
 
 def _solve_between(

@@ -15,8 +15,8 @@ from l1path import kernels
 from l1path.state import Reference
 
 if TYPE_CHECKING:
-    from l1path.problem.base import Floats, Problem
-    from l1path.state import State
+    from l1path.problem.base import Floats, Problem, Reals
+    from l1path.state import ReferenceLine, State
 
 MAX_ROUNDING_SHARE = 0.3  # of tol lambda: if rounding may hide more of a gradient, float64 takes over
 FULL_GRADIENT_FRACTION = 0.25  # of all entries: if more are to be computed, the full gradient is as fast
@@ -38,9 +38,10 @@ def update_gradient(problem: Problem, state: State, R: Floats) -> Floats:
     if not is_new and np.count_nonzero(candidates) > FULL_GRADIENT_FRACTION * candidates.size:
         is_new, reference = True, set_reference(problem, state)
         candidates = _screen(problem, state, reference, length, limit)
-    classes, columns = np.nonzero(candidates)
+    columns, classes = np.nonzero(candidates.T)  # a column is read from memory once for all classes
     if not (is_new and np.all(problem.reference_error <= relative_error)):
-        state.gradient[:] = reference.gradient
+        for k, row in enumerate(state.gradient):
+            row[:] = reference.row(k)[1]
         problem.gradient_entries(
             state.gradient_residual.astype(dtype, copy=False), classes, columns, state.gradient
         )
@@ -51,41 +52,43 @@ def update_gradient(problem: Problem, state: State, R: Floats) -> Floats:
     return np.asarray(bound / problem.penalty_factor[columns])
 
 
-def rounding_limits(problem: Problem, residual: Floats, lam: float, tol: float) -> bool:
+def rounding_limits(problem: Problem, residual: Reals, lam: float, tol: float) -> bool:
     """Return whether what rounding may hide at `lam` is a noticeable part of a relative gap of `tol`.
 
     residual : (K, rows), of a solution near `lam`.
     """
     p = problem.p
-    length = ((problem.column_norm + abs(problem.offset))[:p] / problem.penalty_factor[:p]).max()
+    error = problem.product_error[1] * (problem.column_norm + abs(problem.offset))
     size = _weighted_norms(problem, residual).max()
-    return bool(problem.product_error[1] * length * size > MAX_ROUNDING_SHARE * tol * lam)
+    return bool((error[:p] / problem.penalty_factor[:p]).max() * size > MAX_ROUNDING_SHARE * tol * lam)
 
 
 def _screen(
-    problem: Problem, state: State, reference: Reference, length: Floats, limit: Floats
+    problem: Problem, state: State, reference: Reference | ReferenceLine, length: Floats, limit: Floats
 ) -> npt.NDArray[np.bool_]:
     """Return the mask (K, columns) of gradient entries that may reach `limit` or are of working columns."""
-    distances = _weighted_norms(problem, state.gradient_residual, reference.residual)
-    error = problem.reference_error * length  # |R'| <= 1 where it certifies
-    rows = zip(reference.gradient, distances, strict=True)
-    candidates = np.array(
-        [np.abs(row) + problem.column_norm * distance + error > limit * (1 - 1e-9) for row, distance in rows]
-    )
+    error = reference.error * length  # |R'| <= 1 where it certifies
+    candidates = state.working_columns()
+    for k, own in enumerate(state.gradient_residual):
+        residual, gradient = reference.row(k)
+        distance = kernels.weighted_norm(own - residual, problem.s)
+        candidates[k] |= np.abs(gradient) + problem.column_norm * distance + error > limit * (1 - 1e-9)
     candidates[:, problem.p] = True
-    return candidates | state.working_columns()
+    return candidates
 
 
 def set_reference(problem: Problem, state: State) -> Reference:
-    """Compute the full gradient of the state's `gradient_residual`, make it the reference and return it."""
+    """Compute the full gradient of the state's `gradient_residual`, make it the reference and return it.
+
+    The gradient is a product of the residuals in the precision of sums, so the reference has them in that.
+    """
     state.reference = None  # its memory is free for the new one
-    gradient = problem.full_gradient(state.gradient_residual)
-    state.reference = Reference(state.gradient_residual.copy(), gradient)
-    state.gradient[:] = gradient
+    residual = state.gradient_residual.astype(problem.sum_dtype)
+    state.gradient = problem.full_gradient(residual)
+    state.reference = Reference.of(problem, residual, state.gradient)
     return state.reference
 
 
-def _weighted_norms(problem: Problem, R: Floats, origin: Floats | None = None) -> Floats:
-    """Return the norm of each row of R, or of R - origin, in which the rows of data weigh 1 / s."""
-    rows = R if origin is None else (row - start for row, start in zip(R, origin, strict=True))
-    return np.array([kernels.weighted_norm(row, problem.s) for row in rows])
+def _weighted_norms(problem: Problem, R: Reals) -> Floats:
+    """Return the norm of each row of R, in which the rows of data weigh 1 / s."""
+    return np.array([kernels.weighted_norm(row, problem.s) for row in R])

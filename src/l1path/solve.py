@@ -18,17 +18,15 @@ from l1path.certificate import certify, optimize_intercepts
 from l1path.problem.base import large_entries
 from l1path.screening import set_reference, update_gradient
 from l1path.state import repacked
-from l1path.steps.block_descent import pass_over_classes
 from l1path.steps.joint_newton import joint_newton_step, passes_per_joint_step
 from l1path.steps.subspace_newton import History, subspace_newton_step
+from l1path.target import MAX_TARGET, scaling_curvature, violation_target
 
 if TYPE_CHECKING:
     from l1path.certificate import Certificate
     from l1path.problem.base import Problem
     from l1path.state import State
 
-MAX_TARGET = 0.3  # of the penalty: the largest violation that the passes aim at
-VIOLATION_PER_GAP = 1.2  # of tol: the gap that the passes aim at, since the last one goes beyond
 MIN_PASS_REDUCTION = 0.3  # a pass is predicted to leave at least this fraction of the violation
 MAX_PASSES_PER_CERTIFICATE = 15  # then scores are recomputed, since rounding errors accumulate in them
 MIN_TARGET_REDUCTION = 0.2  # by which a failed certificate multiplies the target
@@ -39,41 +37,17 @@ MAX_ROUNDS_WITHOUT_PROGRESS = 3
 def reduce_violation(problem: Problem, state: State, history: History, target: float, max_passes: int) -> int:
     """Take passes until the violation is predicted to be at `target`; return their number."""
     for passes in range(1, max_passes + 1):
-        history.add(problem, state)
-        last, history.violation = history.violation, pass_over_classes(problem, state, target)
+        last, history.violation = history.violation, history.take_pass(problem, state, target)
         if history.violation <= target or history.violation == 0:
             return passes
         if history.violation * max(MIN_PASS_REDUCTION, history.violation / last) <= target:
             return passes
         if history.joint_step_is_due(partial(passes_per_joint_step, problem, state)):
             joint_newton_step(problem, state, history.violation)
-            history.length = 0  # the iterates before are far from this one
+            history.clear()  # the iterates before are far from this one
         else:
             subspace_newton_step(problem, state, history)
     return max_passes
-
-
-def scaling_curvature(problem: Problem, state: State) -> float:
-    """Return the curvature in t of the entropy of Y + t R, between t = 1 and t = 1 - MAX_TARGET.
-
-    At the optimum the slope at t = 1 is lambda |W|_1.
-    """
-    R, entropy, values = np.empty_like(state.eta), np.empty(state.eta.shape[1]), []
-    kernels.residuals(state.e, problem.in_class, R)
-    for t in (1.0, 1 - MAX_TARGET):
-        kernels.entropy(R, problem.in_class, t, entropy)
-        values.append(kernels.dot(entropy, problem.s))
-    cost = (values[0] - values[1]) / MAX_TARGET - state.lam * state.l1_norm(problem)
-    return max(0.0, float(2 * cost / MAX_TARGET))
-
-
-def violation_target(problem: Problem, state: State, curvature: float, tol: float) -> float:
-    """Return the violation that is expected to give a relative duality gap of `tol`.
-
-    A violation v scales the dual point by t = 1 - v, which costs slope v + curvature v^2 / 2 of its value.
-    """
-    allowed, slope = VIOLATION_PER_GAP * tol * state.objective(problem), state.lam * state.l1_norm(problem)
-    return float(2 * allowed / (slope + np.sqrt(slope**2 + 2 * curvature * allowed) + 1e-300))
 
 
 def present_violation(problem: Problem, state: State) -> float:
@@ -88,12 +62,13 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
 
     The problem that is returned with it is the one in float64 if the violation does not fall otherwise.
     """
-    passes, target, history, progress = 0, MAX_TARGET, History.for_state(state), Progress()
+    passes, target, history, progress = 0, MAX_TARGET, History.for_state(problem, state), Progress()
     curvature = scaling_curvature(problem, state)
     while True:
         target = min(target, violation_target(problem, state, curvature, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
         passes += reduce_violation(problem, state, history, target, allowed)
+        history.clear()  # its scores differ from those that are recomputed
         R = optimize_intercepts(problem, state, 0.1 * tol)
         if state.reference is None:
             np.multiply(R, problem.s, out=state.gradient_residual)
@@ -105,7 +80,6 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
         if violation <= target or passes >= max_iter:
             return problem, state
         state.recompute_scores(problem, *problem.original_coefficients(state.V))
-        history.length = 0
         state.add_to_working_sets(problem, large_entries(state.gradient, state.lam * problem.penalty_factor))
         if progress.has_stalled(violation / target):
             if history.always_joint and not problem.is_reduced:
@@ -115,18 +89,18 @@ def solve_grid_point(problem: Problem, state: State, tol: float, max_iter: int) 
 
 def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tuple[Certificate, int]:
     """Return the best certified solution from the start `state` and the number of passes."""
-    passes, target, history = 0, MAX_TARGET, History.for_state(state)
+    passes, target, history = 0, MAX_TARGET, History.for_state(problem, state)
     best, progress, curvature = None, Progress(), scaling_curvature(problem, state)
     while True:
         target = min(target, violation_target(problem, state, curvature, tol))
         allowed = min(MAX_PASSES_PER_CERTIFICATE, max_iter - passes)
         passes += reduce_violation(problem, state, history, target, allowed)
+        history.clear()  # its scores differ from those that are recomputed
         certificate = certify(problem, state, tol)
         if best is None or not best.gap <= certificate.gap:
             best = certificate
         if best.gap <= tol or passes >= max_iter:
             return best, passes
-        history.length = 0  # the scores are recomputed
         state.add_to_working_sets(problem, large_entries(state.gradient, state.lam * problem.penalty_factor))
         if present_violation(problem, state) <= target:
             target *= max(MIN_TARGET_REDUCTION, 0.5 * tol / certificate.gap)
@@ -139,7 +113,8 @@ def solve_point(problem: Problem, state: State, tol: float, max_iter: int) -> tu
 def with_more_effort(problem: Problem, state: State, history: History) -> tuple[Problem, History]:
     """Return what to go on with where progress has stalled: in float64, with a joint step after each pass."""
     if problem.is_reduced:
-        problem, history = problem.in_float64(), History.for_state(state)
+        problem = problem.in_float64()
+        history = History.for_state(problem, state)
         state.working_sets = repacked(problem, state.lam, state.working_sets)
     history.always_joint = True
     return problem, history

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ class WorkingSet:
     gram_size: int  # the number of leading columns that the Gram matrix has
     gram_weights: Reals  # (rows,), the row weights of the Gram matrix
     shared: bool = False  # whether another state uses `packed` too, so that growing needs a copy
+    gram_is_shared: bool = False  # the same for the Gram matrix and its weights, and refreshing them
 
     @classmethod
     def empty(cls, problem: Problem) -> WorkingSet:
@@ -41,8 +42,19 @@ class WorkingSet:
         )
 
     def fork(self) -> WorkingSet:
-        """Return a copy that can grow and refresh its Gram matrix without changing this one."""
-        return replace(self, gram=self.gram.copy(), gram_weights=self.gram_weights.copy(), shared=True)
+        """Return a copy that can grow and refresh its Gram matrix without changing this one.
+
+        This one goes on to grow in its `packed` array, of which the copy has the first columns. Each copies
+        the Gram matrix before its first class step.
+        """
+        self.gram_is_shared = True
+        return replace(self, shared=True)
+
+    def own_gram(self) -> None:
+        """Copy the Gram matrix and its weights if another state uses them."""
+        if self.gram_is_shared:
+            self.gram, self.gram_weights = self.gram.copy(), self.gram_weights.copy()
+            self.gram_is_shared = False
 
     def add(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
         """Add the columns of the mask `wanted` (columns,) that are missing; return whether any was."""
@@ -64,11 +76,56 @@ class WorkingSet:
         return True
 
 
-class Reference(NamedTuple):
+def between(start: Reals, end: Reals, t: float) -> Floats:
+    """Return ``start + t (end - start)``, in float64."""
+    out: Floats = np.subtract(end, start, dtype=np.float64)
+    out *= t
+    out += start
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
     """Weighted residuals with the gradient of every column at them."""
 
-    residual: Floats  # (K, rows)
-    gradient: Floats  # (K, columns)
+    residual: Reals  # (K, rows), as rounded where the gradient is a product of them
+    gradient: Reals  # (K, columns), in units of `unit`
+    unit: float  # a power of two
+    error: float | Floats  # a bound of the gradient's rounding relative to |x_j| |R|
+
+    @classmethod
+    def of(cls, problem: Problem, residual: Reals, gradient: Floats) -> Reference:
+        """Return the reference of these residuals, with their gradient in the precision of references."""
+        kept, error = np.empty(gradient.shape, problem.reference_dtype), problem.reference_error
+        unit = float(np.ldexp(1.0, np.frexp(max(np.abs(row).max() for row in gradient))[1]))
+        for row, own in zip(gradient, kept, strict=True):
+            own[:] = row / unit
+        if kept.dtype == np.float32:
+            error = error + float(np.finfo(np.float32).eps) / 2  # what underflows is nothing beside lambda
+        return cls(residual, kept, unit, error)
+
+    def row(self, k: int) -> tuple[Reals, Floats]:
+        """Return the residuals and the gradient of class k."""
+        return self.residual[k], self.unit * self.gradient[k].astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLine:
+    """The reference at `t` on the line from `start` (t = 0) to `end` (t = 1), which is made row by row."""
+
+    start: Reference
+    end: Reference
+    t: float
+
+    @property
+    def error(self) -> float | Floats:
+        """A bound of the gradient's rounding relative to |x_j| |R|, for t from 0 to 1."""
+        return np.maximum(self.start.error, self.end.error)
+
+    def row(self, k: int) -> tuple[Floats, Floats]:
+        """Return the residuals and the gradient of class k."""
+        (R, gradient), (R_end, gradient_end) = self.start.row(k), self.end.row(k)
+        return between(R, R_end, self.t), between(gradient, gradient_end, self.t)
 
 
 @dataclass(slots=True)
@@ -84,7 +141,7 @@ class State:
     gradient_residual: Floats  # (K, rows): s (softmax - Y) as it is included in the gradient
     gradient: Floats  # (K, columns), of the cross-entropy
     working_sets: list[WorkingSet]
-    reference: Reference | None  # None until a full gradient is computed
+    reference: Reference | ReferenceLine | None  # None until a full gradient is computed
 
     @classmethod
     def at(
@@ -93,13 +150,12 @@ class State:
         lam: float,
         V: Floats,
         eta: Floats,
-        included: Reference,
         working_sets: list[WorkingSet],
     ) -> State:
-        """Return the state of these coefficients and their scores, with what the gradient includes."""
-        e, shift = np.empty_like(eta), np.empty(eta.shape[1])
-        state = cls(lam, V, eta, e, shift, 0.0, *included, working_sets, None)
-        state.set_coefficients(problem, V, eta)
+        """Return the state of these coefficients and their scores; its gradient includes nothing."""
+        e, shift, residual = np.empty_like(eta), np.empty(eta.shape[1]), np.zeros_like(eta)
+        state = cls(lam, V, eta, e, shift, 0.0, residual, np.zeros_like(V), working_sets, None)
+        state.set_scores(problem, eta)
         return state
 
     def add_to_working_sets(self, problem: Problem, wanted: npt.NDArray[np.bool_]) -> bool:
@@ -130,28 +186,48 @@ class State:
         columns = self.summed_columns(problem)
         return problem.l1_norm(self.V[:, columns], columns)
 
+    def penalty(self, problem: Problem) -> float:
+        """Return the penalty in units of lambda."""
+        columns = self.summed_columns(problem)
+        return problem.penalty(self.V[:, columns], columns)
+
     def objective(self, problem: Problem) -> float:
         """Return the objective P(W, b)."""
-        columns = self.summed_columns(problem)
-        return self.loss + self.lam * problem.penalty(self.V[:, columns], columns)
+        return self.loss + self.lam * self.penalty(problem)
 
-    def set_coefficients(self, problem: Problem, V: Floats, eta: Floats) -> None:
-        """Set the coefficients and their scores; the gradient is unchanged."""
+    def set_scores(self, problem: Problem, eta: Floats) -> None:
+        """Set the scores, with their exponentials and loss; the gradient is unchanged."""
         loss = np.empty(eta.shape[1])
         kernels.exponentials(eta, problem.in_class, self.shift, self.e, loss)
-        self.V, self.eta, self.loss = V, eta, kernels.dot(loss, problem.s)
+        self.eta, self.loss = eta, kernels.dot(loss, problem.s)
 
-    def move_if_lower(self, problem: Problem, V: Floats, eta: Floats) -> bool:
-        """Set these coefficients and scores if the objective is lower there; return whether it is."""
-        moved = replace(self, e=np.empty_like(eta), shift=np.empty_like(self.shift))
-        moved.set_coefficients(problem, V, eta)
-        if not moved.objective(problem) < self.objective(problem):
-            return False
-        self.V, self.eta, self.e, self.shift, self.loss = V, eta, moved.e, moved.shift, moved.loss
-        return True
+    def add_to_intercepts(self, problem: Problem, step: Floats) -> None:
+        """Add `step` (K,) to the intercepts; the loss and the gradient are unchanged."""
+        factor = np.empty(len(step))
+        kernels.exp(step, factor)
+        self.V[:, problem.p] += step
+        self.eta += step[:, None]
+        self.e *= factor[:, None]
+
+    def move_if_lower(self, problem: Problem, columns: Columns, V: Floats, move: Reals) -> bool:
+        """Set the coefficients in `columns`, which adds `move` (K, rows) to the scores, if that is lower.
+
+        Returns whether the objective is lower there. Where it is not, the scores are moved back and their
+        exponentials computed again: that is rare, and both sides of a move would occupy twice the memory.
+        """
+        objective, present = self.objective(problem), self.V[:, columns].copy()
+        self.V[:, columns] = V
+        self.eta += move
+        self.set_scores(problem, self.eta)
+        if self.objective(problem) < objective:
+            return True
+        self.V[:, columns] = present
+        self.eta -= move
+        self.set_scores(problem, self.eta)
+        return False
 
     def recompute_loss(self, problem: Problem) -> None:
-        """Set the loss, which passes over the classes leave as it was."""
+        """Set the loss, which steps over the classes and intercepts leave as it was."""
         self.loss = kernels.cross_entropy(self.eta, self.e, problem.in_class, self.shift, problem.s)
 
     def recompute_scores(self, problem: Problem, coef: Floats | csr_array, b: Floats) -> None:
@@ -159,7 +235,8 @@ class State:
 
         The scores that the passes update accumulate rounding errors, which the coefficients do not have.
         """
-        self.set_coefficients(problem, self.V, problem.scores(coef, b))
+        problem.scores(coef, b, self.eta)
+        self.set_scores(problem, self.eta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +246,19 @@ class GridPoint:
     lam: float
     columns: Indices  # in which a class has a coefficient other than 0
     V: Floats  # (K, columns.size): the coefficients in them
-    eta: Floats  # (K, rows)
+    eta: Reals  # (K, rows), in the precision of sums
+    loss: float  # the cross-entropy at eta
     reference: Reference
     likely: npt.NDArray[np.bool_]  # (K, columns): what its gradient adds to the next one's working sets
+    penalty: float  # in units of lambda
+    factors: int  # of GRID_RATIO, from the grid point before
     working_sets: list[WorkingSet]
     previous: GridPoint | None  # without working sets
+
+    @property
+    def objective(self) -> float:
+        """The objective P(W, b)."""
+        return self.loss + self.lam * self.penalty
 
     def coefficients(self, columns: Indices) -> Floats:
         """Return the coefficients (K, columns.size) in ascending `columns`, which include all but zeros."""
@@ -191,7 +276,7 @@ class GridPoint:
 
     def without_working_sets(self) -> GridPoint:
         """Return what the next grid point needs of this one as its `previous`: the rest occupies memory."""
-        return replace(self, likely=self.likely[:0], working_sets=[], previous=None)
+        return replace(self, likely=self.likely[:0].copy(), working_sets=[], previous=None)
 
 
 def repacked(problem: Problem, lam: float, working_sets: list[WorkingSet]) -> list[WorkingSet]:
@@ -209,15 +294,15 @@ def repacked(problem: Problem, lam: float, working_sets: list[WorkingSet]) -> li
 
 
 def zero_sign_changes(
-    problem: Problem, old: Floats, V: Floats, eta: Floats, columns: Columns = slice(None)
-) -> tuple[Floats, Floats]:
-    """Return `V` and its scores with 0 for every coefficient whose sign differs from the one in `old`.
+    problem: Problem, old: Floats, V: Floats, eta: Reals, columns: Columns = slice(None)
+) -> Floats:
+    """Return `V` with 0 for every coefficient whose sign differs from the one in `old`.
 
-    V, old : (K, columns), or of some `columns` only.  The scores are changed in place.
+    V, old : (K, columns), or of some `columns` only.  The scores of V are changed in place.
     """
     changed = (V != 0) & (V * old <= 0) & (problem.penalty_factor[columns] > 0)
     numbers, move = np.arange(problem.width)[columns], np.empty(eta.shape[1], problem.sum_dtype)
     for k in np.flatnonzero(changed.any(axis=1)):
         problem.combine(numbers[changed[k]], V[k, changed[k]], move)
         eta[k] -= move
-    return np.where(changed, 0.0, V), eta
+    return np.where(changed, 0.0, V)

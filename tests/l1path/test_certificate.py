@@ -23,6 +23,7 @@ def test_a_certificate_is_valid_at_intercepts_that_are_not_optimal(*, seed, shar
     minimum = multinomial_l1_path(X, y, [1 / (60 * state.lam)], tol=1e-8).objective[0] * state.lam
     b = state.V[:, [data.p]] * (1 - 10**log10_error)
     V = np.where(np.arange(data.width) == data.p, b, 0)
-    state.set_coefficients(data, V, np.repeat(b, len(data.s), axis=1))
+    state.V = V
+    state.set_scores(data, np.repeat(b, len(data.s), axis=1))
     certificate = certify(data, state, np.inf)
     assert certificate.primal * (1 - certificate.gap) <= minimum * (1 + 1e-12)

@@ -1,6 +1,7 @@
 """The path holds few arrays of the size of its scores or gradients at a time."""
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from l1path import multinomial_l1_path
 K = 4
 
 
-def many_rows():
+def many_rows(p):
     """Return data whose scores are most of what the path holds, the points, and the scores' size."""
-    X, y = problem(n=20_000, p=8, K=K)
+    X, y = problem(n=20_000, p=p, K=K)
     return X, y, np.geomspace(1e-3, 0.1, 10), K * len(y)
 
 
@@ -25,7 +26,15 @@ def many_columns():
     return X, y, np.geomspace(1.0, 100.0, 10), K * X.shape[1]
 
 
-@pytest.mark.parametrize(("data", "most"), [(many_rows, 29), (many_columns, 14)])
+@pytest.mark.parametrize(
+    ("data", "most"),
+    [
+        (partial(many_rows, 8), 23),
+        (partial(many_rows, 16), 26),
+        (many_columns, 10),
+    ],
+    ids=["rows, float64", "rows, float32", "columns"],
+)
 def test_the_path_holds_few_arrays_of_the_size_of_its_largest(data, most):
     X, y, Cs, size = data()
     multinomial_l1_path(X, y, Cs[-1:], threads=1)  # imports and compiles

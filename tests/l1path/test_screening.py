@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l1_problems import KINDS, data_of_kind, problem, stored_as, working_copy
+from l1_problems import KINDS, data_of_kind, next_grid_point, problem, stored_as, working_copy
 from l1path import screening
-from l1path.warm_start import initial_state
+from l1path.state import ReferenceLine
+from l1path.warm_start import grid_point, initial_state
 
 
 @settings(max_examples=60)
@@ -34,3 +35,30 @@ def test_no_gradient_entry_above_lambda_is_screened_out(*, kind, seed, decrease,
     np.testing.assert_allclose(state.gradient[:, :40][above], exact[above], rtol=0, atol=tolerance)
     if above.any():
         assert largest >= (np.abs(exact) / data.penalty_factor[:40]).max()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reference_and_a_line_of_references_bound_the_rounding_of_their_gradient(kind):
+    X, y = problem(n=60, p=40)
+    X = data_of_kind(kind, X)
+    with stored_as(kind):
+        data = working_copy(X, y)
+        first = grid_point(data, initial_state(data), None)
+        second = next_grid_point(data, first, 1e-3)
+    length = (data.column_norm + abs(data.offset))[:40]
+    line = ReferenceLine(second.reference, first.reference, 0.3)
+    for reference in (first.reference, second.reference, line):
+        error = np.broadcast_to(reference.error, data.width)[:40]
+        for k, (residual, gradient) in enumerate(map(reference.row, range(3))):
+            exact = residual.astype(np.float64)[:60] @ (X - X.mean(axis=0)) / data.scale
+            assert np.all(np.abs(gradient[:40] - exact) <= error * length), k
+
+
+def test_a_line_of_references_has_the_larger_of_their_errors():
+    X, y = problem(n=60, p=40)
+    with stored_as("float32"):
+        data = working_copy(X, y)
+        first = initial_state(data).reference
+    second = initial_state(data.in_float64()).reference
+    assert first.error > second.error
+    assert ReferenceLine(second, first, 0.5).error == ReferenceLine(first, second, 0.5).error == first.error

@@ -13,7 +13,8 @@ import l1path.classifier.cross_validation
 import l1path.path
 from l1_problems import problem
 from l1path import L1MultinomialPath, multinomial_l1_path
-from l1path.workers import Workers, usable_threads
+from l1path.problem.dense import equal_parts, triangle_parts
+from l1path.workers import MIN_PART, Workers, number_of_parts, share, usable_threads
 
 LONG = 60  # seconds; a test that waits as long fails
 
@@ -102,3 +103,80 @@ def test_the_number_of_threads_changes_no_bit():
     X, y = problem()
     one, two = (L1MultinomialPath([0.1, 1.0], n_jobs=n).fit(X, y) for n in (1, 2))
     np.testing.assert_array_equal(one.coef_path_, two.coef_path_)
+
+
+@pytest.fixture
+def idle_helpers():
+    """Return a function that is called in a thread of a pool of which two more have nothing to do."""
+    with Workers(3) as workers:
+
+        def call(function):
+            while workers.idle < 3:
+                time.sleep(0.001)
+            return workers.call(function)
+
+        yield call
+
+
+def test_idle_threads_take_parts(idle_helpers):
+    together = threading.Barrier(3, timeout=LONG)
+    threads = []
+
+    def part(number):
+        threads.append((number, threading.current_thread()))
+        together.wait()
+
+    def sharing():
+        assert number_of_parts(10 * MIN_PART) == 3
+        share(part, [(number,) for number in range(3)])
+
+    idle_helpers(sharing)
+    assert sorted(number for number, _ in threads) == [0, 1, 2]
+    assert len({thread for _, thread in threads}) == 3
+
+
+def test_small_work_and_a_thread_of_no_pool_have_one_part(idle_helpers):
+    assert idle_helpers(lambda: number_of_parts(2 * MIN_PART - 1)) == 1
+    assert number_of_parts(10 * MIN_PART) == 1
+    parts = []
+    share(lambda number: parts.append((number, threading.current_thread())), [(0,), (1,)])
+    assert parts == [(0, threading.current_thread()), (1, threading.current_thread())]
+
+
+def test_the_error_of_a_part_reaches_the_caller_after_all_parts(idle_helpers):
+    ended = []
+
+    def part(number):
+        if number == 1:
+            raise ZeroDivisionError
+        ended.append(number)
+
+    with pytest.raises(ZeroDivisionError):
+        idle_helpers(lambda: share(part, [(number,) for number in range(6)]))
+    assert sorted(ended) == [0, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7])
+def test_parts_cover_what_they_divide(parts, monkeypatch):
+    monkeypatch.setattr("l1path.problem.dense.number_of_parts", lambda _: parts)
+    for start, stop in [(0, 4), (0, 290), (4, 6), (200, 290), (6, 6)]:
+        bounds = triangle_parts(start, stop, 1)
+        assert [bounds[0][0], bounds[-1][1]] == [start, stop]
+        assert all(a <= z and a % 2 == 0 for a, z in bounds)
+        assert [z for _, z in bounds[:-1]] == [a for a, _ in bounds[1:]]
+    for count, step in [(10, 2), (2, 2), (13, 1), (0, 1)]:
+        bounds = equal_parts(count, 1, step)
+        assert [bounds[0][0], bounds[-1][1]] == [0, count]
+        assert all(a <= z and a % step == 0 for a, z in bounds)
+        assert [z for _, z in bounds[:-1]] == [a for a, _ in bounds[1:]]
+
+
+@pytest.mark.parametrize("n", [400, 6000])
+def test_shared_products_change_no_bit(n, monkeypatch):
+    X, y = problem(n=n, p=200, K=5)
+    paths = []
+    for least in (2**62, 1):
+        monkeypatch.setattr("l1path.workers.MIN_PART", least)
+        paths.append(multinomial_l1_path(X, y, [1.0], threads=3))
+    np.testing.assert_array_equal(paths[0].coef, paths[1].coef)
+    np.testing.assert_array_equal(paths[0].duality_gap, paths[1].duality_gap)

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax, xlogy
 
-from l1path.problem import dense
+from l1path.grid import GRID_RATIO
+from l1path.problem import base
 from l1path.problem.dense import DenseProblem
+from l1path.solve import solve_grid_point
+from l1path.warm_start import extrapolate, grid_point
 
 KINDS = ["float64", "float32", "uint8"]  # of a working copy
 
@@ -28,16 +31,22 @@ def data_of_kind(kind, X):
 
 @contextmanager
 def stored_as(kind):
-    """Let small data have the working copy of large data, unless the kind is float64."""
+    """Let small data be solved in the precision of large data, unless the kind is float64."""
     with pytest.MonkeyPatch.context() as patch:
         if kind != "float64":
-            patch.setattr(dense, "FLOAT64_MAX_SIZE", 0)
+            patch.setattr(base, "FLOAT64_MAX_SIZE", 0)
         yield
 
 
 def working_copy(X, y):
     """Return the problem of these data at tol 1e-3 with equal row weights."""
     return DenseProblem.from_data(np.ascontiguousarray(X), y, np.ones(len(y)), 1e-3)
+
+
+def next_grid_point(data, last, tol):
+    """Return the grid point one factor after `last`, which is solved to the gap `tol`."""
+    start = extrapolate(data, last, GRID_RATIO * last.lam)
+    return grid_point(data, solve_grid_point(data, start, tol, 100)[1], last)
 
 
 def reference_certificate(X, y, coef, intercept, C):

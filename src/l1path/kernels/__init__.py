@@ -20,7 +20,7 @@ from l1path.kernels.class_step import (
     violation,
 )
 from l1path.kernels.elementary import dot, exp, l1_distance, log, total
-from l1path.kernels.gram import gram_matrix, gram_matrix_by_columns, pack_columns, select_heavy_rows
+from l1path.kernels.gram import gram_rows, gram_rows_by_columns, mirror, pack_columns, select_heavy_rows
 from l1path.kernels.joint import cholesky, cholesky_solve, joint_hessian, penalized_minimum
 from l1path.kernels.newton import add_combination, intercept_hessian, solve_linear, subspace_model
 from l1path.kernels.products import (
@@ -36,13 +36,13 @@ from l1path.kernels.products import (
 )
 from l1path.kernels.softmax import cross_entropy, entropy, exponentials, residuals
 from l1path.kernels.sparse import (
-    dense_rows,
     sparse_class_step,
     sparse_column_sums,
     sparse_combine,
     sparse_full_gradient,
     sparse_gradient_entries,
     sparse_gram_matrix,
+    sparse_joint_hessian,
 )
 from l1path.kernels.working_copy import (
     INTEGER_TOL,
@@ -70,7 +70,6 @@ __all__ = [
     "combine_columns",
     "coordinate_descent",
     "cross_entropy",
-    "dense_rows",
     "dot",
     "entropy",
     "exp",
@@ -79,13 +78,14 @@ __all__ = [
     "float_copy",
     "full_gradient",
     "gradient_entries",
-    "gram_matrix",
-    "gram_matrix_by_columns",
+    "gram_rows",
+    "gram_rows_by_columns",
     "intercept_hessian",
     "joint_hessian",
     "l1_distance",
     "line_search_slope",
     "log",
+    "mirror",
     "pack_columns",
     "penalized_minimum",
     "residual_and_weight",
@@ -100,6 +100,7 @@ __all__ = [
     "sparse_full_gradient",
     "sparse_gradient_entries",
     "sparse_gram_matrix",
+    "sparse_joint_hessian",
     "subspace_model",
     "sums_of_later_classes",
     "total",

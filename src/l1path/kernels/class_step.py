@@ -8,7 +8,6 @@ import numpy as np
 
 from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import SUM_LANES, dot, exp_scalar, l1_distance, sum_lanes, total
-from l1path.kernels.gram import gram_matrix, gram_matrix_by_columns, select_heavy_rows
 from l1path.kernels.products import add_changed_rows, add_changed_rows_by_columns, combine_columns
 
 ROW_BLOCK = 1024  # rows of a line search that stay in the first-level cache
@@ -18,7 +17,6 @@ DESCENT_TOL_FRACTION = (
 )
 MAX_DESCENT_PASSES = 200  # over the working columns, in one coordinate descent
 GRAM_REFRESH_THRESHOLD = 0.2  # relative change of the weights in the L1 norm beyond which the matrix is stale
-GRAM_ROW_THRESHOLD = 0.1  # of the mean weight: a lighter row adds to the diagonal of the Gram matrix only
 MAX_SCORE_CHANGE = 30.0  # by one step: the quadratic model knows nothing of what is farther away
 MIN_STEP_LENGTH = 1e-6  # of the full step: the line search gives up below it
 
@@ -193,7 +191,8 @@ def take_step(
 ):  # fmt: skip
     """Go from `coef` to `new`, or as far as the line search allows: sets V, eta and e.
 
-    move : what the whole `step`, new - coef, adds to eta.  g, penalty, ridge : of the columns `chosen`.
+    move : what the whole `step`, new - coef, adds to eta; in the end what has been added.  g, penalty,
+    ridge : of the columns `chosen`.
     """
     t = line_search(
         eta, move, dot(g, step), dot(penalty, np.abs(new) - np.abs(coef)), dot(ridge * coef, step),
@@ -204,37 +203,27 @@ def take_step(
             V[chosen[q]] = new[q] if t == 1.0 else coef[q] + t * step[q]
         for i in range(e.size):
             eta[i] += t * move[i]
-
-
-@kernel
-def _update_gram(w, s, columns, chosen, packed, offset, gram_size, gram_weights, G):
-    """Extend the Gram matrix from `gram_size` to all columns; recompute it if w has left its weights."""
-    if l1_distance(w, gram_weights) > GRAM_REFRESH_THRESHOLD * total(w):
-        gram_weights[:] = w
-        gram_size = 0
-    if gram_size < chosen.size:
-        if packed.size > 0:
-            heavy = select_heavy_rows(gram_weights, GRAM_ROW_THRESHOLD * total(gram_weights), s)
-            gram_matrix(packed, offset, gram_weights, heavy, gram_size, chosen.size, G)
-        else:
-            gram_matrix_by_columns(columns, chosen, offset, gram_weights, gram_size, G)
-    return chosen.size
+    for i in range(e.size):
+        move[i] *= t
 
 
 @kernel
 def class_step(
     in_class, s, columns, offset, penalty_factor, ridge_factor, lam, free_unit, target, update_threshold,
     above, below, shift, eta, e, gradient_residual, V, gradient, chosen, packed, G, gram_size, gram_weights,
+    move,
 ):  # fmt: skip
-    """Minimize over one class by a quadratic model; return its violation before, and the new `gram_size`.
+    """Minimize over one class by a quadratic model; return its violation before, `gram_size`, if it is done.
 
     With the other classes fixed p = e / (e + above + below), and the model's row weights are p (1 - p). They
     are the curvature at the start only, so a line search on the slope at the end of the step shortens it if
     needed. The gradient is updated for rows whose residual has changed by more than `update_threshold`. G is
-    the Gram matrix of the first `gram_size` working columns under the row weights `gram_weights`. Ends with
-    below += e.
+    the Gram matrix of the first `gram_size` working columns under the row weights `gram_weights`. Where it
+    lacks columns, or is of weights too far from the present ones, the step stops and wants the whole matrix
+    under `gram_weights`; then it is called again. When done, below += e and `move` is what has been added to
+    eta.
     """
-    r, w, move = np.empty(e.size), np.empty(e.size, G.dtype), np.empty(e.size, G.dtype)
+    r, w = np.empty(e.size), np.empty(e.size, G.dtype)
     rows, change = np.empty(e.size, np.intp), np.empty(e.size, G.dtype)
     residual_and_weight(e, above, below, in_class, s, r, w)
     count = changed_residuals(r, gradient_residual, s, update_threshold, rows, change)
@@ -254,9 +243,11 @@ def class_step(
         g[q] += ridge[q] * coef[q]
     worst = violation(g, coef, penalty, free_unit)
     if worst > CLASS_SKIP_FRACTION * target:
-        gram_size = _update_gram(
-            w, s, columns, chosen, packed, mean.astype(G.dtype), gram_size, gram_weights, G
-        )
+        if l1_distance(w, gram_weights) > GRAM_REFRESH_THRESHOLD * total(w):
+            gram_weights[:] = w
+            gram_size = 0
+        if gram_size < m:
+            return worst, gram_size, False
         new = coef.copy()
         tol = DESCENT_TOL_FRACTION * worst
         coordinate_descent(G, g, new, penalty, ridge, free_unit, tol, MAX_DESCENT_PASSES)
@@ -265,6 +256,8 @@ def class_step(
         take_step(
             coef, new, step, move, g, penalty, ridge, chosen, shift, above, below, in_class, s, V, eta, e,
         )  # fmt: skip
+    else:
+        move[:] = 0
     for i in range(e.size):
         below[i] += e[i]
-    return worst, gram_size
+    return worst, gram_size, True

@@ -35,17 +35,22 @@ def select_heavy_rows(w, tau, s):
 
 
 @kernel
-def _add_products(packed, offset, w, heavy, old, m, G):
-    """Add the products of the rows `heavy` to the lower triangle of G, from row `old` on."""
+def gram_rows(packed, offset, w, heavy, start, stop, G):
+    """The rows start to stop of the lower triangle of A[heavy].T @ (w[heavy, None] * A[heavy]) in G.
+
+    A = packed - offset.  heavy : the row numbers of the products off the diagonal, a multiple of 8; the
+    diagonal has all rows.  start and stop even.  Entries above the diagonal are left undefined.
+    """
     x, v = np.zeros((8, G.shape[1]), G.dtype), np.empty(8, G.dtype)
+    G[start:stop] = 0
     for q in range(0, heavy.size, 8):
         for i in range(8):
             source, target = packed[heavy[q + i]], x[i]
             v[i] = w[heavy[q + i]]
-            for j in range(m):
+            for j in range(stop):
                 target[j] = source[j] - offset[j]
         x0, x1, x2, x3, x4, x5, x6, x7 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
-        for a in range(old, m, 2):
+        for a in range(start, stop, 2):
             g, h = G[a], G[a + 1]
             a0, a1, a2, a3 = v[0] * x0[a], v[1] * x1[a], v[2] * x2[a], v[3] * x3[a]
             a4, a5, a6, a7 = v[4] * x4[a], v[5] * x5[a], v[6] * x6[a], v[7] * x7[a]
@@ -58,38 +63,21 @@ def _add_products(packed, offset, w, heavy, old, m, G):
                 h[j] += ((b0 * x0[j] + b1 * x1[j]) + (b2 * x2[j] + b3 * x3[j])) + (
                     (b4 * x4[j] + b5 * x5[j]) + (b6 * x6[j] + b7 * x7[j])
                 )
-
-
-@kernel
-def _add_squares(packed, offset, w, old, diagonal):
-    """Add the weighted squares of all rows to the diagonal, from column `old` on."""
+    diagonal = np.zeros(stop, G.dtype)
     for i in range(w.size):
         source, weight = packed[i], w[i]
-        for j in range(old, diagonal.size):
+        for j in range(start, stop):
             diagonal[j] += weight * ((source[j] - offset[j]) * (source[j] - offset[j]))
-
-
-@kernel
-def _complete(old, diagonal, G):
-    """Copy the lower triangle of G, from row `old` on, to the upper one, and set the diagonal."""
-    for a in range(old, diagonal.size):
-        for j in range(a):
-            G[j, a] = G[a, j]
+    for a in range(start, stop):
         G[a, a] = diagonal[a]
 
 
 @kernel
-def gram_matrix(packed, offset, w, heavy, old, m, G):
-    """G[old:m, :m] = A[heavy, old:].T @ (w[heavy, None] * A[heavy]); symmetric; A = packed[:, :m] - offset.
-
-    heavy : the row numbers of the products off the diagonal, a multiple of 8.  old and m even.  The diagonal
-    has all rows.
-    """
-    G[old:m, :m] = 0
-    diagonal = np.zeros(m, G.dtype)
-    _add_products(packed, offset, w, heavy, old, m, G)
-    _add_squares(packed, offset, w, old, diagonal)
-    _complete(old, diagonal, G)
+def mirror(start, stop, G):
+    """Copy the rows start to stop of the lower triangle of G to the upper one."""
+    for a in range(start, stop):
+        for j in range(a):
+            G[j, a] = G[a, j]
 
 
 @kernel
@@ -114,24 +102,22 @@ def _add_dot_products(x, m, y, part, out):
 
 
 @kernel
-def gram_matrix_by_columns(columns, chosen, offset, w, old, G):
-    """`gram_matrix` of all rows of columns[chosen].T, which need not be packed."""
-    m = chosen.size
-    x, y = np.zeros((m, ROW_BLOCK), G.dtype), np.zeros(ROW_BLOCK, G.dtype)
-    part, sums = np.empty(ROW_BLOCK // 8, G.dtype), np.zeros((m, m))
-    for start in range(0, w.size, ROW_BLOCK):
-        size = min(ROW_BLOCK, w.size - start)
+def gram_rows_by_columns(columns, chosen, offset, w, start, stop, G):
+    """`gram_rows` of all rows of columns[chosen].T, which need not be packed."""
+    x, y = np.zeros((stop, ROW_BLOCK), G.dtype), np.zeros(ROW_BLOCK, G.dtype)
+    part, sums = np.empty(ROW_BLOCK // 8, G.dtype), np.zeros((stop, stop))
+    for first in range(0, w.size, ROW_BLOCK):
+        size = min(ROW_BLOCK, w.size - first)
         y[size:] = 0.0
-        for j in range(m):
-            column, mean, block = columns[chosen[j], start : start + size], offset[j], x[j]
+        for j in range(stop):
+            column, mean, block = columns[chosen[j], first : first + size], offset[j], x[j]
             for i in range(size):
                 block[i] = column[i] - mean
-        for a in range(old, m):
-            block, weight = x[a], w[start : start + size]
+        for a in range(start, stop):
+            block, weight = x[a], w[first : first + size]
             for i in range(size):
                 y[i] = weight[i] * block[i]
             _add_dot_products(x, a + 1, y, part, sums[a])
-    for a in range(old, m):
+    for a in range(start, stop):
         for j in range(a + 1):
             G[a, j] = sums[a, j]
-            G[j, a] = G[a, j]

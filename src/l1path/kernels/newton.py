@@ -43,16 +43,16 @@ def _probabilities(e, start, stop, P):
 
 
 @kernel
-def _centered_direction(start_eta, eta, in_class, P, start, stop, D, slope):
-    """D = start_eta - eta; D -= (P * D).sum(axis=0); slope = -D[in_class], of the rows start to stop."""
+def _centered_direction(direction, in_class, P, start, stop, D, slope):
+    """D = direction - (P * direction).sum(axis=0); slope = -D[in_class], of the rows start to stop."""
     mean = np.zeros(stop - start)
     slope[:] = 0.0
-    for k in range(eta.shape[0]):
-        to, score, share, d = start_eta[k, start:stop], eta[k, start:stop], P[k], D[k]
+    for k in range(direction.shape[0]):
+        along, share, d = direction[k, start:stop], P[k], D[k]
         for i in range(stop - start):
-            d[i] = to[i] - score[i]
+            d[i] = along[i]
             mean[i] += share[i] * d[i]
-    for k in range(eta.shape[0]):
+    for k in range(direction.shape[0]):
         own, d = in_class[k, start:stop], D[k]
         for i in range(stop - start):
             d[i] -= mean[i]
@@ -60,8 +60,8 @@ def _centered_direction(start_eta, eta, in_class, P, start, stop, D, slope):
 
 
 @kernel
-def subspace_model(stack, eta, e, in_class, s):
-    """The slope g of the cross-entropy at `eta` along each of D = stack - eta, and the Hessian H.
+def subspace_model(stack, e, in_class, s):
+    """The slope g of the cross-entropy at e = exp(eta) along each of D = stack, and the Hessian H.
 
     With P = e / e.sum(axis=0), and D less its mean (P * D).sum(axis=1):
     g = -(s * in_class * D).sum(axis=(1, 2)), H[a, b] = (s * P * D[a] * D[b]).sum().  stack : (m, K, n).
@@ -74,7 +74,7 @@ def subspace_model(stack, eta, e, in_class, s):
         size, weight = stop - start, s[start:stop]
         _probabilities(e, start, stop, P)
         for a in range(m):
-            _centered_direction(stack[a], eta, in_class, P, start, stop, D[a], part)
+            _centered_direction(stack[a], in_class, P, start, stop, D[a], part)
             g[a] += dot(part[:size], weight)
             for b in range(a + 1):
                 part[:] = 0.0

@@ -9,7 +9,7 @@ from l1path.kernels.compiler import kernel
 from l1path.kernels.elementary import total
 
 ROW_BLOCK = 1024  # rows, combined or read from columns, that stay in the first-level cache
-MAX_CHANGED_FRACTION = 0.25  # of the rows: if more have changed, all are multiplied
+MAX_CHANGED_FRACTION = 0.15  # of the rows: if more have changed, all are multiplied
 TILE = 16  # rows transposed at a time: as many cache lines are written side by side
 
 
@@ -123,7 +123,8 @@ def weighted_norm(r, s):
     """np.sqrt(((r**2)[s > 0] / s[s > 0]).sum())."""
     lanes = np.empty(s.size)
     for i in range(s.size):
-        lanes[i] = r[i] * r[i] / s[i] if s[i] > 0.0 else 0.0
+        x = np.float64(r[i])
+        lanes[i] = x * x / s[i] if s[i] > 0.0 else 0.0
     return np.sqrt(total(lanes))
 
 

@@ -89,23 +89,6 @@ def sparse_combine(data, indices, indptr, fit_intercept, chosen, weights, start,
 
 
 @kernel
-def dense_rows(data, indices, indptr, fit_intercept, chosen, start, out):
-    """out[:] = A.T[chosen, start : start + out.shape[1]], with zeros beyond the last row."""
-    p = indptr.size - 1
-    out[:] = 0.0
-    for q in range(chosen.size):
-        j = chosen[q]
-        if j < p:
-            first, last = indptr[j], indptr[j + 1]
-            for t in range(first + np.searchsorted(indices[first:last], start), last):
-                if indices[t] >= start + out.shape[1]:
-                    break
-                out[q, indices[t] - start] = data[t]
-        elif j == p and fit_intercept:
-            out[q] = 1.0
-
-
-@kernel
 def sparse_gram_matrix(data, indices, indptr, fit_intercept, offset, chosen, w, G):  # noqa: C901, PLR0912 - loops
     """G[:m, :m] = B.T @ (w[:, None] * B), B = A[:, chosen] - offset; symmetric.  offset : (m,).
 
@@ -150,13 +133,78 @@ def sparse_gram_matrix(data, indices, indptr, fit_intercept, offset, chosen, w, 
 
 
 @kernel
+def sparse_joint_hessian(data, indices, indptr, fit_intercept, offset, chosen, starts, P, s, H):  # noqa: C901, PLR0912 - loops
+    """`joint_hessian` for sparse columns, which sets H.
+
+    As in `sparse_gram_matrix`, products are summed over each row's entries in the chosen columns, and offsets
+    are subtracted from the sums.
+    """
+    d, p, n, K = chosen.size, indptr.size - 1, s.size, P.shape[0]
+    of, sums, size = np.empty(d, np.int64), np.zeros((d, K)), np.zeros((K, K))
+    ends, share = np.zeros(n + 1, np.int64), np.empty(K)
+    for k in range(K):
+        of[starts[k] : starts[k + 1]] = k
+    for a in range(d):
+        if chosen[a] < p:
+            for t in range(indptr[chosen[a]], indptr[chosen[a] + 1]):
+                ends[indices[t] + 1] += 1
+    for i in range(n):
+        ends[i + 1] += ends[i]
+    place, value, free = np.empty(ends[n], np.int32), np.empty(ends[n]), ends.copy()
+    for a in range(d):
+        if chosen[a] < p:
+            for t in range(indptr[chosen[a]], indptr[chosen[a] + 1]):
+                place[free[indices[t]]], value[free[indices[t]]] = a, data[t]
+                free[indices[t]] += 1
+    H[:] = 0.0
+    for i in range(n):
+        for k in range(K):
+            share[k] = P[k, i]
+        for k in range(K):
+            u = s[i] * share[k]
+            for c in range(k):
+                size[k, c] -= u * share[c]
+            size[k, k] += u * (1.0 - share[k])
+        for t in range(ends[i], ends[i + 1]):
+            a = place[t]
+            row, low, total_of = H[a], starts[of[a]], sums[a]
+            u = s[i] * share[of[a]] * value[t]
+            for c in range(K):
+                total_of[c] -= u * share[c]
+            total_of[of[a]] += u
+            own = u * (1.0 - share[of[a]])
+            for q in range(ends[i], t + 1):
+                b = place[q]
+                row[b] += (own if b >= low else -u * share[of[b]]) * value[q]
+    for a in range(d):
+        k = of[a]
+        least = MIN_VARIANCE * H[a, a]
+        for b in range(a + 1):
+            c = of[b]
+            x, y, z = offset[chosen[a]], offset[chosen[b]], size[k, c]
+            if chosen[a] < p and chosen[b] < p:
+                H[a, b] += x * y * z - y * sums[a, c] - x * sums[b, k]
+            elif not fit_intercept:
+                H[a, b] = 0.0
+            elif chosen[a] < p:
+                H[a, b] = sums[a, c] - x * z
+            elif chosen[b] < p:
+                H[a, b] = sums[b, k] - y * z
+            else:
+                H[a, b] = z
+            H[b, a] = H[a, b]
+        H[a, a] = max(H[a, a], least)
+
+
+@kernel
 def sparse_class_step(
     in_class, s, data, indices, indptr, fit_intercept, offset, penalty_factor, ridge_factor, lam, free_unit,
     target, above, below, shift, eta, e, gradient_residual, V, gradient, chosen, G, gram_size, gram_weights,
+    move,
 ):  # fmt: skip
     """`class_step` for sparse columns: the gradient is computed of all rows, and a stale Gram matrix anew."""
     n, m, p = e.size, chosen.size, indptr.size - 1
-    w, move = np.empty(n), np.empty(n)
+    w = np.empty(n)
     residual_and_weight(e, above, below, in_class, s, gradient_residual, w)
     mean, residual_sum = offset[chosen], total(gradient_residual)
     coef, penalty, ridge, g = V[chosen], lam * penalty_factor[chosen], lam * ridge_factor[chosen], np.zeros(m)
@@ -184,6 +232,8 @@ def sparse_class_step(
         take_step(
             coef, new, step, move, g, penalty, ridge, chosen, shift, above, below, in_class, s, V, eta, e,
         )  # fmt: skip
+    else:
+        move[:] = 0
     for i in range(n):
         below[i] += e[i]
     return worst, gram_size

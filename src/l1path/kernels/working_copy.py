@@ -76,9 +76,10 @@ def byte_copy(X, low, unit, rows, columns, levels):
     """
     (n, p), height = X.shape, rows.shape[0]
     for i in range(0, n, TILE):
-        stop = min(i + TILE, n)
-        for a in range(i, stop):
-            x, row, fractions = X[a], rows[a % height], 0
+        size = min(TILE, n - i)
+        tile = rows[i % height :][:size]
+        for a in range(size):
+            x, row, fractions = X[i + a], tile[a], 0
             for j in range(p):
                 q = (x[j] - low[j]) * unit[j]
                 fractions += abs(q - rint(q)) > INTEGER_TOL
@@ -87,13 +88,13 @@ def byte_copy(X, low, unit, rows, columns, levels):
                 return False
         for j in range(p):
             column, level = columns[j], levels[j]
-            for a in range(i, stop):
-                q = rows[a % height, j]
-                column[a] = q
-                if np.isnan(level[q]):
-                    level[q] = X[a, j]
-                if level[q] != X[a, j]:
-                    return False
+            for a in range(size):
+                q = tile[a, j]
+                column[i + a] = q
+                if level[q] != X[i + a, j]:  # NaN is not equal to anything
+                    if not np.isnan(level[q]):
+                        return False
+                    level[q] = X[i + a, j]
     return True
 
 
@@ -105,12 +106,13 @@ def float_copy(X, center, unit, rows, columns):
     """
     (n, p), height = X.shape, rows.shape[0]
     for i in range(0, n, TILE):
-        stop = min(i + TILE, n)
-        for a in range(i, stop):
-            x, row = X[a], rows[a % height]
+        size = min(TILE, n - i)
+        tile = rows[i % height :][:size]
+        for a in range(size):
+            x, row = X[i + a], tile[a]
             for j in range(p):
                 row[j] = (x[j] - center[j]) * unit[j]
         for j in range(p):
             column = columns[j]
-            for a in range(i, stop):
-                column[a] = rows[a % height, j]
+            for a in range(size):
+                column[i + a] = tile[a, j]

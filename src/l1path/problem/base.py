@@ -18,7 +18,7 @@ from l1path import kernels
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from l1path.state import State, WorkingSet
+    from l1path.state import State
 
 Floats = npt.NDArray[np.float64]
 Reals = npt.NDArray[np.floating]
@@ -28,6 +28,8 @@ Columns = Indices | slice  # some columns, or all
 
 CONSTANT_COLUMN_TOL = 1e-12  # a column is constant if its entries are this near to their mean, relatively
 MIN_COLUMN_WIDTH = 1e-100  # a narrower column is constant too: the inverse of its scale could overflow
+FLOAT64_MAX_SIZE = 2**18  # numbers stored in X: up to this size float32 would save no time
+FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
 HALF_ULP = float(np.finfo(np.float64).eps) / 2
 
 
@@ -69,7 +71,7 @@ class Problem(ABC):
     @property
     @abstractmethod
     def is_reduced(self) -> bool:
-        """Whether the working copy is in bytes or float32."""
+        """Whether the working copy, or sums over it, are in less than float64."""
 
     @abstractmethod
     def in_float64(self) -> Problem:
@@ -95,8 +97,13 @@ class Problem(ABC):
     def reference_error(self) -> float | Floats:
         """The same bound for the products of a full gradient."""
 
+    @property
     @abstractmethod
-    def full_gradient(self, sR: Floats) -> Floats:
+    def reference_dtype(self) -> np.dtype[np.floating]:
+        """The type in which the gradient of a reference is kept."""
+
+    @abstractmethod
+    def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
 
     @abstractmethod
@@ -108,8 +115,12 @@ class Problem(ABC):
         """Set `out` (rows,) to the sum of the working columns `chosen` with these weights."""
 
     @abstractmethod
-    def scores(self, coef: Any, b: Floats) -> Floats:
-        """Return the scores (K, rows) of `coef` (K, p as given) and b (K,), from the data as given."""
+    def scores(self, coef: Any, b: Floats, out: Floats) -> None:
+        """Set `out` (K, rows) to the scores of `coef` (K, p as given) and b (K,), from the data as given."""
+
+    @abstractmethod
+    def hessian_work(self, chosen: Indices) -> float:
+        """Return the multiply-adds that the Hessian over the weights of the columns `chosen` takes."""
 
     @abstractmethod
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
@@ -125,9 +136,12 @@ class Problem(ABC):
 
     @abstractmethod
     def class_step(
-        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+        self, state: State, k: int, above: Floats, below: Floats, target: float, move: Reals
     ) -> float:
-        """Minimize over class k by a quadratic model, in place; return its violation before."""
+        """Minimize over class k by a quadratic model, in place; return its violation before.
+
+        `move` (rows,), in the precision of sums, is set to what is added to the scores.
+        """
 
     @abstractmethod
     def eligible(self, lam: float) -> npt.NDArray[np.bool_]:
@@ -136,6 +150,11 @@ class Problem(ABC):
     @abstractmethod
     def original_coefficients(self, V: Floats) -> tuple[Floats | csr_array, Floats]:
         """Return W (K, p as given) and b (K,) for the data as given from coefficients of the working copy."""
+
+    @property
+    @abstractmethod
+    def has_all_columns(self) -> bool:
+        """Whether the working copy has every column that may have a weight at any lambda."""
 
     @property
     @abstractmethod
@@ -160,6 +179,11 @@ class Problem(ABC):
             return self.l1_norm(V, columns)
         factor = self.ridge_factor[columns]
         return self.l1_norm(V, columns) + float(sum(kernels.dot(row * row, factor) for row in V)) / 2
+
+
+def float32_suffices(size: int, tol: float) -> bool:
+    """Return whether sums may be in float32, by the numbers stored in X and the tolerance."""
+    return size > FLOAT64_MAX_SIZE and tol >= FLOAT32_MIN_TOL
 
 
 def least_penalty_per_norm(factor: Floats, norm: Floats) -> float:

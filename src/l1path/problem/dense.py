@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,19 +13,20 @@ from l1path import kernels
 from l1path.problem.base import (
     Problem,
     class_indicators,
+    float32_suffices,
     is_constant,
     least_penalty_per_norm,
     round_up,
     row_sums,
 )
+from l1path.workers import number_of_parts, share, stop_if_unwanted
 
 if TYPE_CHECKING:
     from l1path.problem.base import Floats, Indices, Numbers, Reals
     from l1path.state import State, WorkingSet
 
-FLOAT64_MAX_SIZE = 2**18  # numbers in X: up to this size float32 would save no time
-FLOAT32_MIN_TOL = 5e-4  # relative duality gap: below it the rounding of float32 could limit the certificate
 NARROW_WIDTH = 128  # columns: up to this width rows are read from columns as fast as from a copy by rows
+GRAM_ROW_THRESHOLD = 0.1  # of the mean weight: a lighter row adds to the diagonal of the Gram matrix only
 RESIDUAL_UPDATE_THRESHOLD = 1.0  # of the target: the gradient ignores a residual that has changed by less
 GRADIENT_ROUNDINGS = (
     16  # half-ulps of a product in a gradient: 2 factors, itself, 10 sums of 32 rows, 3 spare
@@ -63,7 +65,7 @@ class DenseProblem(Problem):
     ) -> DenseProblem:
         """Make the working copy for X (n, p), labels (n,) 0 to K - 1, row weights (n,) and the tolerance."""
         n, p = X.shape
-        reduced_precision = X.size > FLOAT64_MAX_SIZE and tol >= FLOAT32_MIN_TOL
+        reduced_precision = float32_suffices(X.size, tol)
         height, width = round_up(n + 1, 8), round_up(p + 2, 16)
         in_class, s, class_share = class_indicators(labels, weight, height)
         low, high, mean = kernels.column_ranges(X, s)
@@ -147,23 +149,41 @@ class DenseProblem(Problem):
         """The error of a full gradient's products relative to |x_j| |R|."""
         return GRADIENT_ROUNDINGS * float(np.finfo(self.sum_dtype).eps) / 2
 
-    def full_gradient(self, sR: Floats) -> Floats:
+    @property
+    def reference_dtype(self) -> np.dtype[np.floating]:
+        """The type in which the gradient of a reference is kept: passes go on from it."""
+        return np.dtype(np.float64)
+
+    def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
         K = len(sR)
         if not self.rows.size:
             gradient = np.zeros((K, self.width))
-            classes, chosen = np.indices((K, self.p + 1)).reshape(2, -1)
-            self.gradient_entries(sR.astype(self.sum_dtype), classes, chosen, gradient)
+            chosen, classes = np.indices((self.p + 1, K)).reshape(2, -1)
+            self.gradient_entries(sR.astype(self.sum_dtype, copy=False), classes, chosen, gradient)
             return gradient
         residuals = np.zeros((round_up(K, 2), len(self.s)), self.sum_dtype)
         residuals[:K] = sR
         gradient = np.zeros((len(residuals), self.width))
-        kernels.full_gradient(self.rows, residuals, np.empty(gradient.shape, self.sum_dtype), gradient)
+        part = np.empty(gradient.shape, self.sum_dtype)
+        share(
+            kernels.full_gradient,
+            [
+                (self.rows, residuals[a:z], part[a:z], gradient[a:z])
+                for a, z in equal_parts(len(residuals), residuals[0].size * gradient.size, 2)
+            ],
+        )
         return np.asarray((gradient - row_sums(residuals)[:, None] * self.offset)[:K])
 
     def gradient_entries(self, sR: Reals, classes: Indices, chosen: Indices, out: Floats) -> None:
         """Set out[classes, chosen], out (K, columns), to the products of these classes and columns."""
-        kernels.gradient_entries(self.columns, sR, classes, chosen, out)
+        share(
+            kernels.gradient_entries,
+            [
+                (self.columns, sR, classes[a:z], chosen[a:z], out)
+                for a, z in equal_parts(classes.size, classes.size * len(self.s))
+            ],
+        )
         out[classes, chosen] -= row_sums(sR)[classes] * self.offset[chosen]
 
     def combine(self, chosen: Indices, weights: Floats, out: Reals) -> None:
@@ -171,16 +191,23 @@ class DenseProblem(Problem):
         start = -kernels.dot(weights, self.offset[chosen])
         kernels.combine_columns(self.columns, chosen, weights, start, out)
 
-    def scores(self, coef: Floats, b: Floats) -> Floats:
-        """Return the scores (K, rows) of `coef` (K, p) and b (K,), in float64 on the data as given."""
-        eta = np.zeros((len(coef), len(self.s)))
+    def scores(self, coef: Floats, b: Floats, out: Floats) -> None:
+        """Set `out` (K, rows) to the scores of `coef` (K, p) and b (K,), in float64 on the data as given."""
         nonzero = coef != 0
-        sparse = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1))), np.nonzero(coef)[1], coef[nonzero]
-        if self.levels is None:
-            kernels.scores(self.X, *sparse, b, eta)
-        else:
-            kernels.scores_from_bytes(self.levels, self.columns, *sparse, b, eta)
-        return eta
+        starts, chosen = np.append(0, np.cumsum(np.count_nonzero(coef, axis=1))), np.nonzero(coef)[1]
+        data = (self.X,) if self.levels is None else (self.levels, self.columns)
+        out[:, len(self.X) :] = 0
+        share(
+            kernels.scores if self.levels is None else kernels.scores_from_bytes,
+            [
+                (*data, starts[a : z + 1], chosen, coef[nonzero], b[a:z], out[a:z])
+                for a, z in equal_parts(len(coef), chosen.size * len(self.s))
+            ],
+        )
+
+    def hessian_work(self, chosen: Indices) -> float:
+        """Return the multiply-adds that the Hessian over the weights of the columns `chosen` takes."""
+        return len(self.s) * chosen.size**2 / 2
 
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
         """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""
@@ -198,19 +225,42 @@ class DenseProblem(Problem):
             kernels.pack_columns(self.columns, columns, at, packed)
 
     def class_step(
-        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+        self, state: State, k: int, above: Floats, below: Floats, target: float, move: Reals
     ) -> float:
-        """Minimize over class k by a quadratic model, in place; return its violation before."""
-        violation, working_set.gram_size = kernels.class_step(
-            self.in_class[k], self.s, self.columns, self.offset, self.penalty_factor, self.ridge_factor,
-            state.lam, self.intercept_unit(state.lam), target,
-            RESIDUAL_UPDATE_THRESHOLD * target * state.lam * self.min_penalty_per_norm,
-            above, below, state.shift,
-            state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
-            working_set.columns, working_set.packed, working_set.gram, working_set.gram_size,
-            working_set.gram_weights,
-        )  # fmt: skip
+        """Minimize over class k by a quadratic model, in place; return its violation before.
+
+        `move` (rows,), in the precision of sums, is set to what is added to the scores.
+        """
+        working_set, done = state.working_sets[k], False
+        working_set.own_gram()
+        while not done:
+            violation, working_set.gram_size, done = kernels.class_step(
+                self.in_class[k], self.s, self.columns, self.offset, self.penalty_factor, self.ridge_factor,
+                state.lam, self.intercept_unit(state.lam), target,
+                RESIDUAL_UPDATE_THRESHOLD * target * state.lam * self.min_penalty_per_norm,
+                above, below, state.shift,
+                state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
+                working_set.columns, working_set.packed, working_set.gram, working_set.gram_size,
+                working_set.gram_weights, move,
+            )  # fmt: skip
+            if not done:
+                stop_if_unwanted()
+                self._complete_gram(working_set)
         return float(violation)
+
+    def _complete_gram(self, working_set: WorkingSet) -> None:
+        """Extend the Gram matrix of a working set from its `gram_size` to all columns."""
+        w, G, chosen = working_set.gram_weights, working_set.gram, working_set.columns
+        offset = self.offset[chosen].astype(self.sum_dtype)
+        start, stop = working_set.gram_size, chosen.size
+        if working_set.packed.size:
+            heavy = kernels.select_heavy_rows(w, GRAM_ROW_THRESHOLD * kernels.total(w), self.s)
+            parts = triangle_parts(start, stop, heavy.size * (stop**2 - start**2) // 2)
+            share(kernels.gram_rows, [(working_set.packed, offset, w, heavy, *part, G) for part in parts])
+        else:
+            kernels.gram_rows_by_columns(self.columns, chosen, offset, w, start, stop, G)
+        kernels.mirror(start, stop, G)
+        working_set.gram_size = stop
 
     def eligible(self, lam: float) -> npt.NDArray[np.bool_]:  # noqa: ARG002 - the same at every lambda
         """Return the mask (columns,) of the columns that may have a weight: those that repeat none."""
@@ -223,9 +273,26 @@ class DenseProblem(Problem):
         return coef, V[:, self.p] - shift
 
     @property
+    def has_all_columns(self) -> bool:
+        """Whether the working copy has every column that may have a weight at any lambda: it has."""
+        return True
+
+    @property
     def sums_over_working_columns(self) -> bool:
         """Whether sums over coefficients are over the columns of the working sets alone."""
         return False
+
+
+def equal_parts(count: int, work: int, step: int = 1) -> list[tuple[int, int]]:
+    """Return bounds, multiples of `step`, of the parts of `count` outputs that take `work` multiply-adds."""
+    ends = step * np.rint(np.linspace(0, count / step, number_of_parts(work) + 1)).astype(int)
+    return list(pairwise(ends.tolist()))
+
+
+def triangle_parts(start: int, stop: int, work: int) -> list[tuple[int, int]]:
+    """Return even bounds of parts of equal size of the rows start to stop of a lower triangle."""
+    ends = np.sqrt(np.linspace(start**2, stop**2, number_of_parts(work) + 1))
+    return list(pairwise((2 * np.rint(ends / 2).astype(int)).tolist()))
 
 
 def _repeated(columns: Numbers, norm: Floats, penalty_factor: Floats) -> npt.NDArray[np.bool_]:

@@ -5,12 +5,15 @@ larger than 1. For text these are most columns, the rare words. They are left ou
 have none at any lambda of the path, and are not eligible at a lambda where they can have none there. Sums
 over coefficients are over working columns, so that a point is the same bits whatever was left out.
 
+Where X is large and the tolerance allows it, moves of scores, grid points' scores and Gram matrices are in
+float32. Products with the columns are in float64.
+
 A column without a zero is stored centered: its mean may be so far from 0 that an offset would cancel.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from l1path.problem.base import (
     HALF_ULP,
     Problem,
     class_indicators,
+    float32_suffices,
     is_constant,
     least_penalty_per_norm,
     round_up,
@@ -30,10 +34,10 @@ from l1path.problem.base import (
 
 if TYPE_CHECKING:
     from l1path.problem.base import Floats, Indices, Numbers, Reals
-    from l1path.state import State, WorkingSet
+    from l1path.state import State
 
 LEAST_LAMBDA = 0.75  # of the least lambda asked for: the last grid point is above it
-HESSIAN_ROWS = 256  # whose columns are densified at a time for a joint step
+SCATTERED_PRODUCT = 8  # multiply-adds in sequence, that take as long as one of a Hessian (measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class SparseProblem(Problem):
     kept: Indices  # (p,): the numbers of the columns in the data as given
     p_given: int  # columns of the data as given
     stored_center: Floats  # (p,): what was subtracted from a column's entries as given; 0 if it has zeros
+    reduced: bool  # whether moves and Gram matrices are in float32
     absolute_sum: Floats  # (columns,): sum_i s_i |x_ij| relative to the penalty factor: no gradient is larger
 
     @classmethod
@@ -54,12 +59,14 @@ class SparseProblem(Problem):
         X: Any,
         labels: Indices,
         weight: Floats,
+        tol: float,
         l1_ratio: float,
         fit_intercept: bool,  # noqa: FBT001 - `Workers.call` passes arguments by position
         lam: float,
     ) -> SparseProblem:
         """Keep the columns of X (n, p), a CSC array, that may have a weight at `lam`, the least asked for."""
         in_class, s, class_share = class_indicators(labels, weight, round_up(X.shape[0] + 1, 8))
+        reduced = float32_suffices(X.nnz, tol)
         low, high, mean, square, absolute = kernels.sparse_column_sums(X.data, X.indices, X.indptr, s)
         constant = is_constant(low, high, mean, fit_intercept=fit_intercept)
         possible = np.where(constant, 0.0, absolute)
@@ -106,6 +113,7 @@ class SparseProblem(Problem):
             kept=kept,
             p_given=p_given,
             stored_center=stored_center[kept],
+            reduced=reduced,
             absolute_sum=padded(possible[kept], np.inf, 0.0),
         )
 
@@ -115,17 +123,17 @@ class SparseProblem(Problem):
 
     @property
     def is_reduced(self) -> bool:
-        """Whether the working copy is in bytes or float32: it is not."""
-        return False
+        """Whether moves and Gram matrices are in float32; the columns are not."""
+        return self.reduced
 
     def in_float64(self) -> Problem:
-        """Return this problem, which is in float64."""
-        return self
+        """Return this problem with moves and Gram matrices in float64."""
+        return replace(self, reduced=False)
 
     @property
     def sum_dtype(self) -> np.dtype[np.floating]:
         """The type of sums over rows or columns."""
-        return np.dtype(np.float64)
+        return np.dtype(np.float32 if self.reduced else np.float64)
 
     @property
     def density(self) -> float:
@@ -140,14 +148,19 @@ class SparseProblem(Problem):
         """
         entries = np.zeros(self.width)
         entries[: self.p] = np.diff(self.indptr)
-        return self.sum_dtype, HALF_ULP * (entries + len(self.s) / 8 + 16)
+        return np.dtype(np.float64), HALF_ULP * (entries + len(self.s) / 8 + 16)
 
     @property
     def reference_error(self) -> Floats:
         """The same bound for the products of a full gradient."""
         return self.product_error[1]
 
-    def full_gradient(self, sR: Floats) -> Floats:
+    @property
+    def reference_dtype(self) -> np.dtype[np.floating]:
+        """The type in which the gradient of a reference is kept: it only screens, and is the most memory."""
+        return np.dtype(np.float32)
+
+    def full_gradient(self, sR: Reals) -> Floats:
         """Return sR (K, rows) times the working columns, (K, columns)."""
         gradient, sums = np.zeros((len(sR), self.width)), row_sums(sR)
         kernels.sparse_full_gradient(*self._matrix, np.ascontiguousarray(sR.T), gradient)
@@ -166,25 +179,25 @@ class SparseProblem(Problem):
         start = -kernels.dot(weights, self.offset[chosen])
         kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, weights, start, out)
 
-    def scores(self, coef: Any, b: Floats) -> Floats:
-        """Return the scores (K, rows) of `coef` (K, p as given) and b (K,), from the data as given."""
-        eta = np.empty((len(b), len(self.s)))
-        for k, own in enumerate(eta):
+    def scores(self, coef: Any, b: Floats, out: Floats) -> None:
+        """Set `out` (K, rows) to the scores of `coef` (K, p as given) and b (K,), from the data as given."""
+        for k, own in enumerate(out):
             entries = slice(*coef.indptr[k : k + 2])
             chosen, weights = np.searchsorted(self.kept, coef.indices[entries]), coef.data[entries]
             start = b[k] + kernels.dot(weights, self.stored_center[chosen])
             kernels.sparse_combine(*self._matrix, self.fit_intercept, chosen, weights, start, own)
-        return eta
+
+    def hessian_work(self, chosen: Indices) -> float:
+        """Return what the Hessian over the weights of the columns `chosen` takes, in sequence."""
+        entries = float(np.diff(self.indptr)[chosen[chosen < self.p]].sum())
+        return SCATTERED_PRODUCT * entries**2 / (2 * len(self.s)) + len(self.in_class) * entries
 
     def joint_hessian(self, P: Floats, chosen: Indices, starts: Indices) -> Floats:
         """Return the Hessian over the weights of the columns `chosen`, as `kernels.joint_hessian` has it."""
-        H, offset, numbers = np.zeros((chosen.size, chosen.size)), self.offset[chosen], np.arange(chosen.size)
-        for a in range(0, len(self.s), HESSIAN_ROWS):
-            s = self.s[a : a + HESSIAN_ROWS]
-            block = np.empty((chosen.size, len(s)))
-            kernels.dense_rows(*self._matrix, self.fit_intercept, chosen, a, block)
-            shares = np.ascontiguousarray(P[:, a : a + HESSIAN_ROWS])
-            kernels.joint_hessian(block, offset, shares, s, numbers, starts, H)
+        H = np.empty((chosen.size, chosen.size))
+        kernels.sparse_joint_hessian(
+            *self._matrix, self.fit_intercept, self.offset, chosen, starts, P, self.s, H
+        )
         return H
 
     def packed_columns(self, capacity: int) -> Numbers:
@@ -195,14 +208,19 @@ class SparseProblem(Problem):
         """Do nothing."""
 
     def class_step(
-        self, state: State, k: int, working_set: WorkingSet, above: Floats, below: Floats, target: float
+        self, state: State, k: int, above: Floats, below: Floats, target: float, move: Reals
     ) -> float:
-        """Minimize over class k by a quadratic model, in place; return its violation before."""
+        """Minimize over class k by a quadratic model, in place; return its violation before.
+
+        `move` (rows,), in the precision of sums, is set to what is added to the scores.
+        """
+        working_set = state.working_sets[k]
+        working_set.own_gram()
         violation, working_set.gram_size = kernels.sparse_class_step(
             self.in_class[k], self.s, *self._matrix, self.fit_intercept, self.offset, self.penalty_factor,
             self.ridge_factor, state.lam, self.intercept_unit(state.lam), target, above, below, state.shift,
             state.eta[k], state.e[k], state.gradient_residual[k], state.V[k], state.gradient[k],
-            working_set.columns, working_set.gram, working_set.gram_size, working_set.gram_weights,
+            working_set.columns, working_set.gram, working_set.gram_size, working_set.gram_weights, move,
         )  # fmt: skip
         return float(violation)
 
@@ -219,6 +237,11 @@ class SparseProblem(Problem):
             used = np.flatnonzero(row)
             b[k] -= kernels.dot(row[used], self.center[used])
         return coef, b
+
+    @property
+    def has_all_columns(self) -> bool:
+        """Whether the working copy has every column that may have a weight at any lambda: it has not."""
+        return False
 
     @property
     def sums_over_working_columns(self) -> bool:

@@ -35,28 +35,33 @@ MODEL_ROUNDS = 4  # factorizations that a joint step is expected to need
 
 def passes_per_joint_step(problem: Problem, state: State) -> float:
     """Return the passes that cost as much as a joint step, from sizes alone; infinite if it is too large."""
-    (K, n), d = state.eta.shape, np.count_nonzero(_wanted(problem, state, state.gradient))
+    (K, n), chosen = state.eta.shape, np.nonzero(_wanted(problem, state, state.gradient))[1]
+    d = chosen.size
     if d > MAX_JOINT_SIZE:
         return np.inf
-    joint = n * d**2 / 2 + MODEL_ROUNDS * d**3 / 6
+    joint = problem.hessian_work(chosen) + MODEL_ROUNDS * d**3 / 6
     return float(joint / (n * (PASS_COST_OF_A_ROW * K + PASS_COST_OF_A_WEIGHT * problem.density * d)))
 
 
 def joint_newton_step(problem: Problem, state: State, violation: float) -> None:
     """Take one joint step, if one lowers the objective."""
     K, p, lam = len(state.V), problem.p, state.lam
-    R = np.empty_like(state.eta)
-    kernels.residuals(state.e, problem.in_class, R)
-    gradient, sR = state.gradient.copy(), R * problem.s
+    P, sR = np.empty_like(state.eta), np.empty_like(state.eta)
+    kernels.residuals(state.e, problem.in_class, P)
+    np.multiply(P, problem.s, out=sR)
+    gradient = state.gradient.copy()
     for k, working_set in enumerate(state.working_sets):
         columns = np.unique(np.append(working_set.columns[working_set.columns < p], p))
         problem.gradient_entries(sR, np.full(columns.size, k), columns, gradient)
+    del sR
     wanted = _wanted(problem, state, gradient)
     classes, chosen = np.nonzero(wanted)
     if chosen.size > MAX_JOINT_SIZE:
         return
     starts = np.searchsorted(classes, np.arange(K + 1))
-    H = problem.joint_hessian(R + problem.in_class, chosen, starts)
+    P += problem.in_class
+    H = problem.joint_hessian(P, chosen, starts)
+    del P
     start, ridge = state.V[wanted], lam * problem.ridge_factor[chosen]
     H[np.diag_indices(chosen.size)] += ridge
     minimum, penalty = start.copy(), lam * problem.penalty_factor[chosen]
@@ -76,13 +81,14 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> None:
         own = slice(starts[k], starts[k + 1])
         problem.combine(chosen[own], step[own], move[k])
     state.recompute_loss(problem)
+    summed = state.summed_columns(problem)
     t = kernels.first_step_length(move.ravel())
     for _ in range(MAX_HALVINGS):
         V = state.V.copy()
         V[wanted] = minimum if t == 1 else start + t * step
         common = kernels.total(V[:, p]) / K  # adding one number to all intercepts changes nothing
         V[:, p] -= common
-        if state.move_if_lower(problem, V, state.eta + (t * move - common)):
+        if state.move_if_lower(problem, summed, V[:, summed], t * move - common):
             return
         t /= 2
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from l1path import kernels
 from l1path.state import zero_sign_changes
+from l1path.steps.block_descent import pass_over_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from l1path.problem.base import Columns, Floats, Problem
+    from l1path.problem.base import Columns, Floats, Problem, Reals
     from l1path.state import State
 
 SUBSPACE_SIZE = 5  # last iterates that span the subspace; 3 took 56 passes for 42, and 10 cost more a step
@@ -33,10 +34,13 @@ HESSIAN_REGULARIZATION = 1e-9  # added to a Hessian whose diagonal is 1
 
 @dataclass(slots=True)
 class History:
-    """The coefficients and scores from which the last passes began."""
+    """The coefficients and scores from which the last passes began.
+
+    The scores are kept as distances from the present ones, which float32 represents well.
+    """
 
     V: list[tuple[Columns, Floats]]  # of each iterate: the columns that are summed over, its coefficients
-    eta: Floats  # (SUBSPACE_SIZE, K, rows)
+    D: Reals  # (SUBSPACE_SIZE, K, rows): its scores less the present ones; empty if there is no iterate
     length: int = 0  # iterates since the scores were recomputed
     violation: float = np.inf  # that the last pass met
     passes: int = 0  # since the point's start, or since a joint step that did not pay
@@ -44,16 +48,29 @@ class History:
     always_joint: bool = False  # whether each pass is followed by a joint step
 
     @classmethod
-    def for_state(cls, state: State) -> History:
+    def for_state(cls, problem: Problem, state: State) -> History:
         """Return an empty history for the shapes of this state."""
-        return cls([(slice(0), state.V[:, :0])] * SUBSPACE_SIZE, np.empty((SUBSPACE_SIZE, *state.eta.shape)))
+        return cls([], np.empty((0, *state.eta.shape), problem.sum_dtype))
 
-    def add(self, problem: Problem, state: State) -> None:
-        """Add the state from which a pass is about to begin."""
-        position = self.length % SUBSPACE_SIZE
+    def take_pass(self, problem: Problem, state: State, target: float) -> float:
+        """Add the state, take a pass over the classes, and return the worst violation met."""
+        if not self.length:
+            self.D = np.empty((SUBSPACE_SIZE, *state.eta.shape), problem.sum_dtype)
+        position, known = self.length % SUBSPACE_SIZE, min(self.length, SUBSPACE_SIZE)
         columns = state.summed_columns(problem)
-        self.V[position], self.eta[position] = (columns, state.V[:, columns].copy()), state.eta
+        self.V[position : position + 1] = [(columns, state.V[:, columns].copy())]
         self.length += 1
+        moves = self.D[position]
+        violation = pass_over_classes(problem, state, target, moves)
+        np.negative(moves, out=moves)
+        for a in range(known):
+            if a != position:
+                self.D[a] += moves
+        return violation
+
+    def clear(self) -> None:
+        """Remove the iterates, which are far from the next one or have other scores."""
+        self.V, self.D, self.length = [], self.D[:0].copy(), 0
 
     def joint_step_is_due(self, cost: Callable[[], float]) -> bool:
         """Return whether a joint step is due after this pass; `cost` returns its own in passes.
@@ -78,14 +95,14 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> No
     linear in the subspace.
     """
     m, columns = min(history.length, SUBSPACE_SIZE), state.summed_columns(problem)
-    present, eta = state.V[:, columns], history.eta[:m]
+    present, D = state.V[:, columns], history.D[:m]
     V = np.empty((m, *present.shape))
-    for a, (own, coefficients) in enumerate(history.V[:m]):
+    for a, (own, coefficients) in enumerate(history.V):
         iterate = np.zeros(present.shape)
         iterate[:, _places(own, columns)] = coefficients
-        V[a] = zero_sign_changes(problem, present, iterate, eta[a], columns)[0]
+        V[a] = zero_sign_changes(problem, present, iterate, D[a], columns)
         history.V[a] = columns, V[a].copy()
-    g, H = kernels.subspace_model(eta, state.eta, state.e, problem.in_class, problem.s)
+    g, H = kernels.subspace_model(D, state.e, problem.in_class, problem.s)
     penalty = state.lam * problem.penalty_factor[columns] * np.sign(present)
     g += [sum(kernels.dot(*pair) for pair in zip(penalty, iterate - present, strict=True)) for iterate in V]
     if problem.ridge_ratio:
@@ -97,15 +114,18 @@ def subspace_newton_step(problem: Problem, state: State, history: History) -> No
     H = H[np.ix_(used, used)] / size / size[:, None] + HESSIAN_REGULARIZATION * np.eye(used.size)
     c[used] = kernels.solve_linear(H, -g[used] / size) / size
     c *= min(1.0, MAX_COMBINATION_WEIGHT / np.abs(c).sum())
-    combined, new_eta = _combine(c, V, present), _combine(c, eta, state.eta)
-    new_V = np.zeros(state.V.shape)
-    new_V[:, columns], new_eta = zero_sign_changes(problem, present, combined, new_eta, columns)
+    new_V, move = (1 - kernels.total(c)) * present, np.zeros(D.shape[1:], D.dtype)
+    kernels.add_combination(c, V, new_V)
+    kernels.add_combination(c, D, move)
+    new_V = zero_sign_changes(problem, present, new_V, move, columns)
     # adding one number to all intercepts changes nothing
-    common = kernels.total(new_V[:, problem.p]) / len(new_V)
-    new_V[:, problem.p] -= common
-    new_eta -= common
+    p = _places(np.array([problem.p]), columns)
+    common = kernels.total(new_V[:, p].ravel()) / len(new_V)
+    new_V[:, p] -= common
+    move -= move.dtype.type(common)
     state.recompute_loss(problem)
-    state.move_if_lower(problem, new_V, new_eta)
+    if state.move_if_lower(problem, columns, new_V, move):
+        D -= move
 
 
 def _places(own: Columns, columns: Columns) -> Columns:
@@ -122,10 +142,3 @@ def _add_ridge(ridge: Floats, D: Floats, V: Floats, g: Floats, H: Floats) -> Non
         for b in range(a + 1):
             H[a, b] += kernels.dot((ridge * row).ravel(), D[b].ravel())
             H[b, a] = H[a, b]
-
-
-def _combine(c: Floats, iterates: Floats, present: Floats) -> Floats:
-    """Return ``present + sum_a c_a (iterates_a - present)``."""
-    out: Floats = (1 - kernels.total(c)) * present
-    kernels.add_combination(c, iterates, out)
-    return out

@@ -98,6 +98,7 @@ def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponen
     V, gradient_residual, gradient, unit = np.zeros(width), np.zeros(height), np.zeros(width), np.ones(width)
     ridge = ridge_ratio * unit * (np.arange(width) != 11)
     G, frozen, known = np.zeros((width, width), real), np.zeros(height, real), 0
+    move = np.zeros(height, real)
 
     def objective():
         penalty = lam * (np.abs(V).sum() + ridge @ V**2 / 2)
@@ -105,11 +106,18 @@ def test_a_class_step_lowers_the_objective_and_keeps_scores_gradient_and_exponen
 
     before, violations = objective(), []
     for _ in range(8):
-        below = np.zeros(height)
-        violation, known = kernels.class_step(
-            in_class, s, columns, offset, unit, ridge, lam, lam, 1e-9, 0.0, above, below, shift,
-            eta, e, gradient_residual, V, gradient, chosen, packed, G, known, frozen,
-        )  # fmt: skip
+        below, start, done = np.zeros(height), eta.copy(), False
+        while not done:
+            violation, known, done = kernels.class_step(
+                in_class, s, columns, offset, unit, ridge, lam, lam, 1e-9, 0.0, above, below, shift,
+                eta, e, gradient_residual, V, gradient, chosen, packed, G, known, frozen,
+                move,
+            )  # fmt: skip
+            if not done:
+                assert not below.any()
+                rows = packed[:, :12] - offset[:12]
+                G[:12, :12], known = rows.T @ (frozen[:, None] * rows), 12
+        np.testing.assert_allclose(move, eta - start, rtol=1e-6, atol=1e-12)
         violations.append(violation)
         assert objective() < before or violation < 1e-5 * steps
         before = objective()

@@ -15,10 +15,10 @@ def test_intercept_hessian(in_class, s):
 
 @pytest.mark.parametrize("height", [n, 1000])
 def test_subspace_model(height):
-    stack, eta, e, s = normal(4, K, height), normal(K, height), RNG.random((K, height)), RNG.random(height)
+    D, e, s = normal(4, K, height), RNG.random((K, height)), RNG.random(height)
     in_class = np.arange(K)[:, None] == RNG.integers(0, K, height)
-    g, H = kernels.subspace_model(stack, eta, e, in_class, s)
-    D, P = stack - eta, e / e.sum(axis=0)
+    g, H = kernels.subspace_model(D, e, in_class, s)
+    P = e / e.sum(axis=0)
     mean = (P * D).sum(axis=1)
     np.testing.assert_allclose(g, (s * (P - in_class) * D).sum(axis=(1, 2)))
     np.testing.assert_allclose(H, np.einsum("n,kn,akn,bkn", s, P, D, D) - mean * s @ mean.T)

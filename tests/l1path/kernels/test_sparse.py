@@ -39,16 +39,6 @@ def test_products_with_sparse_columns(matrix):
     np.testing.assert_allclose(combined, 0.5 + A[:, chosen] @ weights, atol=1e-13)
 
 
-@pytest.mark.parametrize("start", [0, 24, n - 8])
-def test_dense_rows(matrix, start):
-    csc, fit_intercept, A = matrix
-    chosen, block = np.array([5, p, 1, p + 1]), np.empty((4, 16))
-    kernels.dense_rows(*csc, fit_intercept, chosen, start, block)
-    rows = A[start : start + 16]
-    np.testing.assert_array_equal(block[:3, : len(rows)], rows[:, chosen[:3]].T)
-    assert not block[3].any()
-
-
 def test_sparse_gram_matrix(matrix, s):
     csc, fit_intercept, A = matrix
     chosen, w = np.array([7, 2, p, 11, 4, p + 1]), s * RNG.random(n)
@@ -57,3 +47,13 @@ def test_sparse_gram_matrix(matrix, s):
     kernels.sparse_gram_matrix(*csc, fit_intercept, offset, chosen, w, G)
     B = A[:, chosen] - offset
     np.testing.assert_allclose(G[:6, :6], B.T @ (w[:, None] * B), atol=1e-14)
+
+
+def test_sparse_joint_hessian(matrix, s):
+    csc, fit_intercept, A = matrix
+    chosen, starts = np.array([0, 3, p, 3, p, 1, 2, 3, 4, p]), np.array([0, 3, 5, 10])
+    offset, P = np.append(RNG.random(p), [0, 0]), RNG.dirichlet(np.ones(K), n).T.copy()
+    H, expected = np.full((10, 10), np.nan), np.zeros((10, 10))
+    kernels.sparse_joint_hessian(*csc, fit_intercept, offset, chosen, starts, P, s, H)
+    kernels.joint_hessian(A.T.copy(), offset, P, s, chosen, starts, expected)
+    np.testing.assert_allclose(H, expected, atol=1e-14)
