@@ -43,8 +43,8 @@ def reduce_violation(problem: Problem, state: State, history: History, target: f
         if history.violation * max(MIN_PASS_REDUCTION, history.violation / last) <= target:
             return passes
         if history.joint_step_is_due(partial(passes_per_joint_step, problem, state)):
+            history.clear()  # the iterates before are far from the next one
             joint_newton_step(problem, state, history.violation)
-            history.clear()  # the iterates before are far from this one
         else:
             subspace_newton_step(problem, state, history)
     return max_passes

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from l1path import kernels
-from l1path.problem.base import large_entries
 
 if TYPE_CHECKING:
     from l1path.problem.base import Floats, Problem
@@ -35,7 +34,8 @@ MODEL_ROUNDS = 4  # factorizations that a joint step is expected to need
 
 def passes_per_joint_step(problem: Problem, state: State) -> float:
     """Return the passes that cost as much as a joint step, from sizes alone; infinite if it is too large."""
-    (K, n), chosen = state.eta.shape, np.nonzero(_wanted(problem, state, state.gradient))[1]
+    (K, n) = state.eta.shape
+    chosen = np.concatenate([np.flatnonzero(_wanted(problem, state, k, state.gradient[k])) for k in range(K)])
     d = chosen.size
     if d > MAX_JOINT_SIZE:
         return np.inf
@@ -49,12 +49,14 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> None:
     P, sR = np.empty_like(state.eta), np.empty_like(state.eta)
     kernels.residuals(state.e, problem.in_class, P)
     np.multiply(P, problem.s, out=sR)
-    gradient = state.gradient.copy()
+    wanted, gradient = np.zeros(state.V.shape, np.bool_), []
     for k, working_set in enumerate(state.working_sets):
         columns = np.unique(np.append(working_set.columns[working_set.columns < p], p))
-        problem.gradient_entries(sR, np.full(columns.size, k), columns, gradient)
+        own = state.gradient[k : k + 1].copy()
+        problem.gradient_entries(sR[k : k + 1], np.zeros_like(columns), columns, own)
+        wanted[k] = _wanted(problem, state, k, own[0])
+        gradient.append(own[0, wanted[k]])
     del sR
-    wanted = _wanted(problem, state, gradient)
     classes, chosen = np.nonzero(wanted)
     if chosen.size > MAX_JOINT_SIZE:
         return
@@ -67,37 +69,41 @@ def joint_newton_step(problem: Problem, state: State, violation: float) -> None:
     minimum, penalty = start.copy(), lam * problem.penalty_factor[chosen]
     kernels.penalized_minimum(
         H,
-        gradient[wanted] + ridge * start,
+        np.concatenate(gradient) + ridge * start,
         minimum,
         penalty,
         problem.intercept_unit(lam),
         MODEL_TOL_FRACTION * violation,
         MAX_MODEL_ROUNDS,
     )
+    del H
     if not np.isfinite(minimum).all():
         return
     step, move = minimum - start, np.empty_like(state.eta)
     for k in range(K):
-        own = slice(starts[k], starts[k + 1])
-        problem.combine(chosen[own], step[own], move[k])
+        places = slice(starts[k], starts[k + 1])
+        problem.combine(chosen[places], step[places], move[k])
     state.recompute_loss(problem)
     summed = state.summed_columns(problem)
+    wanted, intercepts = wanted[:, summed], np.arange(problem.width)[summed] == p
     t = kernels.first_step_length(move.ravel())
     for _ in range(MAX_HALVINGS):
-        V = state.V.copy()
+        V = state.V[:, summed].copy()
         V[wanted] = minimum if t == 1 else start + t * step
-        common = kernels.total(V[:, p]) / K  # adding one number to all intercepts changes nothing
-        V[:, p] -= common
-        if state.move_if_lower(problem, summed, V[:, summed], t * move - common):
+        # adding one number to all intercepts changes nothing
+        common = kernels.total(V[:, intercepts].ravel()) / K
+        V[:, intercepts] -= common
+        if state.move_if_lower(problem, summed, V, t * move - common):
             return
         t /= 2
 
 
-def _wanted(problem: Problem, state: State, gradient: Floats) -> npt.NDArray[np.bool_]:
-    """Return the mask (K, columns) of the weights in the model: not 0, or the gradient nearly at lambda."""
+def _wanted(problem: Problem, state: State, k: int, gradient: Floats) -> npt.NDArray[np.bool_]:
+    """Return the mask (columns,) of class k's weights in the model: not 0, or the gradient near lambda."""
     near = LIKELY_NONZERO_FRACTION * state.lam * problem.penalty_factor
-    wanted: npt.NDArray[np.bool_] = (state.V != 0) | large_entries(gradient, near)
-    wanted &= state.working_columns()  # the gradient of another column may be an old one
-    wanted[:, problem.p] = True
-    wanted[:, problem.p + 1 :] = False
+    wanted = np.zeros(problem.width, np.bool_)
+    columns = state.working_sets[k].columns  # the gradient of another column may be an old one
+    wanted[columns] = (state.V[k, columns] != 0) | (np.abs(gradient[columns]) >= near[columns])
+    wanted[problem.p] = True
+    wanted[problem.p + 1 :] = False
     return wanted
