@@ -5,9 +5,9 @@ With row weights s that sum to 1 and lambda = l1_ratio / (C sum of weights), eac
     P(W, b) = sum_i s_i CE(y_i, softmax(W x_i + b)) + lambda (|W|_1 + r/2 |W|_2^2)
 
 with r = 1 / l1_ratio - 1, which is 0 by default; r > 0 is the elastic net. A point carries a proof of how far
-from the minimum it is: its relative duality gap. The path goes down a fixed grid of lambda that the data
-alone determine. A point that is asked for starts from the two grid points around it, so it is the same, bit
-for bit, whatever else is asked for.
+from the minimum it is: its relative duality gap. The path goes down a grid of lambda that the data and the
+tolerance determine. A point that is asked for starts from the two grid points around it, so it is the same,
+bit for bit, whatever else is asked for.
 
 docs/method.md has the mathematics. The modules in reading order:
 

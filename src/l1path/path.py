@@ -1,4 +1,4 @@
-"""The regularization path: the grid that the data determine, and beside it the points that are asked for."""
+"""The regularization path: the grid that data and tolerance determine, and the points asked for beside it."""
 
 from __future__ import annotations
 

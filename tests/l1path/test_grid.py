@@ -1,4 +1,4 @@
-"""The grid is as coarse as interpolation allows, and the data alone determine it."""
+"""The grid is as coarse as interpolation allows, and the data and the tolerance determine it."""
 
 from dataclasses import replace
 
