@@ -7,13 +7,19 @@ from l1_problems import next_grid_point, problem, working_copy
 from l1path.warm_start import extrapolate, grid_point, initial_state, interpolate
 
 
-@pytest.mark.parametrize("overshot", [False, True])
-def test_the_loss_of_an_extrapolated_start_is_that_of_its_scores(overshot):
+def after_grid_points(number, tol):
+    """Return X, its problem, and the last of so many grid points after the first, solved to the gap `tol`."""
     X, y = problem()
     data = working_copy(X, y)
     last = grid_point(data, initial_state(data), None)
-    for _ in range(6):
-        last = next_grid_point(data, last, 1e-3)
+    for _ in range(number):
+        last = next_grid_point(data, last, tol)
+    return X, data, last
+
+
+@pytest.mark.parametrize("overshot", [False, True])
+def test_the_loss_of_an_extrapolated_start_is_that_of_its_scores(overshot):
+    _, data, last = after_grid_points(6, 1e-3)
     if overshot:  # the line through the two last grid points ends above the last
         last.V[:, last.columns < data.p] *= 10
         data.scores(*data.original_coefficients(last.coefficients(np.arange(data.width))), last.eta)
@@ -26,11 +32,7 @@ def test_the_loss_of_an_extrapolated_start_is_that_of_its_scores(overshot):
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_between_grid_points_a_coefficient_enters_where_its_gradient_was(share):
-    X, y = problem()
-    data = working_copy(X, y)
-    last = grid_point(data, initial_state(data), None)
-    for _ in range(4):
-        last = next_grid_point(data, last, 1e-6)
+    X, data, last = after_grid_points(4, 1e-6)
     every, p, previous = np.arange(data.width), data.p, last.previous
     lam = previous.lam + share * (last.lam - previous.lam)
     old, new = previous.coefficients(every)[:, :p], last.coefficients(every)[:, :p]

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201 - numba infers the types; the docstrings have the shapes
+# ruff: noqa: ANN001, ANN201, ANN202 - numba infers the types; the docstrings have the shapes
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 """Sparse columns: products, the weighted Gram matrix and the class step.
@@ -89,29 +89,42 @@ def sparse_combine(data, indices, indptr, fit_intercept, chosen, weights, start,
 
 
 @kernel
-def sparse_gram_matrix(data, indices, indptr, fit_intercept, offset, chosen, w, G):  # noqa: C901, PLR0912 - loops
+def _entries_by_row(data, indices, indptr, chosen, n):
+    """Return ends, place, value: row i of A[:, chosen] has value[a:z] in the columns place[a:z] of it.
+
+    a, z = ends[i : i + 2].  Columns from p on have no entries.
+    """
+    p, ends = indptr.size - 1, np.zeros(n + 1, np.int64)
+    for q in range(chosen.size):
+        if chosen[q] < p:
+            for t in range(indptr[chosen[q]], indptr[chosen[q] + 1]):
+                ends[indices[t] + 1] += 1
+    for i in range(n):
+        ends[i + 1] += ends[i]
+    place, value, free = np.empty(ends[n], np.int32), np.empty(ends[n]), ends.copy()
+    for q in range(chosen.size):
+        if chosen[q] < p:
+            for t in range(indptr[chosen[q]], indptr[chosen[q] + 1]):
+                i = indices[t]
+                place[free[i]], value[free[i]] = q, data[t]
+                free[i] += 1
+    return ends, place, value
+
+
+@kernel
+def sparse_gram_matrix(data, indices, indptr, fit_intercept, offset, chosen, w, G):  # noqa: C901 - loops
     """G[:m, :m] = B.T @ (w[:, None] * B), B = A[:, chosen] - offset; symmetric.  offset : (m,).
 
     The products are summed over each row's entries in the chosen columns, which are gathered first: for text
     a few in a row. The offsets are subtracted from the sums.
     """
     m, p, n = chosen.size, indptr.size - 1, w.size
-    ends = np.zeros(n + 1, np.int64)
+    ends, place, value = _entries_by_row(data, indices, indptr, chosen, n)
+    sums, size = np.zeros(m), total(w)
     for q in range(m):
         if chosen[q] < p:
             for t in range(indptr[chosen[q]], indptr[chosen[q] + 1]):
-                ends[indices[t] + 1] += 1
-    for i in range(n):
-        ends[i + 1] += ends[i]
-    place, value, sums, size = np.empty(ends[n], np.int32), np.empty(ends[n]), np.zeros(m), total(w)
-    starts = ends.copy()
-    for q in range(m):
-        if chosen[q] < p:
-            for t in range(indptr[chosen[q]], indptr[chosen[q] + 1]):
-                i = indices[t]
-                place[starts[i]], value[starts[i]] = q, data[t]
-                starts[i] += 1
-                sums[q] += w[i] * data[t]
+                sums[q] += w[indices[t]] * data[t]
     G[:m, :m] = 0.0
     for i in range(n):
         for t in range(ends[i], ends[i + 1]):
@@ -141,21 +154,10 @@ def sparse_joint_hessian(data, indices, indptr, fit_intercept, offset, chosen, s
     """
     d, p, n, K = chosen.size, indptr.size - 1, s.size, P.shape[0]
     of, sums, size = np.empty(d, np.int64), np.zeros((d, K)), np.zeros((K, K))
-    ends, share = np.zeros(n + 1, np.int64), np.empty(K)
+    ends, place, value = _entries_by_row(data, indices, indptr, chosen, n)
+    share = np.empty(K)
     for k in range(K):
         of[starts[k] : starts[k + 1]] = k
-    for a in range(d):
-        if chosen[a] < p:
-            for t in range(indptr[chosen[a]], indptr[chosen[a] + 1]):
-                ends[indices[t] + 1] += 1
-    for i in range(n):
-        ends[i + 1] += ends[i]
-    place, value, free = np.empty(ends[n], np.int32), np.empty(ends[n]), ends.copy()
-    for a in range(d):
-        if chosen[a] < p:
-            for t in range(indptr[chosen[a]], indptr[chosen[a] + 1]):
-                place[free[indices[t]]], value[free[indices[t]]] = a, data[t]
-                free[indices[t]] += 1
     H[:] = 0.0
     for i in range(n):
         for k in range(K):
